@@ -1,0 +1,25 @@
+"""What can go wrong, by kind. Every message says what, where, what was got, what is allowed, and what to do."""
+
+
+class FollowEmojiError(ValueError):
+    """Root of the errors that a user can mend; its text is meant for the user as it stands."""
+
+
+class NoFaceError(FollowEmojiError):
+    """No face where one is needed: in the portrait, in a whole clip, or in frames that may not be missing."""
+
+
+class MotionFileError(FollowEmojiError):
+    """A motion file that is damaged, of another kind, or that asks for code to be run."""
+
+
+class CheckpointError(FollowEmojiError):
+    """A weights file that is damaged, belongs in another slot, or lacks parameters."""
+
+
+class InputError(FollowEmojiError):
+    """An image, clip, size or setting outside what the method takes."""
+
+
+class MissingDependencyError(FollowEmojiError):
+    """An optional package is not installed; the message gives the command that installs it."""

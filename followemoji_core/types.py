@@ -1,0 +1,96 @@
+"""The nouns that travel through the walk (T frames, H W pixels, h w latent cells). All frozen; arrays are not copied."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+LANDMARKS = 478  # MediaPipe's face mesh with irises: 468..472 right iris, 473..477 left iris
+MESH_LANDMARKS = 468  # the mesh alone, which is what has a canonical 3D counterpart
+BLENDSHAPES = 52  # MediaPipe's order, index 0 is `_neutral`
+
+
+@dataclass(frozen=True)
+class FaceFrame:
+    """One face in one picture.
+
+    landmarks (478,3) float32: x, y in [0,1] from the top left, z in units of the image width, as MediaPipe gives them.
+    metric (468,3) float32: cm in canonical face space, head pose taken out.
+    camera_from_face (4,4) float32: rigid, cm; maps `metric` into the space of the 63 degree camera (y up, looking at -z).
+    blendshapes (52,) float32 in [0,1]. size (width, height) in pixels.
+    """
+
+    landmarks: np.ndarray
+    metric: np.ndarray
+    camera_from_face: np.ndarray
+    blendshapes: np.ndarray
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class FaceMotion:
+    """One face through T frames: FaceFrame's arrays with a leading T, in frames per second `fps`.
+
+    found (T,) bool: False where the detector saw no face and the values were filled in.
+    """
+
+    landmarks: np.ndarray
+    metric: np.ndarray
+    camera_from_face: np.ndarray
+    blendshapes: np.ndarray
+    size: tuple[int, int]
+    found: np.ndarray
+    fps: float
+
+    def __len__(self) -> int:
+        return len(self.landmarks)
+
+    def frame(self, index: int) -> FaceFrame:
+        """The face of one frame; negative indices count from the end."""
+        return FaceFrame(
+            self.landmarks[index], self.metric[index], self.camera_from_face[index], self.blendshapes[index], self.size
+        )
+
+
+@dataclass(frozen=True)
+class AlignedMotion:
+    """The driving motion on the portrait's face: points (T,478,2) float32 in pixels of a picture of `size` (width, height)."""
+
+    points: np.ndarray
+    size: tuple[int, int]
+    fps: float
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+
+@dataclass(frozen=True)
+class AppearanceFeatures:
+    """What the appearance net hands to the denoiser: 16 maps (1, tokens, channels), 6 down, 1 mid, 9 up."""
+
+    maps: tuple[torch.Tensor, ...]
+
+
+@dataclass(frozen=True)
+class Window:
+    """Frames that the denoiser sees at once, in that order, and the weight of its word on each of them."""
+
+    frames: tuple[int, ...]
+    weights: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class WindowPlan:
+    """The windows that cover a clip of `frame_count` frames. Weights are relative: the sampler divides by their sum."""
+
+    windows: tuple[Window, ...]
+    frame_count: int
+
+    @property
+    def evaluated(self) -> int:
+        """Frames that one denoising step evaluates, overlaps counted every time."""
+        return sum(len(window.frames) for window in self.windows)

@@ -1,0 +1,1 @@
+"""Schedules, guidance, windows and the sampling loop."""

@@ -1,0 +1,33 @@
+"""The numbers that fix a network. The defaults are the published size; `checkpoint.py` reads them off a state dict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class UNetConfig:
+    """An SD 1.5 UNet: one entry of `channels` and `attention` per resolution, finest first."""
+
+    channels: tuple[int, ...] = (320, 640, 1280, 1280)
+    attention: tuple[bool, ...] = (True, True, True, False)
+    layers: int = 2  # resnets per resolution on the way down; one more on the way up
+    in_channels: int = 4
+    out_channels: int = 4
+    token_width: int = 1024  # of the CLIP hidden states that clip_fc receives
+    context_width: int = 768  # of what cross-attention reads
+    positions: int = 32  # longest window of the motion modules, in frames; 0: no motion modules
+    heads: int = 8
+    groups: int = 32
+
+
+@dataclass(frozen=True)
+class LandmarkEncoderConfig:
+    """`widths`: channels at full, half, quarter and eighth resolution; `out_channels`: the UNet's first width."""
+
+    widths: tuple[int, ...] = (16, 32, 96, 256)
+    out_channels: int = 320
+
+
+LATENT_CELL = 8  # pixels to one side of a latent cell, and of a cell of the landmark features
+LATENT_SCALE = 0.18215  # raw SD 1.5 latents times this have unit variance; the networks work on the product

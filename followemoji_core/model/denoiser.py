@@ -1,0 +1,49 @@
+"""The denoising UNet (paper 3.2): landmark features in, appearance features beside, motion modules between frames."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..errors import InputError
+from ..types import AppearanceFeatures
+from .config import UNetConfig
+from .ops import TORCH, Ops
+from .unet import UNet
+
+
+class Denoiser(UNet):
+    """Predicts v (published checkpoint) for all frames of a window at once. It holds no mode: guidance is the caller's."""
+
+    def __init__(self, config: UNetConfig, ops: Ops = TORCH):
+        super().__init__(config, ops)
+        self.conv_norm_out = ops.GroupNorm(config.groups, config.channels[0], eps=1e-5)
+        self.conv_out = ops.Conv2d(config.channels[0], config.out_channels, 3, padding=1)
+
+    def forward(
+        self,
+        latents: Tensor,
+        timestep: Tensor,
+        landmark_features: Tensor,
+        tokens: Tensor | None,
+        appearance: AppearanceFeatures | None,
+        clips: int = 1,
+    ) -> Tensor:
+        """One prediction, (clips * frames, out_channels, h, w).
+
+        latents (clips * frames, in_channels, h, w), scaled and noisy; timestep () or (clips,);
+        landmark_features (clips * frames, channels[0], h, w); tokens (clips, n, token_width), None: all zero;
+        appearance: maps of batch `clips`, None: no portrait. The last two as None are the unconditional half.
+        """
+        frames = len(latents) // clips
+        if frames > self.config.positions:
+            raise InputError(
+                f"A window of {frames} frames: this checkpoint's motion modules know {self.config.positions} positions. "
+                f"Set the window length to {self.config.positions} or less."
+            )
+        if tokens is None:  # equal keys and values give the same answer as one of them
+            tokens = latents.new_zeros(clips, 1, self.config.token_width)
+        written = iter(appearance.maps if appearance else ())
+        context = self.context(timestep, tokens, frames, lambda normed: next(written, None))
+        x = self.trunk(self.conv_in(latents) + landmark_features, context)
+        return self.conv_out(F.silu(self.conv_norm_out(x)))

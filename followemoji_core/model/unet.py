@@ -1,0 +1,75 @@
+"""The SD 1.5 UNet that the appearance net and the denoiser both are, up to its output head."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .attention import Context, Port
+from .blocks import DownBlock, MidBlock, UpBlock
+from .config import UNetConfig
+from .ops import Ops
+
+
+def timestep_sinusoids(timestep: Tensor, width: int) -> Tensor:
+    """Timesteps (n,) -> (n, width) float32: cosines, then sines (diffusers' `flip_sin_to_cos`)."""
+    half = width // 2
+    rate = torch.exp(torch.arange(half, device=timestep.device) * (-math.log(10000.0) / half))
+    angle = timestep.float()[:, None] * rate
+    return torch.cat([angle.cos(), angle.sin()], dim=-1)
+
+
+class TimeEmbedding(nn.Module):
+    def __init__(self, width: int, ops: Ops):
+        super().__init__()
+        self.linear_1 = ops.Linear(width, 4 * width)
+        self.linear_2 = ops.Linear(4 * width, 4 * width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear_2(F.silu(self.linear_1(x)))
+
+
+class UNet(nn.Module):
+    """conv_in, time embedding, projection of the image tokens, and the U of blocks."""
+
+    def __init__(self, config: UNetConfig, ops: Ops):
+        super().__init__()
+        self.config = config
+        widths = config.channels
+        self.conv_in = ops.Conv2d(config.in_channels, widths[0], 3, padding=1)
+        self.time_embedding = TimeEmbedding(widths[0], ops)
+        self.clip_fc = ops.Linear(config.token_width, config.context_width)
+        skips = [widths[0]]
+        self.down_blocks = nn.ModuleList()
+        for level, width in enumerate(widths):
+            last = level == len(widths) - 1
+            self.down_blocks.append(DownBlock(skips[-1], width, config.attention[level], last, config, ops))
+            skips += [width] * (config.layers + (not last))
+        self.mid_block = MidBlock(widths[-1], config, ops)
+        self.up_blocks = nn.ModuleList()
+        below = widths[-1]
+        for level, width in reversed(list(enumerate(widths))):
+            joined = [skips.pop() for _ in range(config.layers + 1)]
+            self.up_blocks.append(UpBlock(below, width, joined, config.attention[level], level == 0, config, ops))
+            below = width
+
+    def context(self, timestep: Tensor, tokens: Tensor, frames: int, port: Port) -> Context:
+        """Timestep () or (clips,), tokens (clips, n, token_width) -> what the blocks share."""
+        time = timestep_sinusoids(timestep.reshape(-1), self.config.channels[0])
+        time = self.time_embedding(time.to(tokens.dtype))
+        if len(time) > 1:
+            time = time.repeat_interleave(frames, 0)
+        return Context(time, self.clip_fc(tokens), frames, port)
+
+    def trunk(self, x: Tensor, context: Context) -> Tensor:
+        """conv_in's output (clips * frames, channels[0], h, w) -> the last up block's, of the same shape."""
+        skips = [x]
+        for block in self.down_blocks:
+            x = block(x, skips, context)
+        x = self.mid_block(x, context)
+        for block in self.up_blocks:
+            x = block(x, skips, context)
+        return x

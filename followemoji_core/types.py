@@ -1,4 +1,4 @@
-"""The nouns that travel through the walk (T frames, H W pixels, h w latent cells). All frozen; arrays are not copied."""
+"""The nouns that travel through the walk (T frames, H W pixels, h w latent cells). Frozen; arrays are not copied."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class FaceFrame:
 
     landmarks (478,3) float32: x, y in [0,1] from the top left, z in units of the image width, as MediaPipe gives them.
     metric (468,3) float32: cm in canonical face space, head pose taken out.
-    camera_from_face (4,4) float32: rigid, cm; maps `metric` into the space of the 63 degree camera (y up, looking at -z).
+    camera_from_face (4,4) float32: rigid, cm; maps `metric` into the 63 degree camera's space (y up, looking at -z).
     blendshapes (52,) float32 in [0,1]. size (width, height) in pixels.
     """
 
@@ -58,7 +58,10 @@ class FaceMotion:
 
 @dataclass(frozen=True)
 class AlignedMotion:
-    """The driving motion on the portrait's face: points (T,478,2) float32 in pixels of a picture of `size` (width, height)."""
+    """The driving motion on the portrait's face.
+
+    points (T,478,2) float32 in pixels of a picture of `size` (width, height), 468..472 right iris, 473..477 left iris.
+    """
 
     points: np.ndarray
     size: tuple[int, int]

@@ -16,7 +16,7 @@ SETTINGS = dict(
     timestep_spacing="trailing",
     steps_offset=1,
 )
-# Diffusers class and what it needs beside SETTINGS. Solvers that draw noise of their own are left out: their noise would
+# Diffusers class and what it needs beside SETTINGS. Solvers that draw noise of their own are left out: theirs would
 # depend on the device.
 _SOLVERS: dict[str, tuple[str, dict]] = {
     "ddim": ("DDIMScheduler", dict(clip_sample=False)),

@@ -13,7 +13,7 @@ from .unet import UNet
 
 
 class Denoiser(UNet):
-    """Predicts v (published checkpoint) for all frames of a window at once. It holds no mode: guidance is the caller's."""
+    """Predicts v for all frames of a window at once. It holds no mode: guidance is the caller's."""
 
     def __init__(self, config: UNetConfig, ops: Ops = TORCH):
         super().__init__(config, ops)
@@ -38,7 +38,7 @@ class Denoiser(UNet):
         frames = len(latents) // clips
         if frames > self.config.positions:
             raise InputError(
-                f"A window of {frames} frames: this checkpoint's motion modules know {self.config.positions} positions. "
+                f"A window of {frames} frames: this checkpoint's motion modules know {self.config.positions} places. "
                 f"Set the window length to {self.config.positions} or less."
             )
         if tokens is None:  # equal keys and values give the same answer as one of them

@@ -1,0 +1,1 @@
+"""From pictures to landmark images: detect, solve geometry, align, draw. numpy and OpenCV only, no torch."""

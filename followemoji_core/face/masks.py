@@ -46,5 +46,6 @@ def _canvas(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Landmarks as whole pixels of the mask, and the empty mask. Far outside is as good as just outside."""
     width, height = out_size or size
-    pixels = np.clip(np.nan_to_num(scale_points(points, size, out_size)), -2 * width - 2 * height, 2 * width + 2 * height)
+    far = 2 * (width + height)
+    pixels = np.clip(np.nan_to_num(scale_points(points, size, out_size)), -far, far)
     return pixels.astype(np.int32), np.zeros((height, width), np.uint8)

@@ -1,0 +1,62 @@
+"""One face through a clip that may show several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+import numpy as np
+
+from ..errors import InputError
+from ..types import FaceFrame
+from .geometry import screen_points
+
+Which = Literal["largest", "leftmost", "rightmost", "center"]
+
+# How far a face may move from one frame to the next, in its own size. Two heads side by side are further apart.
+REACH = 0.8
+
+
+class FaceTracker:
+    """Chooses a face by `which` in the first frame that has one, and follows it from there.
+
+    Sides are the picture's. A face further than REACH from where the followed one was last seen is somebody else.
+    """
+
+    def __init__(self, which: Which = "largest") -> None:
+        if which not in get_args(Which):
+            raise InputError(f"Face choice {which!r} is not known; allowed: {', '.join(get_args(Which))}.")
+        self._which = which
+        self._last: tuple[np.ndarray, float] | None = None
+
+    def pick(self, faces: Sequence[FaceFrame]) -> FaceFrame | None:
+        """The followed face among those of the next frame; None when it is not there."""
+        if not faces:
+            return None
+        places = [_place(face) for face in faces]
+        if self._last is None:
+            best = min(range(len(faces)), key=lambda index: self._rank(*places[index], faces[index].size))
+        else:
+            centre, extent = self._last
+            distances = [float(np.linalg.norm(place[0] - centre)) for place in places]
+            best = int(np.argmin(distances))
+            if distances[best] > REACH * extent:
+                return None
+        self._last = places[best]
+        return faces[best]
+
+    def _rank(self, centre: np.ndarray, extent: float, size: tuple[int, int]) -> float:
+        """The first choice has the least rank."""
+        return {
+            "largest": -extent,
+            "leftmost": float(centre[0]),
+            "rightmost": -float(centre[0]),
+            "center": float(np.linalg.norm(centre - np.array(size) / 2)),
+        }[self._which]
+
+
+def _place(face: FaceFrame) -> tuple[np.ndarray, float]:
+    """Centre (2,) and longer side of a face's box, pixels."""
+    points = screen_points(face)
+    low, high = points.min(axis=0), points.max(axis=0)
+    return (low + high) / 2, float((high - low).max())

@@ -43,36 +43,31 @@ def sample(
     scheduler,
     steps: int = 30,
     on_step: Callable[[StepReport], None] = lambda report: None,
-    on_window: Callable[[], None] = lambda: None,
+    on_window: Callable[[int, int], None] = lambda index, total: None,
 ) -> Tensor:
     """Denoise `noise` (T,c,h,w), scaled latents, on its own device and in float32 -> latents of the same shape.
 
-    `on_window` runs before every window of every step, `on_step` after every step; either may raise to stop the run.
+    `on_window(index, total)` runs before every window, counted over all steps; `on_step` after every step. Either may
+    raise to stop the run.
     """
     if steps < 1:
         raise InputError(f"{steps} sampling steps: at least 1 is needed, 30 is the published number.")
     if plan.frame_count != len(noise):
         raise InputError(f"The window plan covers {plan.frame_count} frames, the noise has {len(noise)}.")
     scheduler.set_timesteps(steps, device=noise.device)
+    count = len(plan.windows)
     latents = noise * scheduler.init_noise_sigma
     for step, timestep in enumerate(scheduler.timesteps):
         noisy = scheduler.scale_model_input(latents, timestep)
-        prediction = _blend(predict, noisy, timestep, plan, on_window)
-        result = scheduler.step(prediction, timestep, latents)
+        total, weight = torch.zeros_like(noisy), noisy.new_zeros(len(noisy), 1, 1, 1)
+        for index, window in enumerate(plan.windows):
+            on_window(step * count + index, steps * count)
+            frames = list(window.frames)
+            share = noisy.new_tensor(window.weights)[:, None, None, None]
+            total[frames] += share * predict(noisy[frames], timestep, frames).to(total)
+            weight[frames] += share
+        result = scheduler.step(total / weight, timestep, latents)
         latents = result.prev_sample
         clean = getattr(result, "pred_original_sample", None)
         on_step(StepReport(step, steps, latents if clean is None else clean))
     return latents
-
-
-def _blend(predict: Predict, noisy: Tensor, timestep: Tensor, plan: WindowPlan, on_window: Callable) -> Tensor:
-    """The weighted mean of what the windows predict for each frame."""
-    total = torch.zeros_like(noisy)
-    weight = noisy.new_zeros(len(noisy), 1, 1, 1)
-    for window in plan.windows:
-        on_window()
-        frames = list(window.frames)
-        share = noisy.new_tensor(window.weights)[:, None, None, None]
-        total[frames] += share * predict(noisy[frames], timestep, frames).to(total)
-        weight[frames] += share
-    return total / weight

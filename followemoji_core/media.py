@@ -1,0 +1,160 @@
+"""Video and audio files through PyAV: frames one by one in, frames one by one out."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from .errors import InputError
+
+log = logging.getLogger(__name__)
+Source = str | Path | IO[bytes]
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A stretch of a video: from `start` seconds, `duration` seconds long (0: to the end)."""
+
+    source: Source
+    start: float = 0.0
+    duration: float = 0.0
+
+    @property
+    def name(self) -> str:
+        return Path(self.source).name if isinstance(self.source, (str, Path)) else "the video"
+
+
+@dataclass(frozen=True)
+class ClipInfo:
+    """fps: average frames per second. frame_count: as the container says, an estimate meant for progress bars."""
+
+    fps: float
+    frame_count: int
+
+
+def _open(clip: Clip):
+    import av
+
+    if hasattr(clip.source, "seek"):
+        clip.source.seek(0)
+    try:
+        container = av.open(str(clip.source) if isinstance(clip.source, Path) else clip.source)
+    except (av.FFmpegError, OSError) as error:
+        raise InputError(
+            f"{clip.name} cannot be opened as a video ({error}). Choose another file or re-encode it."
+        ) from error
+    if not container.streams.video:
+        container.close()
+        raise InputError(f"{clip.name} holds no video stream. Choose a video file.")
+    return container
+
+
+def clip_info(clip: Clip) -> ClipInfo:
+    """Frame rate and approximate frame count, without decoding."""
+    with _open(clip) as container:
+        stream = container.streams.video[0]
+        fps = float(stream.average_rate or stream.guessed_rate or 25)
+        seconds = clip.duration or max((container.duration or 0) / 1_000_000 - clip.start, 0.0)
+        count = stream.frames if stream.frames and not (clip.start or clip.duration) else round(seconds * fps)
+    return ClipInfo(fps, count)
+
+
+def read_frames(clip: Clip) -> Iterator[np.ndarray]:
+    """The frames of a clip, (H,W,3) uint8 RGB, upright, decoded one at a time. A damaged tail ends the clip."""
+    import av
+
+    end = clip.start + clip.duration if clip.duration else float("inf")
+    count = 0
+    with _open(clip) as container:
+        stream = container.streams.video[0]
+        stream.thread_type = "AUTO"
+        half_frame = 0.5 / float(stream.average_rate or 25)
+        try:
+            for frame in container.decode(stream):
+                time = frame.time - (stream.start_time or 0) * stream.time_base if frame.time is not None else 0.0
+                if time >= end - half_frame:
+                    break
+                if time < clip.start - half_frame:
+                    continue
+                count += 1
+                yield np.rot90(frame.to_ndarray(format="rgb24"), round(getattr(frame, "rotation", 0) / 90))
+        except av.InvalidDataError:
+            log.warning("%s is damaged after frame %d; what follows is left out.", clip.name, count)
+    if not count:
+        raise InputError(f"{clip.name} has no frame that can be decoded. Re-encode it, or check its trim settings.")
+
+
+def read_audio(clip: Clip) -> tuple[np.ndarray, int] | None:
+    """The clip's sound as (channels, samples) float32 in [-1,1] and its sample rate; None without an audio stream."""
+    import av
+
+    with _open(clip) as container:
+        if not container.streams.audio:
+            return None
+        stream = container.streams.audio[0]
+        resampler = av.AudioResampler(format="fltp", rate=stream.rate)
+        chunks = []
+        with contextlib.suppress(av.InvalidDataError):
+            for frame in container.decode(stream):
+                chunks += [piece.to_ndarray() for piece in resampler.resample(frame)]
+        chunks += [piece.to_ndarray() for piece in resampler.resample(None)]
+    if not chunks:
+        return None
+    samples = np.concatenate(chunks, axis=1)
+    start = round(clip.start * stream.rate)
+    stop = start + round(clip.duration * stream.rate) if clip.duration else samples.shape[1]
+    return np.ascontiguousarray(samples[:, start:stop]), stream.rate
+
+
+def write_video(path: Path | str, frames: Iterable[np.ndarray], fps: float, audio: tuple | None = None) -> int:
+    """An H.264 mp4 of (H,W,3) uint8 RGB frames with even sides, and `read_audio`'s sound cut to its length.
+
+    Returns the number of frames. The file appears under its name only when it is whole: an error or Ctrl-C leaves none.
+    """
+    import av
+
+    path = Path(path)
+    partial = path.with_name(f".{path.stem}.partial{os.getpid()}.mp4")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rate = Fraction(fps).limit_denominator(100_000)
+    count = 0
+    try:
+        with av.open(str(partial), "w", options={"movflags": "+faststart"}) as container:
+            video = container.add_stream("libx264", rate=rate, options={"crf": "17"})
+            video.pix_fmt = "yuv420p"
+            sound = container.add_stream("aac", rate=audio[1]) if audio else None
+            for count, frame in enumerate(frames, 1):
+                if count == 1:
+                    video.height, video.width = frame.shape[:2]
+                picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+                container.mux(video.encode(picture))
+            if not count:
+                raise InputError("There are no frames to write.")
+            container.mux(video.encode(None))
+            if sound is not None:
+                _write_sound(container, sound, audio, seconds=float(count / rate))
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return count
+
+
+def _write_sound(container, stream, audio: tuple[np.ndarray, int], seconds: float) -> None:
+    import av
+
+    samples, rate = audio
+    samples = samples[:2, : round(seconds * rate)]
+    frame = av.AudioFrame.from_ndarray(
+        np.ascontiguousarray(samples), format="fltp", layout="mono" if len(samples) == 1 else "stereo"
+    )
+    frame.sample_rate = rate
+    container.mux(stream.encode(frame))
+    container.mux(stream.encode(None))

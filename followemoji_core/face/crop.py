@@ -1,0 +1,73 @@
+"""A picture of any size brought to the size that is animated, and its face with it."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import numpy as np
+
+from ..errors import InputError
+from ..types import FaceFrame
+from .geometry import face_frame, screen_points
+
+Framing = Literal["face", "fill", "fit"]
+ROOM = 2.2  # side of the crop in face heights: about what talking-head videos show
+_HEADROOM = 0.1  # the landmarks end at the brow: the crop's centre lies this share of a face higher than theirs
+
+
+def crop_box(face: FaceFrame, out_size: tuple[int, int], framing: Framing = "face", room: float = ROOM):
+    """What of the picture is shown at `out_size` (width, height): left, top, width, height in whole pixels.
+
+    face: around the face, `room` times as high as it, inside of the picture as far as possible. fill: as much as fits,
+    from the middle. fit: all of it; the box is then larger than the picture (published behaviour: black bars).
+    """
+    if framing not in get_args(Framing):
+        raise InputError(f"Framing {framing!r} is not known; allowed: {', '.join(get_args(Framing))}.")
+    size, aspect = np.array(face.size, float), np.array(out_size) / out_size[1]
+    largest = (size / aspect).min()
+    centre = size / 2
+    height = largest
+    if framing == "fit":
+        height = (size / aspect).max()
+    elif framing == "face":
+        points = screen_points(face)
+        low, high = points.min(0), points.max(0)
+        extent = max(high - low)
+        height = min(room * extent / min(aspect[0], 1.0), largest)
+        centre = (low + high) / 2 - (0, _HEADROOM * extent)
+    box = np.maximum(np.round(height * aspect), 1).astype(int)
+    corner = np.round(centre - box / 2).astype(int)
+    if framing != "fit":
+        box = np.minimum(box, face.size)
+        corner = np.clip(corner, 0, np.array(face.size) - box)
+    return (*corner.tolist(), *box.tolist())
+
+
+def crop_portrait(
+    image: np.ndarray, face: FaceFrame, out_size: tuple[int, int], framing: Framing = "face", room: float = ROOM
+) -> tuple[np.ndarray, FaceFrame]:
+    """(H,W,3) picture, uint8 or float, and its face -> both at `out_size` (width, height); bars are black.
+
+    The face is moved with the picture, not detected again.
+    """
+    import cv2
+
+    if image.shape[1::-1] != tuple(face.size):
+        raise InputError(
+            f"The picture is {image.shape[1]}x{image.shape[0]} pixels, its face was found in one of "
+            f"{face.size[0]}x{face.size[1]}. Extract the landmarks from this picture."
+        )
+    left, top, width, height = crop_box(face, out_size, framing, room)
+    pads = [max(-top, 0), max(top + height - len(image), 0), max(-left, 0), max(left + width - image.shape[1], 0)]
+    padded = cv2.copyMakeBorder(np.ascontiguousarray(image), *pads, cv2.BORDER_CONSTANT, value=(0, 0, 0))
+    cut = padded[top + pads[0] :, left + pads[2] :][:height, :width]
+    shrinks = out_size[0] < width
+    picture = cv2.resize(cut, tuple(out_size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+    if picture.dtype != np.uint8:
+        picture = picture.clip(0, 1)
+
+    # Pixels of the old picture to fractions of the new one; depth is in units of the picture's width.
+    landmarks = face.landmarks.astype(np.float64)
+    pixels = landmarks[:, :2] * face.size
+    moved = np.column_stack([(pixels - (left, top)) / (width, height), landmarks[:, 2] * face.size[0] / width])
+    return picture, face_frame(moved.astype(np.float32), face.blendshapes, tuple(out_size))

@@ -1,0 +1,32 @@
+"""The nodes: schema, unwrap, one call into the core, wrap."""
+
+from __future__ import annotations
+
+from comfy_api.v0_0_2 import ComfyExtension
+
+from . import folders
+from .alignment import AlignMotion
+from .appearance import EncodeAppearance, PreparePortrait
+from .landmarks import DrawLandmarks, ExtractLandmarks, UseFaceLandmarks
+from .loaders import LoadModel
+from .motion_files import LoadMotion, SaveMotion
+from .sampler import SampleVideo
+
+NODES = [
+    LoadModel,
+    ExtractLandmarks,
+    UseFaceLandmarks,
+    PreparePortrait,
+    AlignMotion,
+    DrawLandmarks,
+    EncodeAppearance,
+    SampleVideo,
+    SaveMotion,
+    LoadMotion,
+]
+
+
+class FollowEmojiExtension(ComfyExtension):
+    async def get_node_list(self) -> list:
+        folders.register()  # not in on_load, which ComfyUI 0.3.64 does not call
+        return NODES

@@ -1,0 +1,110 @@
+"""Motion alignment (paper 4.1)."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from comfy_api.v0_0_2 import io
+
+from ..followemoji_core.errors import InputError
+from ..followemoji_core.face.align import STRONGEST, AlignOptions, Rotation, Translation, align
+from .sockets import Aligned, Motion, advanced, schema
+
+_STRENGTHS = {
+    "expression": "Strength of the whole expression. Below 1 calms an actor who overdoes it, above 1 makes a shy one bolder.",
+    "brows": "Strength of the brows. Raise it for stylised faces whose brows carry the mood; lower it if they look angry.",
+    "eyes": "Strength of the lids: blinks and wide eyes. Raise it if blinks do not close, lower it if eyes flutter.",
+    "pupils": "Strength of the gaze. Lower it to keep the portrait's own gaze, raise it for a livelier look.",
+    "mouth": "Strength of the mouth. Raise it for clearer speech, lower it if the jaw opens too far for this face.",
+}
+
+
+class AlignMotion(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            "FollowEmojiAlignMotion",
+            "Align Motion to Portrait",
+            ["retarget", "motion alignment", "expression transfer"],
+            description="Carries the driver's expression and head motion to the portrait's own face, so that no feature of "
+            "the driver's face comes along.",
+            inputs=[
+                Motion.Input("portrait", tooltip="The portrait's face: one image through Extract Face Landmarks."),
+                Motion.Input("driving", tooltip="The driving clip's face."),
+                io.Combo.Input(
+                    "rotation",
+                    options=list(get_args(Rotation)),
+                    default="driving",
+                    tooltip="driving: the head turns exactly as the driver's (published). relative: the portrait keeps its own "
+                    "pose and turns from there; choose it if the portrait looks aside or the head jumps at the start. none: the "
+                    "head keeps still and only the expression moves.",
+                ),
+                io.Combo.Input(
+                    "translation",
+                    options=list(get_args(Translation)),
+                    default="driving",
+                    tooltip="driving: the head moves through the picture as the driver's, starting at the portrait's place "
+                    "(published). none: place and size of the portrait are kept; choose it if the head leaves the picture "
+                    "or breathes in size.",
+                ),
+                *(
+                    io.Float.Input(name, default=1.0, min=0.0, max=STRONGEST, step=0.05, tooltip=tooltip)
+                    for name, tooltip in _STRENGTHS.items()
+                ),
+                io.Float.Input(
+                    "smoothing",
+                    default=0.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    tooltip="Takes jitter out of the driving motion. 0: as filmed. 0.3 steadies most phone clips; high values "
+                    "soften fast blinks and speech.",
+                ),
+                advanced(
+                    io.Int.Input(
+                        "neutral_frame",
+                        default=-1,
+                        min=-1,
+                        max=1_000_000,
+                        tooltip="Frame of the driving clip, counted from 0, whose face is at rest: the portrait's own expression "
+                        "is taken to be that one. -1: the calmest frame is found. Set it if the face looks frozen or twisted.",
+                    )
+                ),
+            ],
+            outputs=[
+                Aligned.Output("aligned", display_name="aligned", tooltip="The driving motion on the portrait's face.")
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        portrait,
+        driving,
+        rotation: str,
+        translation: str,
+        expression: float,
+        brows: float,
+        eyes: float,
+        pupils: float,
+        mouth: float,
+        smoothing: float,
+        neutral_frame: int = -1,
+    ) -> io.NodeOutput:
+        if len(portrait) != 1:
+            raise InputError(
+                f"The portrait has {len(portrait)} frames, one is needed. Connect a single image; "
+                f"portrait and driving clip may be swapped."
+            )
+        options = AlignOptions(
+            rotation=rotation,
+            translation=translation,
+            neutral=None if neutral_frame < 0 else neutral_frame,
+            brows=brows,
+            eyes=eyes,
+            pupils=pupils,
+            mouth=mouth,
+            whole=expression,
+            smoothing=smoothing,
+        )
+        return io.NodeOutput(align(portrait.frame(0), driving, options))

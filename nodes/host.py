@@ -1,0 +1,160 @@
+"""ComfyUI as the core's host: its layers and attention, its memory management, progress, preview and interrupt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import comfy.latent_formats
+import comfy.model_management as management
+import comfy.model_patcher
+import comfy.ops
+import comfy.utils
+import latent_preview
+import torch
+from comfy.ldm.modules.attention import optimized_attention
+
+from ..followemoji_core.diffusion.sampler import StepReport
+from ..followemoji_core.errors import InputError
+from ..followemoji_core.model.checkpoint import CheckpointFiles, Weights, build, prepare_all
+from ..followemoji_core.model.config import LATENT_CELL, LATENT_SCALE
+from ..followemoji_core.model.ops import Ops
+
+PRECISIONS = {"auto": None, "fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """The three networks, each in a ModelPatcher, and the dtype in which they compute."""
+
+    denoiser: comfy.model_patcher.ModelPatcher
+    appearance_net: comfy.model_patcher.ModelPatcher
+    landmark_encoder: comfy.model_patcher.ModelPatcher
+    dtype: torch.dtype
+
+    def get_models(self) -> list[comfy.model_patcher.ModelPatcher]:
+        """For ComfyUI, which asks what it may move and free."""
+        return [self.denoiser, self.appearance_net, self.landmark_encoder]
+
+    @property
+    def device(self) -> torch.device:
+        return self.denoiser.load_device
+
+
+def load_model(files: CheckpointFiles, precision: str) -> LoadedModel:
+    """The networks in ComfyUI's hands, not yet on the device. `precision`: a key of PRECISIONS."""
+    weights = prepare_all(files)
+    device = management.get_torch_device()
+    count = sum(tensor.numel() for part in weights.values() for tensor in part.state.values())
+    stored = next(iter(weights["denoiser"].state.values())).dtype
+    dtype = PRECISIONS[precision] or management.unet_dtype(device=device, model_params=count, weight_dtype=stored)
+    compute = management.unet_manual_cast(dtype, device) or dtype
+    progress = comfy.utils.ProgressBar(len(weights))
+    patchers = {}
+    for part, part_weights in weights.items():
+        management.throw_exception_if_processing_interrupted()
+        patchers[part] = _patcher(part_weights, dtype, compute, device)
+        progress.update(1)
+    return LoadedModel(**patchers, dtype=compute)
+
+
+def _patcher(weights: Weights, dtype: torch.dtype, compute: torch.dtype, device: torch.device):
+    layers = comfy.ops.pick_operations(dtype, compute, load_device=device)
+    ops = Ops(layers.Linear, layers.Conv2d, layers.GroupNorm, layers.LayerNorm, _attention)
+    offload = management.unet_offload_device()
+    network = build(weights, ops, offload, dtype)
+    patcher = getattr(comfy.model_patcher, "CoreModelPatcher", comfy.model_patcher.ModelPatcher)
+    return patcher(network, load_device=device, offload_device=offload)
+
+
+def _attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, heads: int) -> torch.Tensor:
+    return optimized_attention(q, k, v, heads)
+
+
+def put_on_device(patchers: list, frames: int, latent_shape: tuple[int, int, int], dtype: torch.dtype) -> None:
+    """Make room and load, in one request. `frames` of latents go through the networks at once."""
+    _, h, w = latent_shape
+    management.load_models_gpu(patchers, memory_required=frames * h * w * dtype.itemsize * _BYTES_PER_CELL)
+
+
+# Peak of live activations for one latent cell of one frame, per byte of the dtype: measured on the published size
+# (tests/measure_memory.py), with a quarter on top for workspaces.
+_BYTES_PER_CELL = 16_000
+
+
+def encode_picture(vae, picture: torch.Tensor) -> torch.Tensor:
+    """(1,H,W,3) in [0,1] -> latents (1,c,h,w) scaled to unit variance, refusing a VAE of another family."""
+    latents = vae.encode(picture)
+    if latents.ndim != 4:
+        raise InputError("The VAE is a video VAE. Load an SD 1.5 VAE, such as sd-vae-ft-mse.")
+    h, w = picture.shape[1] // LATENT_CELL, picture.shape[2] // LATENT_CELL
+    if tuple(latents.shape[2:]) != (h, w):
+        raise InputError(
+            f"The VAE makes {latents.shape[3]}x{latents.shape[2]} latents of a {picture.shape[2]}x{picture.shape[1]} "
+            f"picture, {w}x{h} are needed. Load an SD 1.5 VAE, such as sd-vae-ft-mse."
+        )
+    if looks_like_sdxl(latents, picture):
+        raise InputError(
+            "The VAE is an SDXL VAE: its latents have another meaning, and the video would have wrong colours and "
+            "shapes. Load an SD 1.5 VAE, such as sd-vae-ft-mse."
+        )
+    return latents * LATENT_SCALE
+
+
+def looks_like_sdxl(latents: torch.Tensor, picture: torch.Tensor) -> bool:
+    """Whether SDXL's latent-to-RGB table explains the picture much better than SD 1.5's (both are ComfyUI's own).
+
+    The two VAEs have the same layers, so nothing but what they compute tells them apart.
+    """
+    if latents.shape[1] != 4:
+        return False
+    target = torch.nn.functional.interpolate(
+        picture[..., :3].movedim(-1, 1).float().cpu(), latents.shape[2:], mode="area"
+    )
+
+    def unexplained(latent_format) -> float:
+        factors = torch.tensor(latent_format.latent_rgb_factors)
+        bias = latent_format.latent_rgb_factors_bias or [0.0, 0.0, 0.0]
+        guess = latent_format.process_in(latents.float().cpu()).movedim(1, -1) @ factors + torch.tensor(bias)
+        return float((((guess + 1) / 2).clamp(0, 1) - target.movedim(1, -1)).abs().mean())
+
+    sdxl = unexplained(comfy.latent_formats.SDXL())
+    return sdxl < 0.1 and sdxl < 0.5 * unexplained(comfy.latent_formats.SD15())
+
+
+class SamplingProgress:
+    """ComfyUI's progress bar, preview picture and Cancel, as the sampler's two callbacks."""
+
+    def __init__(self, device: torch.device):
+        self._previewer = latent_preview.get_previewer(device, comfy.latent_formats.SD15())
+        self._bar: comfy.utils.ProgressBar | None = None
+
+    def on_window(self, index: int, total: int) -> None:
+        management.throw_exception_if_processing_interrupted()
+        self._bar = self._bar or comfy.utils.ProgressBar(total)
+        self._bar.update_absolute(index, total)
+
+    def on_step(self, report: StepReport) -> None:
+        """The preview walks through the clip as the steps go on."""
+        done = (report.step + 1) / report.steps
+        preview = None
+        if self._previewer is not None and report.clean.shape[1] == 4:
+            frame = report.clean[[round(done * (len(report.clean) - 1))]]
+            preview = self._previewer.decode_latent_to_preview_image("JPEG", frame)
+        total = self._bar.total
+        self._bar.update_absolute(round(done * total), total, preview)
+
+
+def to_numpy(images: torch.Tensor, index: int):
+    """Frame `index` of an IMAGE batch as (H,W,C) uint8; IMAGE may be half precision and on a device."""
+    return images[index].float().mul(255).round().clamp(0, 255).byte().cpu().numpy()
+
+
+def task_progress(total: int):
+    """A per-item callback that moves ComfyUI's progress bar and answers Cancel."""
+    bar = comfy.utils.ProgressBar(max(total, 1))
+
+    def on_item(index: int) -> None:
+        management.throw_exception_if_processing_interrupted()
+        bar.update_absolute(index + 1, max(total, index + 1))
+
+    return on_item

@@ -1,0 +1,90 @@
+"""Load the networks."""
+
+from __future__ import annotations
+
+from comfy_api.v0_0_2 import io
+
+from ..followemoji_core.model.checkpoint import CheckpointFiles
+from . import folders, host
+from .sockets import Model, advanced, schema
+
+
+class LoadModel(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        files = folders.options()
+        return schema(
+            "FollowEmojiLoadModel",
+            "Load Follow-Your-Emoji Model",
+            ["load follow your emoji", "checkpoint", "referencenet", "unet"],
+            description="Loads the denoiser, the appearance net and the landmark encoder from models/followemoji.",
+            inputs=[
+                io.Combo.Input(
+                    "denoiser",
+                    options=files,
+                    default=files[0],
+                    tooltip="The denoising UNet with its motion modules: unet.pth as released, FYE_unet-fp16.safetensors, "
+                    "or one file that holds all three networks.",
+                ),
+                io.Combo.Input(
+                    "appearance_net",
+                    options=folders.options(extra=(folders.WITH_DENOISER,)),
+                    default="FYE_referencenet-fp16.safetensors",
+                    tooltip="The net that reads the portrait: referencenet.pth or FYE_referencenet-fp16.safetensors.",
+                ),
+                io.Combo.Input(
+                    "landmark_encoder",
+                    options=folders.options(extra=(folders.WITH_DENOISER,)),
+                    default="lmk_guider.pth",
+                    tooltip="The net that reads the landmark images: lmk_guider.pth or FYE_lmk_guider.safetensors.",
+                ),
+                io.Combo.Input(
+                    "precision",
+                    options=list(host.PRECISIONS),
+                    default="auto",
+                    tooltip="Number format of the weights in memory. auto: ComfyUI decides by your graphics card. "
+                    "Try bf16 or fp32 if frames come out black.",
+                ),
+                *(
+                    advanced(
+                        io.Combo.Input(
+                            name,
+                            options=folders.options(extra=(folders.NONE,)),
+                            default=folders.NONE,
+                            tooltip=tooltip,
+                        )
+                    )
+                    for name, tooltip in (
+                        ("clip_fc", "FYE_clip_fc.safetensors, only if an error says that clip_fc is lacking."),
+                        (
+                            "base_unet",
+                            "UNet of SD image-variations, only if an error says that parameters are lacking.",
+                        ),
+                        ("motion_module", "mm_sd_v15_v2.ckpt of AnimateDiff, only if an error asks for it."),
+                    )
+                ),
+            ],
+            outputs=[Model.Output("model", display_name="model", tooltip="The networks, for the other nodes.")],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        denoiser: str,
+        appearance_net: str,
+        landmark_encoder: str,
+        precision: str,
+        clip_fc: str = folders.NONE,
+        base_unet: str = folders.NONE,
+        motion_module: str = folders.NONE,
+    ) -> io.NodeOutput:
+        names = dict(
+            denoiser=denoiser,
+            appearance_net=appearance_net,
+            landmark_encoder=landmark_encoder,
+            clip_fc=clip_fc,
+            base_unet=base_unet,
+            motion_module=motion_module,
+        )
+        files = CheckpointFiles(**{part: folders.find(name) for part, name in names.items()})
+        return io.NodeOutput(host.load_model(files, precision))

@@ -1,0 +1,101 @@
+"""Motions on disk: captured once, used with any portrait."""
+
+from __future__ import annotations
+
+import os
+
+import folder_paths
+from comfy_api.v0_0_2 import io, ui
+
+from ..followemoji_core.errors import MotionFileError
+from ..followemoji_core.face.motion_file import load_motion, save_motion
+from .sockets import Motion, schema
+
+_EMPTY = "put a motion file into the input folder"
+
+
+class SaveMotion(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            "FollowEmojiSaveMotion",
+            "Save Motion",
+            ["export motion", "save landmarks"],
+            description="Writes a motion to the output folder as one .safetensors file. Move it to the input folder to load "
+            "it again.",
+            inputs=[
+                Motion.Input("motion", tooltip="From Extract Face Landmarks."),
+                io.String.Input(
+                    "filename_prefix", default="motion/motion", tooltip="Folder and beginning of the file name."
+                ),
+            ],
+            outputs=[],
+            is_output_node=True,
+        )
+
+    @classmethod
+    def execute(cls, motion, filename_prefix: str) -> io.NodeOutput:
+        folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(
+            filename_prefix, folder_paths.get_output_directory(), *motion.size
+        )
+        file = f"{name}_{counter:05}_.safetensors"
+        save_motion(os.path.join(folder, file), motion)
+        return io.NodeOutput(ui=ui.PreviewText(f"{os.path.join(subfolder, file)}: {len(motion)} frames"))
+
+
+class LoadMotion(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        files = _motion_files()
+        return schema(
+            "FollowEmojiLoadMotion",
+            "Load Motion",
+            ["import motion", "load landmarks", "template", "npy"],
+            description="Reads a motion from the input folder: a .safetensors of Save Motion, or a .npy template as published "
+            "with Follow-Your-Emoji. Such files are read as numbers only; nothing in them is run.",
+            inputs=[
+                io.Combo.Input(
+                    "file",
+                    options=files or [_EMPTY],
+                    default=(files or [_EMPTY])[0],
+                    tooltip="File in the input folder.",
+                ),
+                io.Float.Input(
+                    "template_fps",
+                    default=30.0,
+                    min=1.0,
+                    max=240.0,
+                    step=0.01,
+                    tooltip="Frames per second of a .npy template, which does not say. Other files know their own.",
+                ),
+            ],
+            outputs=[
+                Motion.Output("motion", display_name="motion", tooltip="The face in every frame."),
+                io.Float.Output("fps", display_name="fps", tooltip="Frames per second, for Create Video."),
+                io.Int.Output("frame_count", display_name="frame_count", tooltip="Number of frames."),
+            ],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, file: str, template_fps: float):
+        path = folder_paths.get_annotated_filepath(file)
+        return os.path.getmtime(path) if os.path.isfile(path) else None
+
+    @classmethod
+    def execute(cls, file: str, template_fps: float) -> io.NodeOutput:
+        if file == _EMPTY or not folder_paths.exists_annotated_filepath(file):
+            raise MotionFileError(f"There is no motion file {file!r} in the input folder. Put one there and press R.")
+        path = folder_paths.get_annotated_filepath(file)
+        motion = load_motion(path, template_fps if path.endswith(".npy") else None)
+        return io.NodeOutput(motion, motion.fps, len(motion))
+
+
+def _motion_files() -> list[str]:
+    """Names under the input folder, with forward slashes, that may be motion files."""
+    root = folder_paths.get_input_directory()
+    found = []
+    for folder, _, names in os.walk(root):
+        for name in names:
+            if name.endswith((".safetensors", ".npy")):
+                found.append(os.path.relpath(os.path.join(folder, name), root).replace(os.sep, "/"))
+    return sorted(found)

@@ -1,4 +1,4 @@
-"""The layers and the attention call that networks are built from: torch's by default, the host's when it passes its own."""
+"""The layers and the attention call that networks are built from: torch by default, or what the host passes."""
 
 from __future__ import annotations
 

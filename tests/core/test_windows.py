@@ -1,0 +1,47 @@
+import itertools
+
+import pytest
+
+from followemoji_core.diffusion.windows import STRATEGIES, gaussian_weights, plan_windows
+from followemoji_core.errors import InputError
+
+
+def test_by_hand():
+    """14 frames in windows of 6 that share 2: the third would end with the clip anyway; 15 need a fourth, moved back."""
+    starts = [window.frames[0] for window in plan_windows(14, "gaussian", 6, 2).windows]
+    assert starts == [0, 4, 8]
+    assert [window.frames[0] for window in plan_windows(15, "gaussian", 6, 2).windows] == [0, 4, 8, 9]
+    closed = plan_windows(30, "uniform", 24, 0).windows
+    assert closed[1].frames == (*range(24, 30), *range(18))  # runs on into the clip's start, as published
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_every_frame_is_covered(strategy):
+    for frames, length in itertools.product(range(1, 90), (1, 2, 5, 16, 32)):
+        for overlap in {0, length // 4, length - 1}:
+            plan = plan_windows(frames, strategy, length, overlap)
+            seen = [frame for window in plan.windows for frame in window.frames]
+            assert set(seen) == set(range(frames)) and plan.evaluated == len(seen)
+            for window in plan.windows:
+                assert len(set(window.frames)) == len(window.frames) == len(window.weights) <= length
+                assert min(window.weights) > 0
+
+
+def test_gaussian_weights():
+    weights = gaussian_weights(5)
+    assert weights == weights[::-1] and weights[2] == 1.0
+    assert weights[0] == pytest.approx(3.35462628e-4)  # exp(-(2 / 5)^2 / 0.02) = exp(-8)
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        ((0,), "no frames"),
+        ((9, "gaussian", 4, 4), "never move on"),
+        ((9, "gaussian", 0, 0), "never move on"),
+        ((9, "spiral"), "gaussian, uniform"),
+    ],
+)
+def test_refused(arguments, words):
+    with pytest.raises(InputError, match=words):
+        plan_windows(*arguments)

@@ -1,0 +1,124 @@
+"""Fetch the released weights, on the user's word only, to where ComfyUI and the command line look for them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import FollowEmojiError, MissingDependencyError
+from .face.detector import TASK_URL
+from .standalone import CLIP_FILE, VAE_FILE
+
+TASK_SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
+_CHUNK = 2**20
+
+
+class DownloadError(FollowEmojiError):
+    """A file could not be fetched whole; what arrived is kept and the next try goes on from there."""
+
+
+@dataclass(frozen=True)
+class HubFile:
+    """A file of a Hugging Face repository, and where it goes under the models folder."""
+
+    repo: str
+    name: str
+    target: str
+
+
+_SPLIT, _RELEASE = "Kijai/FollowYourEmoji-safetensors", "YueMafighting/FollowYourEmoji"
+_SHARED = (
+    HubFile(_RELEASE, "ckpts/lmk_guider.pth", "followemoji/lmk_guider.pth"),
+    HubFile("stabilityai/sd-vae-ft-mse", "diffusion_pytorch_model.safetensors", VAE_FILE),
+    HubFile(_SPLIT, "sd-image-variations-encoder-fp16.safetensors", CLIP_FILE),
+)
+FILES = {
+    "fp16": (
+        *(
+            HubFile(_SPLIT, f"FYE_{name}-fp16.safetensors", f"followemoji/FYE_{name}-fp16.safetensors")
+            for name in ("unet", "referencenet")
+        ),
+        *_SHARED,
+    ),
+    "published": (
+        *(HubFile(_RELEASE, f"ckpts/{name}.pth", f"followemoji/{name}.pth") for name in ("unet", "referencenet")),
+        *_SHARED,
+    ),
+}
+
+
+def download(models: Path, release: str = "fp16", say: Callable[[str], None] = lambda line: None) -> None:
+    """Fetch a release (a key of FILES) and the face detector into a models folder; resumable, checked by SHA-256."""
+    try:
+        from huggingface_hub import HfApi, hf_hub_download
+        from huggingface_hub.errors import HfHubHTTPError
+    except ImportError as error:
+        raise MissingDependencyError("Downloads need huggingface_hub: pip install huggingface_hub") from error
+
+    api = HfApi()
+    for file in FILES[release]:
+        target = models / file.target
+        try:
+            info = api.model_info(file.repo, files_metadata=True)
+            entry = next((sibling for sibling in info.siblings if sibling.rfilename == file.name), None)
+            if entry is None:
+                raise DownloadError(f"{file.repo} no longer holds {file.name}. Look for it on huggingface.co/{file.repo}.")
+            sha256 = entry.lfs.sha256 if entry.lfs else None
+            if _is_whole(target, entry.size, sha256):
+                say(f"{file.target} is there")
+                continue
+            say(f"{file.target} <- {file.repo} ({(entry.size or 0) / 2**20:.0f} MiB)")
+            part = models / "followemoji" / ".download"
+            fetched = Path(hf_hub_download(file.repo, file.name, local_dir=part))
+        except (HfHubHTTPError, OSError) as error:
+            raise DownloadError(f"{file.name} could not be fetched from {file.repo}: {error}. Run the command again to go on.") from error
+        if not _is_whole(fetched, entry.size, sha256):
+            fetched.unlink()
+            raise DownloadError(f"{file.name} arrived damaged (size or SHA-256 differs). Run the command again.")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(fetched, target)
+    fetch_task(models / "followemoji" / "face_landmarker.task", say)
+
+
+def fetch_task(target: Path, say: Callable[[str], None] = lambda line: None, url: str = TASK_URL) -> None:
+    """MediaPipe's Face Landmarker bundle, resumed where an earlier try ended."""
+    if _is_whole(target, None, TASK_SHA256):
+        say(f"{target.parent.name}/{target.name} is there")
+        return
+    say(f"{target.parent.name}/{target.name} <- {url}")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_suffix(".partial")
+    have = partial.stat().st_size if partial.exists() else 0
+    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            mode = "ab" if answer.status == 206 else "wb"
+            with partial.open(mode) as file:
+                while chunk := answer.read(_CHUNK):
+                    file.write(chunk)
+    except urllib.error.HTTPError as error:
+        if error.code != 416:  # the part is already as long as the file, or longer
+            raise DownloadError(f"{url} answered {error.code}. Download it with a browser to {target}.") from error
+    except OSError as error:
+        raise DownloadError(f"{url} could not be fetched: {error}. Run the command again to go on.") from error
+    if not _is_whole(partial, None, TASK_SHA256):
+        partial.unlink()
+        raise DownloadError(f"{target.name} arrived damaged (SHA-256 differs). Run the command again.")
+    os.replace(partial, target)
+
+
+def _is_whole(path: Path, size: int | None, sha256: str | None) -> bool:
+    if not path.is_file() or (size is not None and path.stat().st_size != size):
+        return False
+    if sha256 is None:
+        return True
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest() == sha256

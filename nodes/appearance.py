@@ -76,7 +76,6 @@ class EncodeAppearance(io.ComfyNode):
             description="What the sampler needs to know of the portrait: the appearance net's features and CLIP's tokens. "
             "Computed once per portrait.",
             inputs=[
-                Model.Input("model", tooltip="From Load Follow-Your-Emoji Model."),
                 io.Vae.Input("vae", tooltip="An SD 1.5 VAE, such as sd-vae-ft-mse."),
                 io.ClipVision.Input(
                     "clip_vision",
@@ -85,12 +84,13 @@ class EncodeAppearance(io.ComfyNode):
                 io.Image.Input(
                     "image", tooltip="The portrait from Frame Portrait, with sides that are multiples of 8."
                 ),
+                Model.Input("model", tooltip="From Load Follow-Your-Emoji Model."),
             ],
             outputs=[Appearance.Output("appearance", display_name="appearance", tooltip="For the sampler.")],
         )
 
     @classmethod
-    def execute(cls, model: host.LoadedModel, vae, clip_vision, image) -> io.NodeOutput:
+    def execute(cls, vae, clip_vision, image, model: host.LoadedModel) -> io.NodeOutput:
         picture = _one_picture(image, "portrait")
         height, width = picture.shape[1:3]
         if height % LATENT_CELL or width % LATENT_CELL:

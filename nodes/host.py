@@ -19,6 +19,8 @@ from ..followemoji_core.model.checkpoint import CheckpointFiles, Weights, build,
 from ..followemoji_core.model.config import LATENT_CELL, LATENT_SCALE
 from ..followemoji_core.model.ops import Ops
 
+# Live activations per latent cell of one frame and byte of the dtype: tests/measure_memory.py, and a quarter on top.
+_BYTES_PER_CELL = 13_000
 PRECISIONS = {"auto": None, "fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
 
 
@@ -74,11 +76,6 @@ def put_on_device(patchers: list, frames: int, latent_shape: tuple[int, int, int
     """Make room and load, in one request. `frames` of latents go through the networks at once."""
     _, h, w = latent_shape
     management.load_models_gpu(patchers, memory_required=frames * h * w * dtype.itemsize * _BYTES_PER_CELL)
-
-
-# Peak of live activations for one latent cell of one frame, per byte of the dtype: measured on the published size
-# (tests/measure_memory.py), with a quarter on top for workspaces.
-_BYTES_PER_CELL = 16_000
 
 
 def encode_picture(vae, picture: torch.Tensor) -> torch.Tensor:

@@ -72,8 +72,8 @@ class ExtractLandmarks(io.ComfyNode):
             ],
             outputs=[
                 Motion.Output("motion", display_name="motion", tooltip="The face in every frame."),
-                io.Float.Output("fps", display_name="fps", tooltip="Frames per second, for Create Video."),
                 io.Audio.Output("audio", display_name="audio", tooltip="The video's sound, for Create Video."),
+                io.Float.Output("fps", display_name="fps", tooltip="Frames per second, for Create Video."),
                 io.Int.Output("frame_count", display_name="frame_count", tooltip="Number of frames."),
             ],
         )
@@ -94,7 +94,7 @@ class ExtractLandmarks(io.ComfyNode):
                 motion = extract_motion(frames, info.fps, finder, face, missing, lambda index, found: progress(index))
                 if sound := media.read_audio(clip):
                     audio = {"waveform": torch.from_numpy(sound[0])[None], "sample_rate": sound[1]}
-        return io.NodeOutput(motion, motion.fps, audio, len(motion))
+        return io.NodeOutput(motion, audio, motion.fps, len(motion))
 
 
 def _from_images(images: torch.Tensor, finder: FaceDetector, face: str, missing: str, fps: float) -> FaceMotion:

@@ -22,8 +22,8 @@ class SampleVideo(io.ComfyNode):
             ["sampler", "ksampler", "denoise", "animate portrait"],
             description="Makes the latents of the video, one per frame of the motion. Decode them with VAE Decode.",
             inputs=[
-                Model.Input("model", tooltip="From Load Follow-Your-Emoji Model."),
                 Appearance.Input("appearance", tooltip="The portrait, from Encode Portrait."),
+                Model.Input("model", tooltip="From Load Follow-Your-Emoji Model."),
                 io.MultiType.Input(
                     "landmarks",
                     types=[Aligned, io.Image],
@@ -87,8 +87,8 @@ class SampleVideo(io.ComfyNode):
     @classmethod
     def execute(
         cls,
-        model: host.LoadedModel,
         appearance,
+        model: host.LoadedModel,
         landmarks,
         seed: int,
         steps: int,

@@ -1,0 +1,71 @@
+"""Real ComfyUI servers for tests: `server` (current), `old_server` (0.3.64, the oldest supported), `both_servers`.
+
+Trees are found in COMFYUI_PATH and COMFYUI_OLD_PATH, else ~/comfy/ComfyUI and ~/comfy/ComfyUI-0.3.64. The interpreter
+is COMFYUI_PYTHON, else the one that runs pytest. A missing tree skips its tests and says which folder it looked in.
+The fixtures live here, not in tests/comfy, because the browser tests use the same running server.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.comfy.server import ComfyServer
+
+TREES = {
+    "server": ("COMFYUI_PATH", "~/comfy/ComfyUI"),
+    "old_server": ("COMFYUI_OLD_PATH", "~/comfy/ComfyUI-0.3.64"),
+}
+SERVER_MODULES = ("torch", "torchsde", "aiohttp", "psutil", "sqlalchemy", "comfyui_frontend_package")
+
+
+def comfy_tree(fixture: str) -> Path:
+    """The ComfyUI checkout behind a server fixture; skips the test when it cannot be run here."""
+    variable, default = TREES[fixture]
+    tree = Path(os.environ.get(variable) or default).expanduser()
+    if not (tree / "main.py").is_file():
+        pytest.skip(f"no ComfyUI for `{fixture}`: {tree} has no main.py (set {variable})")
+    if not os.environ.get("COMFYUI_PYTHON"):
+        missing = [name for name in SERVER_MODULES if importlib.util.find_spec(name) is None]
+        if missing:
+            pytest.skip(f"{sys.executable} lacks {', '.join(missing)}: install {tree / 'requirements.txt'}")
+    return tree
+
+
+def run_server(fixture: str, root: Path, models: Path) -> Iterator[ComfyServer]:
+    tree = comfy_tree(fixture)
+    from tests.comfy.server import ComfyServer  # after the check: aiohttp may be what is missing
+
+    with ComfyServer(tree, root, models=models, argv=["--preview-method", "auto"]) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def comfy_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The models folder of both servers. A file that is written before a run can be named in it: lists refresh."""
+    return tmp_path_factory.mktemp("models")
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, comfy_models: Path) -> Iterator[ComfyServer]:
+    """The current ComfyUI with this pack, for the whole session. Leave its queue empty."""
+    yield from run_server("server", tmp_path_factory.mktemp("comfy"), comfy_models)
+
+
+@pytest.fixture(scope="session")
+def old_server(tmp_path_factory: pytest.TempPathFactory, comfy_models: Path) -> Iterator[ComfyServer]:
+    """The oldest supported ComfyUI, 0.3.64, with this pack."""
+    yield from run_server("old_server", tmp_path_factory.mktemp("comfy_old"), comfy_models)
+
+
+@pytest.fixture(scope="session", params=list(TREES))
+def both_servers(request: pytest.FixtureRequest) -> ComfyServer:
+    """Each of the two in turn. Session scope: pytest groups the tests by server."""
+    return request.getfixturevalue(request.param)

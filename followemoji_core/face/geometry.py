@@ -122,7 +122,7 @@ def solve_geometry(
         _, factor, _ = fit_similarity(source, _unproject(plane, depth, scale)[..., canonical.basis, :], weights)
         # 4. The face in camera space at its real size.
         face = _unproject(plane, depth, scale * factor)
-    if not np.isfinite(face).all():
+    if not (np.isfinite(face).all() and (scale > 1e-7).all()):  # a cm of a face one pixel wide takes more
         raise InputError("The landmarks do not form a face: they are not finite, or all of them coincide.")
 
     # 5. Head pose from the basis landmarks, and the face with the pose taken out.

@@ -14,25 +14,25 @@ def expression_mask(
     """Dilated brows, lids, inner lips and pupils: (H,W) float32, 0 or 1, of `out_size` (default: `size`).
 
     points (478,2) pixels of a picture of `size` (width, height); `radius` of the dilation in face widths, so that the
-    mask is the same at every resolution. Paper 4.3.
+    mask is the same at every resolution. Paper 4.2.
     """
     import cv2
 
     pixels, mask = _canvas(points, size, out_size)
     contour = pixels[list(FACE_CONTOUR)]
-    reach = max(1, round(float(radius * np.ptp(contour, axis=0).max())))
-    # A thick line has round ends: it is the line dilated by a disc.
+    reach = float(radius * np.ptp(contour, axis=0).max())
     for path, _ in DRAWN_PATHS:
-        cv2.polylines(mask, [pixels[list(path)]], isClosed=False, color=1, thickness=2 * reach + 1)
+        cv2.polylines(mask, [pixels[list(path)]], isClosed=False, color=1)
     for pupil in PUPILS:
-        cv2.circle(mask, pixels[pupil].tolist(), reach, 1, thickness=-1)
-    return mask.astype(np.float32)
+        cv2.circle(mask, pixels[pupil].tolist(), 0, 1)
+    # Dilation by a disc of any radius; half a pixel of it is the line itself.
+    return (cv2.distanceTransform(1 - mask, cv2.DIST_L2, 5) <= max(reach - 0.5, 0)).astype(np.float32)
 
 
 def face_mask(points: np.ndarray, size: tuple[int, int], out_size: tuple[int, int] | None = None) -> np.ndarray:
     """The face from the temples down to the chin: (H,W) float32, 0 or 1, of `out_size` (default: `size`).
 
-    points (478,2) pixels of a picture of `size` (width, height). Paper 4.3; contour without forehead as published.
+    points (478,2) pixels of a picture of `size` (width, height). Paper 4.2; contour without forehead as published.
     """
     import cv2
 

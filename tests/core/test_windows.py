@@ -7,7 +7,7 @@ from followemoji_core.errors import InputError
 
 
 def test_by_hand():
-    """14 frames in windows of 6 that share 2: the third would end with the clip anyway; 15 need a fourth, moved back."""
+    """14 frames in windows of 6 that share 2: the third ends with the clip anyway; 15 need a fourth, moved back."""
     starts = [window.frames[0] for window in plan_windows(14, "gaussian", 6, 2).windows]
     assert starts == [0, 4, 8]
     assert [window.frames[0] for window in plan_windows(15, "gaussian", 6, 2).windows] == [0, 4, 8, 9]

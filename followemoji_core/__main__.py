@@ -235,8 +235,8 @@ def _parser() -> argparse.ArgumentParser:
     demo = command("demo", _demo, "Run every step on drawn inputs with an untrained network; needs no files.")
     demo.add_argument("--out", type=Path, default=Path("out/demo"), help="folder for what is made")
     demo.add_argument("--size", type=int, default=256, help="side of the pictures, a multiple of 8")
-    demo.add_argument("--frames", type=int, default=50, help="length of the driving clip")
-    for added, steps in ((animate, 30), (demo, 4)):
+    demo.add_argument("--frames", type=int, default=32, help="length of the driving clip")
+    for added, steps in ((animate, 30), (demo, 2)):
         _sampling_arguments(added, steps)
     fetch = command("download", _download, "Fetch the released weights from Hugging Face (about 5 GB).")
     fetch.add_argument("--models", type=Path, default=Path("models"), help="ComfyUI's models folder, or one like it")

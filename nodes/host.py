@@ -21,6 +21,7 @@ from ..followemoji_core.model.ops import Ops
 
 # Live activations per latent cell of one frame and byte of the dtype: tests/measure_memory.py, and a quarter on top.
 _BYTES_PER_CELL = 13_000
+SDXL_SCALE = comfy.latent_formats.SDXL.scale_factor
 PRECISIONS = {"auto": None, "fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
 
 
@@ -89,7 +90,8 @@ def encode_picture(vae, picture: torch.Tensor) -> torch.Tensor:
             f"The VAE makes {latents.shape[3]}x{latents.shape[2]} latents of a {picture.shape[2]}x{picture.shape[1]} "
             f"picture, {w}x{h} are needed. Load an SD 1.5 VAE, such as sd-vae-ft-mse."
         )
-    if looks_like_sdxl(latents, picture):
+    scale = getattr(vae.first_stage_model, "vae_scale", None)  # small autoencoders carry their factor
+    if looks_like_sdxl(latents, picture) if scale is None else abs(float(scale) - SDXL_SCALE) < 1e-3:
         raise InputError(
             "The VAE is an SDXL VAE: its latents have another meaning, and the video would have wrong colours and "
             "shapes. Load an SD 1.5 VAE, such as sd-vae-ft-mse."

@@ -1,0 +1,32 @@
+"""Every node registers on both ComfyUI versions, silently and fully described."""
+
+from pathlib import Path
+
+from tests.comfy.server import PACK_FOLDER
+
+DOCS = Path(__file__).resolve().parents[2] / "nodes" / "web" / "docs"
+
+
+def test_nodes(both_servers):
+    nodes = {name: node for name, node in both_servers.object_info().items() if name.startswith("FollowEmoji")}
+    assert len(nodes) == 10
+    for name, node in nodes.items():
+        assert node["category"] == "Follow-Your-Emoji" and node["display_name"] and node["description"], name
+        for group in ("required", "optional"):
+            for field, (_, details) in node["input"].get(group, {}).items():
+                assert details.get("tooltip"), f"{name}.{field} has no tooltip"
+        assert len(node["output_tooltips"] or ()) == len(node["output"]) and all(node["output_tooltips"] or ()), name
+        assert [text for text in node["output_name"] if text.isupper()] == [], f"{name} shows a type as a name"
+        assert (DOCS / f"{name}.md").is_file(), f"{name} has no help page"
+    assert {path.stem for path in DOCS.glob("*.md")} == set(nodes)
+
+
+def test_nothing_in_the_log(both_servers):
+    lines = [line for line in both_servers.log().splitlines() if PACK_FOLDER in line or "FollowEmoji" in line]
+    assert [line for line in lines if "IMPORT FAILED" in line or "rror" in line] == []
+    assert "Traceback" not in both_servers.log().split("To see the GUI")[0]
+
+
+def test_help_and_templates_are_served(both_servers):
+    templates = both_servers.get("/workflow_templates")
+    assert {"animate_portrait", "look_at_landmarks"} <= set(templates[PACK_FOLDER])

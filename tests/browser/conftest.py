@@ -1,0 +1,91 @@
+"""The real frontend in a real browser: Debian's Chromium, driven by playwright, on the current ComfyUI."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+# What the page says without any fault of the pack: user data that a fresh server does not have, and remote hosts.
+NOISE = ("404 (Not Found)", "ERR_NAME_NOT_RESOLVED", "https://huggingface.co/", "accessed before initialization")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("no Chromium: install Debian's chromium, or name one in CHROMIUM")
+    with playwright.sync_playwright() as session:
+        instance = session.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield instance
+        instance.close()
+
+
+class Frontend:
+    """A page on a running server, ready for graphs; what it complained about is in `complaints`."""
+
+    def __init__(self, browser: Any, url: str) -> None:
+        self.complaints: list[str] = []
+        self.page = browser.new_page(viewport={"width": 1900, "height": 1000})
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("console", self._listen)
+        self.page.goto(url)
+        self.page.wait_for_function("() => window.app && window.app.graph && window.app.extensionManager", timeout=60_000)
+        self.page.wait_for_timeout(2000)
+        self.page.keyboard.press("Escape")  # the template dialog of a first start
+
+    def _listen(self, message: Any) -> None:
+        if message.type == "error" and not any(noise in message.text for noise in NOISE):
+            self.complaints.append(message.text)
+
+    def open(self, graph: dict[str, Any]) -> dict[str, Any]:
+        """Load a graph as a file that is dropped on the page -> types without a node, and the API form."""
+        return self.page.evaluate(
+            """async (graph) => {
+                await window.app.loadGraphData(graph);
+                const known = window.LiteGraph.registered_node_types;
+                const virtual = ["Note", "MarkdownNote", "Reroute", "PrimitiveNode"];
+                const missing = window.app.graph._nodes.map((node) => node.type)
+                    .filter((type) => !(type in known) && !virtual.includes(type));
+                const api = (await window.app.graphToPrompt()).output;
+                // A picture on the node, there only when its file is.
+                for (const node of Object.values(api)) delete node.inputs["video-preview"];
+                return { missing, api };
+            }""",
+            graph,
+        )
+
+    def screenshot(self, path: str) -> None:
+        self.page.evaluate(
+            """() => {
+                const nodes = window.app.graph._nodes, canvas = window.app.canvas;
+                const low = [0, 1].map((axis) => Math.min(...nodes.map((node) => node.pos[axis])));
+                const high = [0, 1].map((axis) => Math.max(...nodes.map((node) => node.pos[axis] + node.size[axis])));
+                const scale = Math.min(1700 / (high[0] - low[0]), 850 / (high[1] - low[1]));
+                canvas.ds.scale = scale;
+                canvas.ds.offset = [90 / scale - low[0], 110 / scale - low[1]];
+                canvas.setDirty(true, true);
+            }"""
+        )
+        self.page.wait_for_timeout(500)
+        self.page.screenshot(path=path)
+
+
+@pytest.fixture
+def frontend(browser: Any, server: Any) -> Iterator[Frontend]:
+    opened = Frontend(browser, server.url)
+    yield opened
+    opened.page.close()

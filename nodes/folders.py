@@ -13,16 +13,17 @@ from ..followemoji_core.face.detector import TASK_URL
 FOLDER = "followemoji"
 NONE = "none"
 WITH_DENOISER = "same file as the denoiser"
+DETECTOR = "face_landmarker.task"
 _EXTENSIONS = {".safetensors", ".pth", ".pt", ".ckpt", ".bin"}
 _HUB = "https://huggingface.co"
-# Always offered, so that a shared graph opens anywhere and says where to get what is absent.
+# Where the known files come from, for the error that says that one is absent.
 KNOWN = {
     "FYE_unet-fp16.safetensors": f"{_HUB}/Kijai/FollowYourEmoji-safetensors",
     "FYE_referencenet-fp16.safetensors": f"{_HUB}/Kijai/FollowYourEmoji-safetensors",
     "lmk_guider.pth": f"{_HUB}/YueMafighting/FollowYourEmoji/tree/main/ckpts",
     "unet.pth": f"{_HUB}/YueMafighting/FollowYourEmoji/tree/main/ckpts",
     "referencenet.pth": f"{_HUB}/YueMafighting/FollowYourEmoji/tree/main/ckpts",
-    "face_landmarker.task": TASK_URL,
+    DETECTOR: TASK_URL,
 }
 
 
@@ -35,11 +36,22 @@ def register() -> None:
     folder_paths.folder_names_and_paths[FOLDER] = (paths, {*extensions, *_EXTENSIONS, ".task"})
 
 
-def options(*, task: bool = False, extra: tuple[str, ...] = ()) -> list[str]:
-    """File names for a combo: `extra` first, then the known ones, then what else is there."""
-    there = [name for name in folder_paths.get_filename_list(FOLDER) if name.endswith(".task") == task]
-    known = [name for name in KNOWN if name.endswith(".task") == task]
-    return list(dict.fromkeys([*extra, *known, *sorted(there)]))
+def options(*extra: str) -> list[str]:
+    """Weights for a combo: `extra` first, then what is there. What is not there is not listed: the frontend then knows
+    that it is missing, and offers the download that a graph names."""
+    there = [name for name in folder_paths.get_filename_list(FOLDER) if not name.endswith(".task")]
+    return [*extra, *sorted(there)]
+
+
+def detectors() -> list[str]:
+    """Face detectors for a combo. The usual one is always listed: no frontend offers it for download, our error does."""
+    there = [name for name in folder_paths.get_filename_list(FOLDER) if name.endswith(".task")]
+    return list(dict.fromkeys([DETECTOR, *sorted(there)]))
+
+
+def default(names: list[str], *preferred: str) -> str | None:
+    """The first of `preferred` that is among the names, else the first name."""
+    return next((name for name in (*preferred, *names) if name in names), None)
 
 
 def find(name: str) -> Path | None:

@@ -44,8 +44,8 @@ class ExtractLandmarks(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "detector",
-                    options=folders.options(task=True),
-                    default="face_landmarker.task",
+                    options=folders.detectors(),
+                    default=folders.DETECTOR,
                     tooltip="MediaPipe's Face Landmarker, in models/followemoji.",
                 ),
                 io.Combo.Input("face", options=list(get_args(Which)), default="largest", tooltip=_WHICH),

@@ -12,7 +12,7 @@ from .sockets import Model, advanced, schema
 class LoadModel(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        files = folders.options()
+        files, with_denoiser = folders.options(), folders.options(folders.WITH_DENOISER)
         return schema(
             "FollowEmojiLoadModel",
             "Load Follow-Your-Emoji Model",
@@ -22,20 +22,20 @@ class LoadModel(io.ComfyNode):
                 io.Combo.Input(
                     "denoiser",
                     options=files,
-                    default=files[0],
+                    default=folders.default(files, "FYE_unet-fp16.safetensors", "unet.pth"),
                     tooltip="The denoising UNet with its motion modules: unet.pth as released, FYE_unet-fp16.safetensors, "
                     "or one file that holds all three networks.",
                 ),
                 io.Combo.Input(
                     "appearance_net",
-                    options=folders.options(extra=(folders.WITH_DENOISER,)),
-                    default="FYE_referencenet-fp16.safetensors",
+                    options=with_denoiser,
+                    default=folders.default(with_denoiser, "FYE_referencenet-fp16.safetensors", "referencenet.pth"),
                     tooltip="The net that reads the portrait: referencenet.pth or FYE_referencenet-fp16.safetensors.",
                 ),
                 io.Combo.Input(
                     "landmark_encoder",
-                    options=folders.options(extra=(folders.WITH_DENOISER,)),
-                    default="lmk_guider.pth",
+                    options=with_denoiser,
+                    default=folders.default(with_denoiser, "lmk_guider.pth", "FYE_lmk_guider.safetensors"),
                     tooltip="The net that reads the landmark images: lmk_guider.pth or FYE_lmk_guider.safetensors.",
                 ),
                 io.Combo.Input(
@@ -49,7 +49,7 @@ class LoadModel(io.ComfyNode):
                     advanced(
                         io.Combo.Input(
                             name,
-                            options=folders.options(extra=(folders.NONE,)),
+                            options=folders.options(folders.NONE),
                             default=folders.NONE,
                             tooltip=tooltip,
                         )

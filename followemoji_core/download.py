@@ -67,7 +67,9 @@ def download(models: Path, release: str = "fp16", say: Callable[[str], None] = l
             info = api.model_info(file.repo, files_metadata=True)
             entry = next((sibling for sibling in info.siblings if sibling.rfilename == file.name), None)
             if entry is None:
-                raise DownloadError(f"{file.repo} no longer holds {file.name}. Look for it on huggingface.co/{file.repo}.")
+                raise DownloadError(
+                    f"{file.repo} no longer holds {file.name}. Look for it on huggingface.co/{file.repo}."
+                )
             sha256 = entry.lfs.sha256 if entry.lfs else None
             if _is_whole(target, entry.size, sha256):
                 say(f"{file.target} is there")
@@ -76,7 +78,9 @@ def download(models: Path, release: str = "fp16", say: Callable[[str], None] = l
             part = models / "followemoji" / ".download"
             fetched = Path(hf_hub_download(file.repo, file.name, local_dir=part))
         except (HfHubHTTPError, OSError) as error:
-            raise DownloadError(f"{file.name} could not be fetched from {file.repo}: {error}. Run the command again to go on.") from error
+            raise DownloadError(
+                f"{file.name} could not be fetched from {file.repo}: {error}. Run the command again to go on."
+            ) from error
         if not _is_whole(fetched, entry.size, sha256):
             fetched.unlink()
             raise DownloadError(f"{file.name} arrived damaged (size or SHA-256 differs). Run the command again.")

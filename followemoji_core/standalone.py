@@ -106,7 +106,9 @@ def load_clip(path: Path) -> torch.nn.Module:
     state = read_tensors(path)
     patches = state.get("vision_model.embeddings.patch_embedding.weight")
     if patches is None or "vision_model.embeddings.class_embedding" not in state:
-        raise CheckpointError(f"{path.name} is not a CLIP image encoder. `python -m followemoji_core download` fetches it.")
+        raise CheckpointError(
+            f"{path.name} is not a CLIP image encoder. `python -m followemoji_core download` fetches it."
+        )
     width, _, patch, _ = patches.shape
     places = len(state["vision_model.embeddings.position_embedding.weight"]) - 1
     config = CLIPVisionConfig(

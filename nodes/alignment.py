@@ -11,8 +11,8 @@ from ..followemoji_core.face.align import STRONGEST, AlignOptions, Rotation, Tra
 from .sockets import Aligned, Motion, advanced, schema
 
 _STRENGTHS = {
-    "expression": "Strength of the whole expression. Below 1 calms an actor who overdoes it, above 1 makes a shy one bolder.",
-    "brows": "Strength of the brows. Raise it for stylised faces whose brows carry the mood; lower it if they look angry.",
+    "expression": "Strength of all of it. Below 1 calms an actor who overdoes it, above 1 makes a shy one bolder.",
+    "brows": "Strength of the brows. Raise it where brows carry the mood, as in cartoons; lower it if they look angry.",
     "eyes": "Strength of the lids: blinks and wide eyes. Raise it if blinks do not close, lower it if eyes flutter.",
     "pupils": "Strength of the gaze. Lower it to keep the portrait's own gaze, raise it for a livelier look.",
     "mouth": "Strength of the mouth. Raise it for clearer speech, lower it if the jaw opens too far for this face.",
@@ -26,7 +26,8 @@ class AlignMotion(io.ComfyNode):
             "FollowEmojiAlignMotion",
             "Align Motion to Portrait",
             ["retarget", "motion alignment", "expression transfer"],
-            description="Carries the driver's expression and head motion to the portrait's own face, so that no feature of "
+            description="Carries the driver's expression and head motion to the portrait's own face, so that no "
+            "feature of "
             "the driver's face comes along.",
             inputs=[
                 Motion.Input("portrait", tooltip="The portrait's face: one image through Extract Face Landmarks."),
@@ -35,16 +36,20 @@ class AlignMotion(io.ComfyNode):
                     "rotation",
                     options=list(get_args(Rotation)),
                     default="driving",
-                    tooltip="driving: the head turns exactly as the driver's (published). relative: the portrait keeps its own "
-                    "pose and turns from there; choose it if the portrait looks aside or the head jumps at the start. none: the "
+                    tooltip="driving: the head turns exactly as the driver's (published). relative: the portrait "
+                    "keeps its own "
+                    "pose and turns from there; choose it if the portrait looks aside or the head jumps at the "
+                    "start. none: the "
                     "head keeps still and only the expression moves.",
                 ),
                 io.Combo.Input(
                     "translation",
                     options=list(get_args(Translation)),
                     default="driving",
-                    tooltip="driving: the head moves through the picture as the driver's, starting at the portrait's place "
-                    "(published). none: place and size of the portrait are kept; choose it if the head leaves the picture "
+                    tooltip="driving: the head moves through the picture as the driver's, starting at the "
+                    "portrait's place "
+                    "(published). none: place and size of the portrait are kept; choose it if the head leaves the "
+                    "picture "
                     "or breathes in size.",
                 ),
                 *(
@@ -57,7 +62,8 @@ class AlignMotion(io.ComfyNode):
                     min=0.0,
                     max=1.0,
                     step=0.05,
-                    tooltip="Takes jitter out of the driving motion. 0: as filmed. 0.3 steadies most phone clips; high values "
+                    tooltip="Takes jitter out of the driving motion. 0: as filmed. 0.3 steadies most phone clips; "
+                    "high values "
                     "soften fast blinks and speech.",
                 ),
                 advanced(
@@ -66,8 +72,10 @@ class AlignMotion(io.ComfyNode):
                         default=-1,
                         min=-1,
                         max=1_000_000,
-                        tooltip="Frame of the driving clip, counted from 0, whose face is at rest: the portrait's own expression "
-                        "is taken to be that one. -1: the calmest frame is found. Set it if the face looks frozen or twisted.",
+                        tooltip="Frame of the driving clip, counted from 0, whose face is at rest: the portrait's "
+                        "own expression "
+                        "is taken to be that one. -1: the calmest frame is found. Set it if the face looks frozen "
+                        "or twisted.",
                     )
                 ),
             ],

@@ -24,7 +24,8 @@ class PreparePortrait(io.ComfyNode):
             "FollowEmojiPreparePortrait",
             "Frame Portrait",
             ["crop face", "resize portrait", "prepare portrait"],
-            description="Brings the portrait to the size of the video, framed around the face, and moves its landmarks along.",
+            description="Brings the portrait to the size of the video, framed around the face, and moves its "
+            "landmarks along.",
             inputs=[
                 io.Image.Input("image", tooltip="The portrait: one picture of any size."),
                 Motion.Input("face", tooltip="Its face, from Extract Face Landmarks on the same picture."),
@@ -38,7 +39,8 @@ class PreparePortrait(io.ComfyNode):
                     "framing",
                     options=list(get_args(Framing)),
                     default="face",
-                    tooltip="face: cut around the face, as the networks know it from training. fill: the middle of the picture. "
+                    tooltip="face: cut around the face, as the networks know it from training. fill: the middle of "
+                    "the picture. "
                     "fit: the whole picture with black bars (published).",
                 ),
                 io.Float.Input(
@@ -47,7 +49,8 @@ class PreparePortrait(io.ComfyNode):
                     min=1.2,
                     max=6.0,
                     step=0.1,
-                    tooltip="Height of the cut in face heights, for framing by face. Raise it for hair, hats and wide moves.",
+                    tooltip="Height of the cut in face heights, for framing by face. Raise it for hair, hats and "
+                    "wide moves.",
                 ),
             ],
             outputs=[
@@ -73,7 +76,8 @@ class EncodeAppearance(io.ComfyNode):
             "FollowEmojiEncodePortrait",
             "Encode Portrait",
             ["appearance net", "reference net", "identity"],
-            description="What the sampler needs to know of the portrait: the appearance net's features and CLIP's tokens. "
+            description="What the sampler needs to know of the portrait: the appearance net's features and CLIP's "
+            "tokens. "
             "Computed once per portrait.",
             inputs=[
                 io.Vae.Input("vae", tooltip="An SD 1.5 VAE, such as sd-vae-ft-mse."),

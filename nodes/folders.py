@@ -44,7 +44,7 @@ def options(*extra: str) -> list[str]:
 
 
 def detectors() -> list[str]:
-    """Face detectors for a combo. The usual one is always listed: no frontend offers it for download, our error does."""
+    """Face detectors for a combo. The usual one is always listed: our error tells where it is, no frontend does."""
     there = [name for name in folder_paths.get_filename_list(FOLDER) if name.endswith(".task")]
     return list(dict.fromkeys([DETECTOR, *sorted(there)]))
 

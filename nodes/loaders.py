@@ -23,7 +23,8 @@ class LoadModel(io.ComfyNode):
                     "denoiser",
                     options=files,
                     default=folders.default(files, "FYE_unet-fp16.safetensors", "unet.pth"),
-                    tooltip="The denoising UNet with its motion modules: unet.pth as released, FYE_unet-fp16.safetensors, "
+                    tooltip="The denoising UNet with its motion modules: unet.pth as released, "
+                    "FYE_unet-fp16.safetensors, "
                     "or one file that holds all three networks.",
                 ),
                 io.Combo.Input(

@@ -21,7 +21,8 @@ class SaveMotion(io.ComfyNode):
             "FollowEmojiSaveMotion",
             "Save Motion",
             ["export motion", "save landmarks"],
-            description="Writes a motion to the output folder as one .safetensors file. Move it to the input folder to load "
+            description="Writes a motion to the output folder as one .safetensors file. Move it to the input folder "
+            "to load "
             "it again.",
             inputs=[
                 Motion.Input("motion", tooltip="From Extract Face Landmarks."),
@@ -51,7 +52,8 @@ class LoadMotion(io.ComfyNode):
             "FollowEmojiLoadMotion",
             "Load Motion",
             ["import motion", "load landmarks", "template", "npy"],
-            description="Reads a motion from the input folder: a .safetensors of Save Motion, or a .npy template as published "
+            description="Reads a motion from the input folder: a .safetensors of Save Motion, or a .npy template as "
+            "published "
             "with Follow-Your-Emoji. Such files are read as numbers only; nothing in them is run.",
             inputs=[
                 io.Combo.Input(

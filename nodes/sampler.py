@@ -27,7 +27,8 @@ class SampleVideo(io.ComfyNode):
                 io.MultiType.Input(
                     "landmarks",
                     types=[Aligned, io.Image],
-                    tooltip="The aligned motion, drawn when needed so that long clips take no memory; or landmark images "
+                    tooltip="The aligned motion, drawn when needed so that long clips take no memory; or landmark "
+                    "images "
                     "of your own.",
                 ),
                 io.Int.Input(
@@ -45,7 +46,8 @@ class SampleVideo(io.ComfyNode):
                     min=0.0,
                     max=30.0,
                     step=0.1,
-                    tooltip="How strongly the portrait is insisted on; 3.5 as published. 1 is twice as fast and softer.",
+                    tooltip="How strongly the portrait is insisted on; 3.5 as published. 1 is twice as fast and "
+                    "softer.",
                 ),
                 io.Combo.Input(
                     "scheduler",
@@ -57,7 +59,8 @@ class SampleVideo(io.ComfyNode):
                     "windows",
                     options=list(STRATEGIES),
                     default="gaussian",
-                    tooltip="Clips longer than one window. gaussian: overlapping windows melt into each other. uniform: the "
+                    tooltip="Clips longer than one window. gaussian: overlapping windows melt into each other. "
+                    "uniform: the "
                     "published default, with hard borders and a last window that runs on into the clip's start.",
                 ),
                 advanced(
@@ -66,7 +69,8 @@ class SampleVideo(io.ComfyNode):
                         default=16,
                         min=2,
                         max=32,
-                        tooltip="Frames that are made together. 16 as trained; up to 32 for steadier motion and more memory.",
+                        tooltip="Frames that are made together. 16 as trained; up to 32 for steadier motion and "
+                        "more memory.",
                     )
                 ),
                 advanced(
@@ -75,7 +79,8 @@ class SampleVideo(io.ComfyNode):
                         default=4,
                         min=0,
                         max=31,
-                        tooltip="Frames that neighbouring windows share; less than the window length. More is smoother and slower.",
+                        tooltip="Frames that neighbouring windows share; less than the window length. More is "
+                        "smoother and slower.",
                     )
                 ),
             ],

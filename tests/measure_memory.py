@@ -51,7 +51,9 @@ def main() -> None:
         arguments = (latents, torch.tensor(500), features, tokens, appearance)
         peak = peak_bytes(lambda arguments=arguments: denoiser(*arguments))
         per_cell = peak / (frames * side * side * DTYPE.itemsize)
-        sys.stdout.write(f"{frames} frames of {side}x{side}: {peak / 2**20:.0f} MiB, {per_cell:.0f} per cell and byte\n")
+        sys.stdout.write(
+            f"{frames} frames of {side}x{side}: {peak / 2**20:.0f} MiB, {per_cell:.0f} per cell and byte\n"
+        )
 
 
 if __name__ == "__main__":

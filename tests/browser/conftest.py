@@ -43,7 +43,8 @@ class Frontend:
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("console", self._listen)
         self.page.goto(url)
-        self.page.wait_for_function("() => window.app && window.app.graph && window.app.extensionManager", timeout=60_000)
+        ready = "() => window.app && window.app.graph && window.app.extensionManager"
+        self.page.wait_for_function(ready, timeout=60_000)
         self.page.wait_for_timeout(2000)
         self.page.keyboard.press("Escape")  # the template dialog of a first start
 

@@ -116,7 +116,7 @@ def denoise(
     on_step: Callable[[StepReport], None] = lambda report: None,
     on_window: Callable[[int, int], None] = lambda index, total: None,
 ) -> Tensor:
-    """Latents (T,c,h,w) float32, scaled, one per landmark image; the networks run as `landmarks.device`, `.dtype` say."""
+    """Latents (T,c,h,w) float32, scaled, one per landmark image; `landmarks` holds device and dtype."""
     channels, h, w = appearance.latent_shape
     width, height = landmarks.size
     if (h * LATENT_CELL, w * LATENT_CELL) != (height, width):

@@ -68,8 +68,8 @@ def draw_motion(
 def overlay(image: np.ndarray, points: np.ndarray) -> np.ndarray:
     """(H,W,3) uint8 RGB picture with its landmarks (478,2) pixels drawn on top, for looking; the input is kept."""
     height, width = image.shape[:2]
-    unit = max(1, round(min(width, height) / 512))
-    drawn = draw_landmarks(points, (width, height), line_width=unit, pupil_halfwidth=PUPIL_HALFWIDTH * unit)
+    unit = max(1, round(min(width, height) / 256))
+    drawn = draw_landmarks(points, (width, height), line_width=unit, pupil_halfwidth=1 + unit)
     return np.where(drawn.any(axis=-1, keepdims=True), drawn, image)
 
 

@@ -70,18 +70,21 @@ class Frontend:
         )
 
     def screenshot(self, path: str) -> None:
+        """The whole graph, large enough that titles and values are drawn."""
+        self.page.set_viewport_size({"width": 3400, "height": 1500})
+        self.page.wait_for_timeout(500)
         self.page.evaluate(
             """() => {
                 const nodes = window.app.graph._nodes, canvas = window.app.canvas;
                 const low = [0, 1].map((axis) => Math.min(...nodes.map((node) => node.pos[axis])));
                 const high = [0, 1].map((axis) => Math.max(...nodes.map((node) => node.pos[axis] + node.size[axis])));
-                const scale = Math.min(1700 / (high[0] - low[0]), 850 / (high[1] - low[1]));
+                const scale = Math.min(3200 / (high[0] - low[0]), 1300 / (high[1] - low[1]));
                 canvas.ds.scale = scale;
                 canvas.ds.offset = [90 / scale - low[0], 110 / scale - low[1]];
                 canvas.setDirty(true, true);
             }"""
         )
-        self.page.wait_for_timeout(500)
+        self.page.wait_for_timeout(1000)
         self.page.screenshot(path=path)
 
 

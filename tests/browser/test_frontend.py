@@ -8,7 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from followemoji_core.demo import draw_frames, draw_portrait, drive
+from followemoji_core.media import write_video
 from tests.comfy import graphs
 
 NAMES = sorted(path.stem for path in graphs.WORKFLOWS.glob("*.json"))
@@ -17,6 +20,15 @@ SHOTS = Path(os.environ["FOLLOWEMOJI_SCREENSHOTS"]) if "FOLLOWEMOJI_SCREENSHOTS"
 
 def graph(name: str) -> dict:
     return json.loads((graphs.WORKFLOWS / f"{name}.json").read_text("utf-8"))
+
+
+@pytest.fixture(autouse=True)
+def inputs(server, comfy_models):
+    """The files that the graphs name: a drawn person, a drawn driver, seeded weights."""
+    graphs.write_models(comfy_models)
+    if not (server.input / "portrait.png").exists():
+        Image.fromarray(draw_portrait((512, 512), seed=5)[0]).save(server.input / "portrait.png")
+        write_video(server.input / "driving.mp4", draw_frames(drive(8, size=(256, 256))), 25.0)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -42,11 +54,8 @@ def test_every_file_that_a_graph_names_can_be_downloaded():
         assert model["directory"] in ("followemoji", "vae", "clip_vision")
 
 
-def test_run_button(frontend, server, comfy_models):
-    """look_at_landmarks from the canvas to a video on the node."""
-    graphs.write_models(comfy_models)
-    server.upload(graphs.media() / "portrait_mona_lisa.jpg", "portrait.png")
-    graphs.cut(graphs.media() / "driving_temple.mp4", server.input / "driving.mp4", 8)
+def test_run_button(frontend, server):
+    """look_at_landmarks from the canvas to a video on the node, with people that the pack drew."""
     before = set(server.output.rglob("*.mp4"))
     frontend.open(graph("look_at_landmarks"))
     frontend.page.evaluate("() => window.app.queuePrompt(0)")

@@ -66,8 +66,9 @@ def test_draw_motion_and_overlay() -> None:
     assert draw_motion(aligned).shape == (3, 512, 512, 3) and draw_motion(aligned, []).shape == (0, 512, 512, 3)
     picture = np.full((512, 512, 3), 77, np.uint8)
     shown = overlay(picture, points)
-    drawn = draw_landmarks(points, (512, 512)).any(axis=-1)
-    assert (shown[~drawn] == 77).all() and (shown[drawn] != 77).any(axis=-1).all() and (picture == 77).all()
+    edges = draw_landmarks(points, (512, 512), pupil_halfwidth=1).any(axis=-1)  # overlays draw twice as wide
+    near = draw_landmarks(points, (512, 512), line_width=5).any(axis=-1)
+    assert (shown[~near] == 77).all() and (shown[edges] != 77).any(axis=-1).all() and (picture == 77).all()
 
 
 def test_refused_drawings() -> None:

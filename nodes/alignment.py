@@ -27,8 +27,7 @@ class AlignMotion(io.ComfyNode):
             "Align Motion to Portrait",
             ["retarget", "motion alignment", "expression transfer"],
             description="Carries the driver's expression and head motion to the portrait's own face, so that no "
-            "feature of "
-            "the driver's face comes along.",
+            "feature of the driver's face comes along.",
             inputs=[
                 Motion.Input("portrait", tooltip="The portrait's face: one image through Extract Face Landmarks."),
                 Motion.Input("driving", tooltip="The driving clip's face."),
@@ -37,20 +36,16 @@ class AlignMotion(io.ComfyNode):
                     options=list(get_args(Rotation)),
                     default="driving",
                     tooltip="driving: the head turns exactly as the driver's (published). relative: the portrait "
-                    "keeps its own "
-                    "pose and turns from there; choose it if the portrait looks aside or the head jumps at the "
-                    "start. none: the "
-                    "head keeps still and only the expression moves.",
+                    "keeps its own pose and turns from there; choose it if the portrait looks aside or the head jumps "
+                    "at the start. none: the head keeps still and only the expression moves.",
                 ),
                 io.Combo.Input(
                     "translation",
                     options=list(get_args(Translation)),
                     default="driving",
-                    tooltip="driving: the head moves through the picture as the driver's, starting at the "
-                    "portrait's place "
-                    "(published). none: place and size of the portrait are kept; choose it if the head leaves the "
-                    "picture "
-                    "or breathes in size.",
+                    tooltip="driving: the head moves through the picture as the driver's, starting at the portrait's "
+                    "place (published). none: place and size of the portrait are kept; choose it if the head leaves "
+                    "the picture or breathes in size.",
                 ),
                 *(
                     io.Float.Input(name, default=1.0, min=0.0, max=STRONGEST, step=0.05, tooltip=tooltip)
@@ -63,8 +58,7 @@ class AlignMotion(io.ComfyNode):
                     max=1.0,
                     step=0.05,
                     tooltip="Takes jitter out of the driving motion. 0: as filmed. 0.3 steadies most phone clips; "
-                    "high values "
-                    "soften fast blinks and speech.",
+                    "high values soften fast blinks and speech.",
                 ),
                 advanced(
                     io.Int.Input(
@@ -72,10 +66,9 @@ class AlignMotion(io.ComfyNode):
                         default=-1,
                         min=-1,
                         max=1_000_000,
-                        tooltip="Frame of the driving clip, counted from 0, whose face is at rest: the portrait's "
-                        "own expression "
-                        "is taken to be that one. -1: the calmest frame is found. Set it if the face looks frozen "
-                        "or twisted.",
+                        tooltip="Frame of the driving clip, counted from 0, whose face is at rest: the portrait's own "
+                        "expression is taken to be that one. -1: the calmest frame is found. Set it if the face looks "
+                        "frozen or twisted.",
                     )
                 ),
             ],

@@ -40,8 +40,7 @@ class PreparePortrait(io.ComfyNode):
                     options=list(get_args(Framing)),
                     default="face",
                     tooltip="face: cut around the face, as the networks know it from training. fill: the middle of "
-                    "the picture. "
-                    "fit: the whole picture with black bars (published).",
+                    "the picture. fit: the whole picture with black bars (published).",
                 ),
                 io.Float.Input(
                     "room",
@@ -49,8 +48,8 @@ class PreparePortrait(io.ComfyNode):
                     min=1.2,
                     max=6.0,
                     step=0.1,
-                    tooltip="Height of the cut in face heights, for framing by face. Raise it for hair, hats and "
-                    "wide moves.",
+                    tooltip="Height of the cut in face heights, for framing by face. Raise it for hair, hats and wide "
+                    "moves.",
                 ),
             ],
             outputs=[
@@ -77,8 +76,7 @@ class EncodeAppearance(io.ComfyNode):
             "Encode Portrait",
             ["appearance net", "reference net", "identity"],
             description="What the sampler needs to know of the portrait: the appearance net's features and CLIP's "
-            "tokens. "
-            "Computed once per portrait.",
+            "tokens. Computed once per portrait.",
             inputs=[
                 io.Vae.Input("vae", tooltip="An SD 1.5 VAE, such as sd-vae-ft-mse."),
                 io.ClipVision.Input(

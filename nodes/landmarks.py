@@ -39,9 +39,8 @@ class ExtractLandmarks(io.ComfyNode):
                 io.MultiType.Input(
                     "source",
                     types=[io.Image, io.Video],
-                    tooltip="The portrait, or the driving clip. Connect a video directly (Load Video) rather than "
-                    "its frames: "
-                    "it keeps its frame rate and sound and takes no memory.",
+                    tooltip="The portrait, or the driving clip. Connect a video directly (Load Video) rather than its "
+                    "frames: it keeps its frame rate and sound and takes no memory.",
                 ),
                 io.Combo.Input(
                     "detector",
@@ -66,9 +65,8 @@ class ExtractLandmarks(io.ComfyNode):
                         min=0.05,
                         max=1.0,
                         step=0.05,
-                        tooltip="How sure the detector must be. Lower it for paintings, cartoons and sculptures "
-                        "that are "
-                        "not found; raise it if something is taken for a face.",
+                        tooltip="How sure the detector must be. Lower it for paintings, cartoons and sculptures that "
+                        "are not found; raise it if something is taken for a face.",
                     )
                 ),
             ],
@@ -153,8 +151,7 @@ class DrawLandmarks(io.ComfyNode):
             "Draw Landmarks",
             ["landmark images", "visualize landmarks", "overlay"],
             description="The landmark images that the networks read: brows, lids, inner lips and pupils, no face "
-            "contour. "
-            "Over a background they are for looking.",
+            "contour. Over a background they are for looking.",
             inputs=[
                 io.MultiType.Input(
                     "motion",

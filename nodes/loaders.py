@@ -24,8 +24,7 @@ class LoadModel(io.ComfyNode):
                     options=files,
                     default=folders.default(files, "FYE_unet-fp16.safetensors", "unet.pth"),
                     tooltip="The denoising UNet with its motion modules: unet.pth as released, "
-                    "FYE_unet-fp16.safetensors, "
-                    "or one file that holds all three networks.",
+                    "FYE_unet-fp16.safetensors, or one file that holds all three networks.",
                 ),
                 io.Combo.Input(
                     "appearance_net",
@@ -43,8 +42,8 @@ class LoadModel(io.ComfyNode):
                     "precision",
                     options=list(host.PRECISIONS),
                     default="auto",
-                    tooltip="Number format of the weights in memory. auto: ComfyUI decides by your graphics card. "
-                    "Try bf16 or fp32 if frames come out black.",
+                    tooltip="Number format of the weights in memory. auto: ComfyUI decides by your graphics card. Try "
+                    "bf16 or fp32 if frames come out black.",
                 ),
                 *(
                     advanced(

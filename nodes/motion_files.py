@@ -12,6 +12,7 @@ from ..followemoji_core.face.motion_file import load_motion, save_motion
 from .sockets import Motion, schema
 
 _EMPTY = "put a motion file into the input folder"
+_SAVED = "motion"  # subfolder of the output folder
 
 
 class SaveMotion(io.ComfyNode):
@@ -21,13 +22,12 @@ class SaveMotion(io.ComfyNode):
             "FollowEmojiSaveMotion",
             "Save Motion",
             ["export motion", "save landmarks"],
-            description="Writes a motion to the output folder as one .safetensors file. Move it to the input folder "
-            "to load "
-            "it again.",
+            description="Writes a motion to the output folder as one .safetensors file. Load Motion lists what lies "
+            "in output/motion.",
             inputs=[
                 Motion.Input("motion", tooltip="From Extract Face Landmarks."),
                 io.String.Input(
-                    "filename_prefix", default="motion/motion", tooltip="Folder and beginning of the file name."
+                    "filename_prefix", default=f"{_SAVED}/motion", tooltip="Folder and beginning of the file name."
                 ),
             ],
             outputs=[],
@@ -52,15 +52,14 @@ class LoadMotion(io.ComfyNode):
             "FollowEmojiLoadMotion",
             "Load Motion",
             ["import motion", "load landmarks", "template", "npy"],
-            description="Reads a motion from the input folder: a .safetensors of Save Motion, or a .npy template as "
-            "published "
-            "with Follow-Your-Emoji. Such files are read as numbers only; nothing in them is run.",
+            description="Reads a motion: a .safetensors of Save Motion, or a .npy template as published with "
+            "Follow-Your-Emoji. Such files are read as numbers only; nothing in them is run.",
             inputs=[
                 io.Combo.Input(
                     "file",
                     options=files or [_EMPTY],
                     default=(files or [_EMPTY])[0],
-                    tooltip="File in the input folder.",
+                    tooltip="File in the input folder, or in output/motion.",
                 ),
                 io.Float.Input(
                     "template_fps",
@@ -86,18 +85,18 @@ class LoadMotion(io.ComfyNode):
     @classmethod
     def execute(cls, file: str, template_fps: float) -> io.NodeOutput:
         if file == _EMPTY or not folder_paths.exists_annotated_filepath(file):
-            raise MotionFileError(f"There is no motion file {file!r} in the input folder. Put one there and press R.")
+            raise MotionFileError(f"There is no motion file {file!r} in the input folder. Put it there and press R.")
         path = folder_paths.get_annotated_filepath(file)
         motion = load_motion(path, template_fps if path.endswith(".npy") else None)
         return io.NodeOutput(motion, motion.fps, len(motion))
 
 
 def _motion_files() -> list[str]:
-    """Names under the input folder, with forward slashes, that may be motion files."""
-    root = folder_paths.get_input_directory()
-    found = []
-    for folder, _, names in os.walk(root):
-        for name in names:
-            if name.endswith((".safetensors", ".npy")):
-                found.append(os.path.relpath(os.path.join(folder, name), root).replace(os.sep, "/"))
-    return sorted(found)
+    """Names for the combo: motion files in the input folder, then those that Save Motion wrote by default."""
+    found = [name for name in _names(folder_paths.get_input_directory()) if name.endswith((".safetensors", ".npy"))]
+    saved = _names(os.path.join(folder_paths.get_output_directory(), _SAVED))
+    return found + [f"{_SAVED}/{name} [output]" for name in saved if name.endswith(".safetensors")]
+
+
+def _names(folder: str) -> list[str]:
+    return sorted(os.listdir(folder)) if os.path.isdir(folder) else []

@@ -28,8 +28,7 @@ class SampleVideo(io.ComfyNode):
                     "landmarks",
                     types=[Aligned, io.Image],
                     tooltip="The aligned motion, drawn when needed so that long clips take no memory; or landmark "
-                    "images "
-                    "of your own.",
+                    "images of your own.",
                 ),
                 io.Int.Input(
                     "seed",
@@ -60,8 +59,8 @@ class SampleVideo(io.ComfyNode):
                     options=list(STRATEGIES),
                     default="gaussian",
                     tooltip="Clips longer than one window. gaussian: overlapping windows melt into each other. "
-                    "uniform: the "
-                    "published default, with hard borders and a last window that runs on into the clip's start.",
+                    "uniform: the published default, with hard borders and a last window that runs on into the clip's "
+                    "start.",
                 ),
                 advanced(
                     io.Int.Input(
@@ -69,8 +68,8 @@ class SampleVideo(io.ComfyNode):
                         default=16,
                         min=2,
                         max=32,
-                        tooltip="Frames that are made together. 16 as trained; up to 32 for steadier motion and "
-                        "more memory.",
+                        tooltip="Frames that are made together. 16 as trained; up to 32 for steadier motion and more "
+                        "memory.",
                     )
                 ),
                 advanced(

@@ -18,7 +18,7 @@ def current(server: ComfyServer, comfy_models) -> ComfyServer:
 
 def _furnish(server: ComfyServer, models) -> ComfyServer:
     graphs.write_models(models)
-    if not (server.input / "driving.mp4").exists():
+    if not (server.input / "portrait.jpg").exists():
         server.upload(graphs.media() / "portrait_mona_lisa.jpg", "portrait.jpg")
-        graphs.cut(graphs.media() / "driving_temple.mp4", server.input / "driving.mp4", 8)
+        graphs.cut(graphs.media() / "driving_temple.mp4", server.input / "temple.mp4", 8)
     return server

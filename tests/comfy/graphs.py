@@ -55,7 +55,7 @@ def change(graph: Graph, class_type: str, **inputs: Any) -> Graph:
     return graph
 
 
-def animate(portrait: str = "portrait.jpg", driving: str = "driving.mp4", **sampler: Any) -> Graph:
+def animate(portrait: str = "portrait.jpg", driving: str = "temple.mp4", **sampler: Any) -> Graph:
     """animate_portrait at 128 px and 3 steps on the published files."""
     graph = load("animate_portrait")
     change(graph, "LoadImage", image=portrait)

@@ -47,7 +47,7 @@ def test_no_face(comfy):
     grey = np.full((256, 256, 3), 90, np.uint8)
     film(comfy, "empty.mp4", [grey] * 5)
     assert "no face" in failure(comfy, graphs.animate(driving="empty.mp4")).lower()
-    faces = list(read_frames(Clip(comfy.input / "driving.mp4")))
+    faces = list(read_frames(Clip(comfy.input / "temple.mp4")))
     blank = np.zeros_like(faces[0])
     film(comfy, "gaps.mp4", [*faces[:2], blank, blank, *faces[2:4], blank])
     message = failure(comfy, landmarks_only("portrait.jpg", "gaps.mp4", missing="error"))
@@ -67,7 +67,7 @@ def test_two_faces(current):
     both.save(current.input / "two.png")
     drawn = {}
     for which in ("largest", "leftmost", "rightmost"):
-        graph = landmarks_only("two.png", "driving.mp4", face=which)
+        graph = landmarks_only("two.png", "temple.mp4", face=which)
         (video,) = current.outputs(current.run(graph))
         drawn[which] = graphs.pixels(video)
     assert drawn["largest"] == drawn["leftmost"] != drawn["rightmost"]
@@ -86,14 +86,14 @@ def test_tiny_picture(current):
 
 
 def test_one_frame(comfy):
-    film(comfy, "one.mp4", [next(read_frames(Clip(comfy.input / "driving.mp4")))])
+    film(comfy, "one.mp4", [next(read_frames(Clip(comfy.input / "temple.mp4")))])
     (video,) = comfy.outputs(comfy.run(graphs.animate(driving="one.mp4")))
     assert graphs.describe(video)["frames"] == 1
 
 
 def test_a_thousand_frames_stay_out_of_memory(current):
     """1000 frames of 256 x 256 are 790 MB as an IMAGE; the landmark extraction holds one at a time."""
-    frames = [frame[::2, ::2] for frame in read_frames(Clip(current.input / "driving.mp4"))]
+    frames = [frame[::2, ::2] for frame in read_frames(Clip(current.input / "temple.mp4"))]
     film(current, "long.mp4", [frames[index % 8] for index in range(1000)])
     graph = landmarks_only("portrait.jpg", "long.mp4")
     graph = {
@@ -167,7 +167,7 @@ def test_wrong_checkpoints(current, slot, name, words):
 def test_absent_checkpoint_says_where_to_get_it(comfy):
     graph = graphs.load("animate_portrait")
     graphs.change(graph, "LoadImage", image="portrait.jpg")
-    graphs.change(graph, "LoadVideo", file="driving.mp4")
+    graphs.change(graph, "LoadVideo", file="temple.mp4")
     graphs.change(graph, LOADER, denoiser="mm_unknown.pth")
     message = failure(comfy, graph)
     assert "mm_unknown.pth" in message

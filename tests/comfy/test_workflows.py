@@ -50,7 +50,7 @@ def test_the_safetensors_split_gives_nearly_the_same(comfy):
 def test_look_at_landmarks(comfy):
     graph = graphs.load("look_at_landmarks")
     graphs.change(graph, "LoadImage", image="portrait.jpg")
-    graphs.change(graph, "LoadVideo", file="driving.mp4")
+    graphs.change(graph, "LoadVideo", file="temple.mp4")
     found = graphs.describe(run(comfy, graph))
     assert (found["frames"], found["fps"], found["sound"]) == (8, 30.0, True)
     assert found["size"][0] > found["size"][1] / 2
@@ -80,17 +80,18 @@ def test_motion_files(comfy):
         inputs=dict(source=["1", 0], detector="face_landmarker.task", face="largest", missing="hold", image_fps=25.0),
     )
     graph = {
-        "1": dict(class_type="LoadVideo", inputs=dict(file="driving.mp4")),
+        "1": dict(class_type="LoadVideo", inputs=dict(file="temple.mp4")),
         "2": extract,
-        "3": dict(class_type="FollowEmojiSaveMotion", inputs=dict(motion=["2", 0], filename_prefix="kept/motion")),
+        "3": dict(class_type="FollowEmojiSaveMotion", inputs=dict(motion=["2", 0], filename_prefix="motion/motion")),
         "4": dict(class_type="FollowEmojiDrawLandmarks", inputs=dict(motion=["2", 0])),
         "5": dict(class_type="SaveImage", inputs=dict(images=["4", 0], filename_prefix="a")),
     }
     drawn = [np.asarray(Image.open(path)) for path in comfy.outputs(comfy.run(graph))]
-    (saved,) = (comfy.output / "kept").glob("*.safetensors")
-    comfy.upload(saved, "motion.safetensors")
+    (saved,) = (comfy.output / "motion").glob("*.safetensors")
+    name = f"motion/{saved.name} [output]"
+    assert name in str(comfy.object_info()["FollowEmojiLoadMotion"]["input"]["required"]["file"])
     graph = {
-        "2": dict(class_type="FollowEmojiLoadMotion", inputs=dict(file="motion.safetensors", template_fps=30.0)),
+        "2": dict(class_type="FollowEmojiLoadMotion", inputs=dict(file=name, template_fps=30.0)),
         "4": graph["4"],
         "5": graph["5"],
     }

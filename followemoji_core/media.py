@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import IO
 
@@ -67,51 +67,86 @@ def clip_info(clip: Clip) -> ClipInfo:
     return ClipInfo(fps, count)
 
 
-def read_frames(clip: Clip) -> Iterator[np.ndarray]:
-    """The frames of a clip, (H,W,3) uint8 RGB, upright, decoded one at a time. A damaged tail ends the clip."""
+def read_frames(clip: Clip, check: Callable[[], None] = lambda: None) -> Iterator[np.ndarray]:
+    """The frames of a clip, (H,W,3) uint8 RGB, upright, decoded one at a time; damaged ones are left out.
+
+    A trim takes the frames that ComfyUI's own reader takes. `check` runs before every packet and may raise.
+    """
     import av
 
-    end = clip.start + clip.duration if clip.duration else float("inf")
-    count = 0
+    count, damaged = 0, 0
     with _open(clip) as container:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
-        half_frame = 0.5 / float(stream.average_rate or 25)
-        try:
-            for frame in container.decode(stream):
-                time = frame.time - (stream.start_time or 0) * stream.time_base if frame.time is not None else 0.0
-                if time >= end - half_frame:
+        first, last = (int(time / stream.time_base) for time in (clip.start, clip.start + clip.duration))
+        if first:
+            container.seek(first, stream=stream)
+        for packet in container.demux(stream):
+            check()
+            try:
+                frames = packet.decode()
+            except av.InvalidDataError:
+                damaged += 1
+                continue
+            for frame in frames:
+                if clip.duration and frame.pts is not None and frame.pts >= last:
                     break
-                if time < clip.start - half_frame:
-                    continue
-                count += 1
-                yield np.rot90(frame.to_ndarray(format="rgb24"), round(getattr(frame, "rotation", 0) / 90))
-        except av.InvalidDataError:
-            log.warning("%s is damaged after frame %d; what follows is left out.", clip.name, count)
+                if frame.pts is None or frame.pts >= first:
+                    count += 1
+                    yield np.rot90(frame.to_ndarray(format="rgb24"), round(getattr(frame, "rotation", 0) / 90))
+            else:
+                continue
+            break
+    if damaged:
+        log.warning("%s: %d damaged packets are left out.", clip.name, damaged)
     if not count:
         raise InputError(f"{clip.name} has no frame that can be decoded. Re-encode it, or check its trim settings.")
 
 
-def read_audio(clip: Clip) -> tuple[np.ndarray, int] | None:
-    """The clip's sound as (channels, samples) float32 in [-1,1] and its sample rate; None without an audio stream."""
+def read_audio(clip: Clip, check: Callable[[], None] = lambda: None) -> tuple[np.ndarray, int] | None:
+    """The clip's sound as (channels, samples) float32 in [-1,1] and its sample rate, beginning with the picture.
+
+    None without a track that can be decoded: a video is not refused for its sound.
+    """
     import av
 
     with _open(clip) as container:
-        if not container.streams.audio:
+        # A codec that FFmpeg does not know (spatial audio of phones) has no context, and decoding it would crash.
+        stream = next((stream for stream in container.streams.audio if stream.codec_context is not None), None)
+        if stream is None:
             return None
-        stream = container.streams.audio[0]
-        resampler = av.AudioResampler(format="fltp", rate=stream.rate)
-        chunks = []
-        with contextlib.suppress(av.InvalidDataError):
-            for frame in container.decode(stream):
-                chunks += [piece.to_ndarray() for piece in resampler.resample(frame)]
-        chunks += [piece.to_ndarray() for piece in resampler.resample(None)]
+        try:
+            return _sound(container, stream, clip, check), stream.rate
+        except (av.FFmpegError, ValueError) as error:
+            log.warning("%s: its sound cannot be read (%s) and is left out.", clip.name, error)
+            return None
+
+
+def _sound(container, stream, clip: Clip, check: Callable[[], None]) -> np.ndarray:
+    import av
+
+    if clip.start:
+        container.seek(int(clip.start / stream.time_base), stream=stream)
+    wanted = round(clip.duration * stream.rate) if clip.duration else None
+    resampler = av.AudioResampler(format="fltp", rate=stream.rate)
+    chunks: list[np.ndarray] = []
+    length = 0
+    for frame in chain(container.decode(stream), (None,)):  # None: what the resampler still holds
+        check()
+        for piece in resampler.resample(frame):
+            samples = piece.to_ndarray()
+            if not chunks and frame is not None and frame.time is not None:
+                early = round((clip.start - frame.time) * stream.rate)
+                if early >= samples.shape[1]:
+                    continue  # before the trim
+                samples = samples[:, early:] if early > 0 else np.pad(samples, ((0, 0), (-early, 0)))
+            chunks.append(samples)
+            length += samples.shape[1]
+        if wanted is not None and length >= wanted:
+            break
     if not chunks:
-        return None
-    samples = np.concatenate(chunks, axis=1)
-    start = round(clip.start * stream.rate)
-    stop = start + round(clip.duration * stream.rate) if clip.duration else samples.shape[1]
-    return np.ascontiguousarray(samples[:, start:stop]), stream.rate
+        raise ValueError("it is empty")
+    return np.ascontiguousarray(np.concatenate(chunks, axis=1)[:, :wanted])
 
 
 def write_video(path: Path | str, frames: Iterable[np.ndarray], fps: float, audio: tuple | None = None) -> int:

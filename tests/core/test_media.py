@@ -1,5 +1,6 @@
 import io
 
+import av
 import numpy as np
 import pytest
 
@@ -32,6 +33,54 @@ def test_trim_and_memory_files(tmp_path):
     levels = [round(frame.mean() / 5) for frame in read_frames(clip)]
     assert levels == list(range(10, 25)) and clip_info(clip).frame_count == 15
     assert read_audio(clip)[0].shape[1] == round(0.75 * 44100)
+
+
+@pytest.mark.parametrize("start", [0.0, 0.08, 0.3, 0.5, 0.7, 1.0])
+def test_a_trim_is_comfyuis(tmp_path, start):
+    """Its rule, on presentation times: from int(start / time_base) to before int((start + duration) / time_base)."""
+    write_video(tmp_path / "clip.mp4", counting(50), 25.0)
+    with av.open(str(tmp_path / "clip.mp4")) as container:
+        base = container.streams.video[0].time_base
+        times = [frame.pts for frame in container.decode(video=0)]
+    for duration in (0.25, 0.5, 0.51, 0.9):
+        wanted = [t for t in times if int(start / base) <= t < int((start + duration) / base)]
+        assert len(list(read_frames(Clip(tmp_path / "clip.mp4", start, duration)))) == len(wanted)
+
+
+def test_damage_in_the_middle_costs_only_what_it_hits(tmp_path, caplog):
+    write_video(
+        tmp_path / "clip.mp4",
+        [np.random.default_rng(k).integers(0, 255, (64, 64, 3), np.uint8) for k in range(60)],
+        25.0,
+    )
+    data = bytearray((tmp_path / "clip.mp4").read_bytes())
+    middle = data.index(b"mdat") + (len(data) - data.index(b"mdat")) // 2
+    data[middle : middle + 4000] = bytes(4000)
+    (tmp_path / "hit.mp4").write_bytes(data)
+    assert 50 < len(list(read_frames(Clip(tmp_path / "hit.mp4")))) <= 60
+
+
+def test_sound_that_begins_late_stays_with_the_picture(tmp_path):
+    """A track that starts half a second in is silent until then; so is what a trim cuts into."""
+    silence = np.zeros((1, 22050), np.float32)
+    write_video(tmp_path / "clip.mp4", counting(40), 20.0, (np.concatenate([silence, TONE[0]], axis=1), 44100))
+    samples, rate = read_audio(Clip(tmp_path / "clip.mp4", start=0.25, duration=1.0))
+    assert samples.shape[1] == rate
+    loud = np.abs(samples[0]) > 0.1
+    assert not loud[: int(0.2 * rate)].any() and loud[int(0.3 * rate) :].mean() > 0.5
+
+
+def test_reading_can_be_stopped(tmp_path):
+    def stop():
+        raise KeyboardInterrupt
+
+    write_video(tmp_path / "clip.mp4", counting(5), 20.0, TONE)
+    for reader in (
+        lambda: next(read_frames(Clip(tmp_path / "clip.mp4"), stop)),
+        lambda: read_audio(Clip(tmp_path / "clip.mp4"), stop),
+    ):
+        with pytest.raises(KeyboardInterrupt):
+            reader()
 
 
 def test_no_sound(tmp_path):

@@ -18,7 +18,7 @@ from .diffusion.schedule import SCHEDULERS
 from .diffusion.windows import STRATEGIES
 from .errors import FollowEmojiError, InputError
 from .face.align import AlignOptions, Rotation, Translation, align
-from .face.crop import Framing, crop_portrait
+from .face.crop import Framing, crop_portrait, resize
 from .face.draw import overlay
 from .face.geometry import screen_points
 from .face.motion import Missing
@@ -160,14 +160,12 @@ def _side_by_side(
     driving: Path, motion: FaceMotion, portrait: np.ndarray, aligned: AlignedMotion
 ) -> Iterator[np.ndarray]:
     """Frames: the driver with the landmarks that were found, the portrait with where they go."""
-    import cv2
-
     width, height = aligned.size
     black = np.zeros((motion.size[1], motion.size[0], 3), np.uint8)
     seen = repeat(black, len(motion)) if driving.suffix in _MOTION_FILES else read_frames(Clip(driving))
     for picture, found, placed in zip(seen, screen_points(motion), aligned.points, strict=True):
         before = overlay(np.ascontiguousarray(picture), found)
-        before = cv2.resize(before, (round(before.shape[1] * height / len(before) / 2) * 2, height))
+        before = resize(before, (round(before.shape[1] * height / len(before) / 2) * 2, height))
         yield np.concatenate([before, overlay(portrait, placed)], axis=1)
 
 

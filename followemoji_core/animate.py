@@ -20,12 +20,12 @@ from .diffusion.windows import plan_windows
 from .errors import InputError
 from .face.draw import draw_motion
 from .model.appearance_net import AppearanceNet
-from .model.config import LATENT_CELL
+from .model.config import LATENT_CELL, UNetConfig
 from .model.denoiser import Denoiser
 from .model.landmark_encoder import LandmarkEncoder
-from .types import AlignedMotion, AppearanceFeatures
+from .types import AlignedMotion, AppearanceFeatures, WindowPlan
 
-FEATURE_CACHE_BYTES = 2**30  # landmark features beyond this are made again at every step instead of kept
+FEATURE_CACHE_BYTES = 2**30  # of RAM; landmark features beyond it are made again at every step instead of kept
 
 
 @dataclass(frozen=True)
@@ -93,19 +93,47 @@ class LandmarkFeatures:
         """Features (n, channels, h, w) of the frames, in that order."""
         new = [frame for frame in frames if frame not in self._kept]
         made = dict(zip(new, self.encoder(self._draw(new)) if new else (), strict=True))
-        features = torch.stack([(self._kept if frame in self._kept else made)[frame] for frame in frames])
+        features = [made[frame] if frame in made else self._kept[frame].to(self.device) for frame in frames]
         for frame, feature in made.items():
             if (size := feature.numel() * feature.element_size()) <= self._room:
-                self._kept[frame] = feature.clone()
+                self._kept[frame] = feature.to("cpu", copy=True)
                 self._room -= size
-        return features
+        return torch.stack(features)
 
     def _draw(self, frames: list[int]) -> Tensor:
         if isinstance(self.images, AlignedMotion):
             images = torch.from_numpy(draw_motion(self.images, frames, self.size)).to(self.device, self.dtype) / 255
         else:
-            images = self.images[frames].to(self.device, self.dtype)
+            images = self.images[frames].to(self.device, self.dtype).expand(-1, -1, -1, 3)  # grey becomes colour
         return images.movedim(-1, 1).contiguous()
+
+
+def plan_job(
+    config: UNetConfig, appearance: Appearance, frame_count: int, size: tuple[int, int], settings: SamplingSettings
+) -> WindowPlan:
+    """The windows of a job, or the error that it would run into; quick, so that it can come before any loading.
+
+    config: of the denoiser. size (width, height): of the landmark images.
+    """
+    _, h, w = appearance.latent_shape
+    if (w * LATENT_CELL, h * LATENT_CELL) != tuple(size):
+        raise InputError(
+            f"The landmark images are {size[0]}x{size[1]} pixels, the portrait was encoded at "
+            f"{w * LATENT_CELL}x{h * LATENT_CELL}. Extract the portrait's landmarks from the same picture that goes to "
+            f"the appearance net."
+        )
+    if appearance.features.maps[0].shape[-1] != config.channels[0] or appearance.tokens.shape[-1] != config.token_width:
+        raise InputError("The portrait was encoded with another checkpoint. Encode it with the model that samples.")
+    if settings.steps < 1:
+        raise InputError(f"{settings.steps} sampling steps: at least 1 is needed, 30 is the published number.")
+    plan = plan_windows(frame_count, settings.windows, settings.window_length, settings.overlap)
+    longest = max(len(window.frames) for window in plan.windows)
+    if longest > config.positions:
+        raise InputError(
+            f"A window of {longest} frames: this checkpoint's motion modules know {config.positions} places. "
+            f"Set the window length to {config.positions} or less."
+        )
+    return plan
 
 
 def denoise(
@@ -117,15 +145,7 @@ def denoise(
     on_window: Callable[[int, int], None] = lambda index, total: None,
 ) -> Tensor:
     """Latents (T,c,h,w) float32, scaled, one per landmark image; `landmarks` holds device and dtype."""
-    channels, h, w = appearance.latent_shape
-    width, height = landmarks.size
-    if (h * LATENT_CELL, w * LATENT_CELL) != (height, width):
-        raise InputError(
-            f"The landmark images are {width}x{height} pixels, the portrait was encoded at "
-            f"{w * LATENT_CELL}x{h * LATENT_CELL}. Extract the portrait's landmarks from the same picture that goes to "
-            f"the appearance net."
-        )
-    plan = plan_windows(len(landmarks), settings.windows, settings.window_length, settings.overlap)
+    plan = plan_job(denoiser.config, appearance, len(landmarks), landmarks.size, settings)
     device, dtype = landmarks.device, landmarks.dtype
     appearance = appearance.to(device, dtype)
 
@@ -140,5 +160,5 @@ def denoise(
     def predict(latents: Tensor, timestep: Tensor, frames: list[int]) -> Tensor:
         return predict_window(latents.to(dtype), timestep, landmarks(frames))
 
-    noise = draw_noise((len(landmarks), channels, h, w), settings.seed).to(device)
+    noise = draw_noise((len(landmarks), *appearance.latent_shape), settings.seed).to(device)
     return sample(predict, noise, plan, make_scheduler(settings.scheduler), settings.steps, on_step, on_window)

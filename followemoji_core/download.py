@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -56,10 +57,11 @@ def download(models: Path, release: str = "fp16", say: Callable[[str], None] = l
     """Fetch a release (a key of FILES) and the face detector into a models folder; resumable, checked by SHA-256."""
     try:
         from huggingface_hub import HfApi, hf_hub_download
-        from huggingface_hub.errors import HfHubHTTPError
+        from huggingface_hub.errors import HfHubHTTPError  # of requests, httpx or httpx2, by version
     except ImportError as error:
         raise MissingDependencyError("Downloads need huggingface_hub: pip install huggingface_hub") from error
 
+    network_errors = (OSError, HfHubHTTPError, *_http_errors())
     api = HfApi()
     for file in FILES[release]:
         target = models / file.target
@@ -77,7 +79,7 @@ def download(models: Path, release: str = "fp16", say: Callable[[str], None] = l
             say(f"{file.target} <- {file.repo} ({(entry.size or 0) / 2**20:.0f} MiB)")
             part = models / "followemoji" / ".download"
             fetched = Path(hf_hub_download(file.repo, file.name, local_dir=part))
-        except (HfHubHTTPError, OSError) as error:
+        except network_errors as error:
             raise DownloadError(
                 f"{file.name} could not be fetched from {file.repo}: {error}. Run the command again to go on."
             ) from error
@@ -105,6 +107,9 @@ def fetch_task(target: Path, say: Callable[[str], None] = lambda line: None, url
             with partial.open(mode) as file:
                 while chunk := answer.read(_CHUNK):
                     file.write(chunk)
+            expected = int(answer.headers.get("Content-Length") or 0) + (have if mode == "ab" else 0)
+            if partial.stat().st_size < expected:
+                raise DownloadError(f"{url} broke off. Run the command again to go on.")
     except urllib.error.HTTPError as error:
         if error.code != 416:  # the part is already as long as the file, or longer
             raise DownloadError(f"{url} answered {error.code}. Download it with a browser to {target}.") from error
@@ -114,6 +119,12 @@ def fetch_task(target: Path, say: Callable[[str], None] = lambda line: None, url
         partial.unlink()
         raise DownloadError(f"{target.name} arrived damaged (SHA-256 differs). Run the command again.")
     os.replace(partial, target)
+
+
+def _http_errors() -> list[type[Exception]]:
+    """The base error of the HTTP client that huggingface_hub brought, which is no OSError."""
+    clients = (sys.modules.get(name) for name in ("httpx", "httpx2"))
+    return [client.HTTPError for client in clients if client is not None]
 
 
 def _is_whole(path: Path, size: int | None, sha256: str | None) -> bool:

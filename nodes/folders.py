@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import folder_paths
@@ -11,6 +12,7 @@ from ..followemoji_core.errors import CheckpointError
 from ..followemoji_core.face.detector import TASK_URL
 
 FOLDER = "followemoji"
+_PACK = Path(__file__).resolve().parents[1]
 NONE = "none"
 WITH_DENOISER = "same file as the denoiser"
 DETECTOR = "face_landmarker.task"
@@ -63,7 +65,8 @@ def find(name: str) -> Path | None:
         source = KNOWN.get(os.path.basename(name))
         where = f" Download it from {source}" if source else " Put it there"
         raise CheckpointError(
-            f"{name} is not in models/{FOLDER}.{where} and press R to refresh; "
-            f"`python -m followemoji_core download` fetches all released files."
+            f"{name} is not in models/{FOLDER}.{where} and press R to refresh. "
+            f"All released files: in {_PACK} run {sys.executable} -m followemoji_core download "
+            f"--models {folder_paths.models_dir}"
         )
     return Path(path)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
+from pathlib import Path
 
 import comfy.latent_formats
 import comfy.model_management as management
@@ -15,12 +17,13 @@ from comfy.ldm.modules.attention import optimized_attention
 
 from ..followemoji_core.diffusion.sampler import StepReport
 from ..followemoji_core.errors import InputError
-from ..followemoji_core.model.checkpoint import CheckpointFiles, Weights, build, prepare_all
+from ..followemoji_core.model.checkpoint import CheckpointFiles, Weights, build, prepare_all, read_tensors
 from ..followemoji_core.model.config import LATENT_CELL, LATENT_SCALE
 from ..followemoji_core.model.ops import Ops
 
 # Live activations per latent cell of one frame and byte of the dtype: tests/measure_memory.py, and a quarter on top.
 _BYTES_PER_CELL = 13_000
+log = logging.getLogger(__name__)
 SDXL_SCALE = comfy.latent_formats.SDXL.scale_factor
 PRECISIONS = {"auto": None, "fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
 
@@ -45,7 +48,7 @@ class LoadedModel:
 
 def load_model(files: CheckpointFiles, precision: str) -> LoadedModel:
     """The networks in ComfyUI's hands, not yet on the device. `precision`: a key of PRECISIONS."""
-    weights = prepare_all(files)
+    weights = prepare_all(files, _read)
     device = management.get_torch_device()
     count = sum(tensor.numel() for part in weights.values() for tensor in part.state.values())
     stored = next(iter(weights["denoiser"].state.values())).dtype
@@ -58,6 +61,16 @@ def load_model(files: CheckpointFiles, precision: str) -> LoadedModel:
         patchers[part] = _patcher(part_weights, dtype, compute, device)
         progress.update(1)
     return LoadedModel(**patchers, dtype=compute)
+
+
+def _read(path: Path) -> dict[str, torch.Tensor]:
+    """As ComfyUI reads it (its switches for memory mapping hold); what it cannot read, the core explains."""
+    if path.suffix == ".safetensors" and path.is_file():
+        try:
+            return comfy.utils.load_torch_file(str(path), safe_load=True)
+        except Exception as error:  # its kinds differ by version
+            log.debug("%s: %s", path, error)
+    return read_tensors(path)
 
 
 def _patcher(weights: Weights, dtype: torch.dtype, compute: torch.dtype, device: torch.device):

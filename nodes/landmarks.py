@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import get_args
 
 import torch
 from comfy_api.v0_0_2 import io
 
-from ..followemoji_core import media
 from ..followemoji_core.errors import InputError
 from ..followemoji_core.face import draw
-from ..followemoji_core.face.detector import FaceDetector, extract_face, extract_motion
+from ..followemoji_core.face.crop import resize
+from ..followemoji_core.face.detector import FaceDetector, extract_face, extract_motion, rgb_uint8
 from ..followemoji_core.face.geometry import screen_points
 from ..followemoji_core.face.interop import motion_from_face_landmarks
 from ..followemoji_core.face.motion import Missing, stack_frames
 from ..followemoji_core.face.tracking import Which
-from ..followemoji_core.types import AlignedMotion, FaceMotion
+from ..followemoji_core.types import AlignedMotion
 from . import folders, host
+from .footage import open_footage
 from .sockets import Aligned, FaceLandmarks, Motion, advanced, schema
 
 _WHICH = "Which face to follow when there are several; from the first frame on it stays with that one."
@@ -82,35 +84,16 @@ class ExtractLandmarks(io.ComfyNode):
     def execute(
         cls, source, detector: str, face: str, missing: str, image_fps: float, confidence: float = 0.5
     ) -> io.NodeOutput:
-        audio = None
+        footage = open_footage(source, image_fps)
         with FaceDetector(folders.find(detector), confidence) as finder:
-            if isinstance(source, torch.Tensor):
-                motion = _from_images(source, finder, face, missing, image_fps)
+            if isinstance(source, torch.Tensor) and len(source) == 1:
+                motion = stack_frames([extract_face(next(footage.frames), finder, face)], image_fps, missing)
             else:
-                clip = _clip(source)
-                info = media.clip_info(clip)
-                progress = host.task_progress(info.frame_count)
-                frames = media.read_frames(clip)
-                motion = extract_motion(frames, info.fps, finder, face, missing, lambda index, found: progress(index))
-                if sound := media.read_audio(clip):
-                    audio = {"waveform": torch.from_numpy(sound[0])[None], "sample_rate": sound[1]}
-        return io.NodeOutput(motion, audio, motion.fps, len(motion))
-
-
-def _from_images(images: torch.Tensor, finder: FaceDetector, face: str, missing: str, fps: float) -> FaceMotion:
-    if len(images) == 0:
-        raise InputError("The image batch is empty. Connect at least one image.")
-    if len(images) == 1:
-        return stack_frames([extract_face(host.to_numpy(images, 0), finder, face)], fps, missing)
-    progress = host.task_progress(len(images))
-    frames = (host.to_numpy(images, index) for index in range(len(images)))
-    return extract_motion(frames, fps, finder, face, missing, lambda index, found: progress(index))
-
-
-def _clip(video) -> media.Clip:
-    """A VIDEO as a stream, with the trim that newer versions of ComfyUI put on it."""
-    trim = getattr(video, "get_active_trim_window", lambda: (0.0, 0.0))()
-    return media.Clip(video.get_stream_source(), *trim)
+                progress = host.task_progress(footage.count)
+                motion = extract_motion(
+                    footage.frames, footage.fps, finder, face, missing, lambda index, found: progress(index)
+                )
+        return io.NodeOutput(motion, footage.sound(), motion.fps, len(motion))
 
 
 class UseFaceLandmarks(io.ComfyNode):
@@ -158,10 +141,23 @@ class DrawLandmarks(io.ComfyNode):
                     types=[Aligned, Motion],
                     tooltip="An aligned motion, drawn on the portrait's face; or a motion as it was filmed.",
                 ),
-                io.Image.Input(
+                io.MultiType.Input(
                     "background",
+                    types=[io.Image, io.Video],
                     optional=True,
-                    tooltip="Picture or frames to draw on: one for all frames, or one for each. Without it: black.",
+                    tooltip="Picture, frames or video to draw on: one for all frames, or one for each. Without it: "
+                    "black.",
+                ),
+                advanced(
+                    io.Int.Input(
+                        "height",
+                        default=0,
+                        min=0,
+                        max=4096,
+                        step=2,
+                        tooltip="Height of the pictures; the width follows. 0: as the background or the motion is. Set "
+                        "it for large videos, which would fill the memory.",
+                    )
                 ),
             ],
             outputs=[
@@ -170,24 +166,39 @@ class DrawLandmarks(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, motion, background=None) -> io.NodeOutput:
+    def execute(cls, motion, background=None, height: int = 0) -> io.NodeOutput:
         points = motion.points if isinstance(motion, AlignedMotion) else screen_points(motion)
-        width, height = motion.size
-        if background is not None and len(background) not in (1, len(points)):
-            raise InputError(
-                f"The background has {len(background)} pictures, the motion {len(points)} frames. "
-                f"Connect one picture, or as many as there are frames."
-            )
-        if background is not None:
-            height, width = background.shape[1:3]
-        images = torch.empty(len(points), height, width, 3)
         progress = host.task_progress(len(points))
-        for index, frame in enumerate(points):
+        images = None
+        for index, below in enumerate(_backgrounds(background, len(points))):
             progress(index)
-            if background is None:
-                picture = draw.draw_landmarks(frame, motion.size)
+            size = motion.size if below is None else below.shape[1::-1]
+            if height:
+                size = (max(2, round(size[0] * height / size[1] / 2) * 2), height)
+            if below is None:
+                picture = draw.draw_landmarks(points[index], motion.size, size)
             else:
-                below = host.to_numpy(background, index if len(background) > 1 else 0)[..., :3]
-                picture = draw.overlay(below, draw.scale_points(frame, motion.size, (width, height)))
+                picture = draw.overlay(resize(below, size), draw.scale_points(points[index], motion.size, size))
+            if images is None:
+                images = torch.empty(len(points), size[1], size[0], 3)
             images[index] = torch.from_numpy(picture).float() / 255
         return io.NodeOutput(images)
+
+
+def _backgrounds(background, count: int):
+    """One picture (H,W,3) uint8 for each of `count` frames, or None for each."""
+    if background is None:
+        yield from repeat(None, count)
+        return
+    single = isinstance(background, torch.Tensor) and len(background) == 1
+    frames = open_footage(background).frames
+    drawn = 0
+    for drawn, picture in enumerate(repeat(next(frames), count) if single else frames, 1):
+        if drawn > count:
+            break
+        yield rgb_uint8(picture)
+    if drawn != count:
+        raise InputError(
+            f"The background has {'more' if drawn > count else drawn} pictures, the motion has {count} frames. "
+            f"Connect one picture, or the clip that the motion comes from."
+        )

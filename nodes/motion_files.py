@@ -79,12 +79,11 @@ class LoadMotion(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, file: str, template_fps: float):
-        path = folder_paths.get_annotated_filepath(file)
-        return os.path.getmtime(path) if os.path.isfile(path) else None
+        return os.path.getmtime(folder_paths.get_annotated_filepath(file)) if file in _motion_files() else None
 
     @classmethod
     def execute(cls, file: str, template_fps: float) -> io.NodeOutput:
-        if file == _EMPTY or not folder_paths.exists_annotated_filepath(file):
+        if file not in _motion_files():  # old versions of ComfyUI let any path through
             raise MotionFileError(f"There is no motion file {file!r} in the input folder. Put it there and press R.")
         path = folder_paths.get_annotated_filepath(file)
         motion = load_motion(path, template_fps if path.endswith(".npy") else None)

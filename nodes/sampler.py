@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from comfy_api.v0_0_2 import io
 
-from ..followemoji_core.animate import LandmarkFeatures, SamplingSettings, denoise
+from ..followemoji_core.animate import LandmarkFeatures, SamplingSettings, denoise, plan_job
 from ..followemoji_core.diffusion.schedule import SCHEDULERS
 from ..followemoji_core.diffusion.windows import STRATEGIES
 from ..followemoji_core.model.config import LATENT_SCALE
@@ -36,7 +36,7 @@ class SampleVideo(io.ComfyNode):
                     min=0,
                     max=0xFFFFFFFFFFFFFFFF,
                     control_after_generate=True,
-                    tooltip="The same seed gives the same video on any device.",
+                    tooltip="The same seed draws the same noise on any device; cards and precisions differ slightly.",
                 ),
                 io.Int.Input("steps", default=30, min=1, max=1000, tooltip="Denoising steps; 30 as published."),
                 io.Float.Input(
@@ -103,17 +103,14 @@ class SampleVideo(io.ComfyNode):
         overlap: int = 4,
     ) -> io.NodeOutput:
         settings = SamplingSettings(steps, guidance, scheduler, seed, windows, window_length, overlap)
-        host.put_on_device(
-            [model.denoiser, model.landmark_encoder],
-            min(window_length, len(landmarks)),
-            appearance.latent_shape,
-            model.dtype,
-        )
         if isinstance(landmarks, torch.Tensor):
             size = (landmarks.shape[2], landmarks.shape[1])
             landmarks = landmarks[..., :3]
         else:
             size = landmarks.size
+        plan = plan_job(model.denoiser.model.config, appearance, len(landmarks), size, settings)
+        longest = max(len(window.frames) for window in plan.windows)
+        host.put_on_device([model.denoiser, model.landmark_encoder], longest, appearance.latent_shape, model.dtype)
         features = LandmarkFeatures(model.landmark_encoder.model, landmarks, size, model.device, model.dtype)
         progress = host.SamplingProgress(model.device)
         latents = denoise(model.denoiser.model, features, appearance, settings, progress.on_step, progress.on_window)

@@ -9,6 +9,7 @@ import numpy as np
 from ..errors import InputError
 from ..types import FaceFrame
 from .geometry import face_frame, screen_points
+from .opencv import opencv
 
 Framing = Literal["face", "fill", "fit"]
 ROOM = 2.2  # side of the crop in face heights: about what talking-head videos show
@@ -50,7 +51,7 @@ def crop_portrait(
 
     The face is moved with the picture, not detected again.
     """
-    import cv2
+    cv2 = opencv()
 
     if image.shape[1::-1] != tuple(face.size):
         raise InputError(
@@ -61,13 +62,20 @@ def crop_portrait(
     pads = [max(-top, 0), max(top + height - len(image), 0), max(-left, 0), max(left + width - image.shape[1], 0)]
     padded = cv2.copyMakeBorder(np.ascontiguousarray(image), *pads, cv2.BORDER_CONSTANT, value=(0, 0, 0))
     cut = padded[top + pads[0] :, left + pads[2] :][:height, :width]
-    shrinks = out_size[0] < width
-    picture = cv2.resize(cut, tuple(out_size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
-    if picture.dtype != np.uint8:
-        picture = picture.clip(0, 1)
+    picture = resize(cut, out_size)
 
     # Pixels of the old picture to fractions of the new one; depth is in units of the picture's width.
     landmarks = face.landmarks.astype(np.float64)
     pixels = landmarks[:, :2] * face.size
     moved = np.column_stack([(pixels - (left, top)) / (width, height), landmarks[:, 2] * face.size[0] / width])
     return picture, face_frame(moved.astype(np.float32), face.blendshapes, tuple(out_size))
+
+
+def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """(H,W,3) uint8, or float in [0,1], at another `size` (width, height): area means down, cubic up."""
+    if image.shape[1::-1] == tuple(size):
+        return image
+    cv2 = opencv()
+    method = cv2.INTER_AREA if size[0] < image.shape[1] else cv2.INTER_CUBIC
+    picture = cv2.resize(np.ascontiguousarray(image), tuple(size), interpolation=method)
+    return picture if picture.dtype == np.uint8 else picture.clip(0, 1)

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..types import LANDMARKS, AlignedMotion
+from .opencv import opencv
 from .topology import DRAWN_EDGES, PUPIL_COLOUR, PUPILS
 
 # Published numbers, made for 512 x 512. They do not grow with the picture: the encoder has only ever seen lines of
@@ -29,7 +30,7 @@ def draw_landmarks(
     Paper 4.1, published behaviour: brows, lids, inner lips and pupils on black; an edge with an end outside of the
     picture is left out. Departure: a pupil at the border is cut there, where the published code drops it or wraps it.
     """
-    import cv2
+    cv2 = opencv()
 
     points = scale_points(points, size, out_size)
     width, height = out_size or size

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .draw import scale_points
+from .opencv import opencv
 from .topology import DRAWN_PATHS, FACE_CONTOUR, PUPILS
 
 
@@ -16,7 +17,7 @@ def expression_mask(
     points (478,2) pixels of a picture of `size` (width, height); `radius` of the dilation in face widths, so that the
     mask is the same at every resolution. Paper 4.2.
     """
-    import cv2
+    cv2 = opencv()
 
     pixels, mask = _canvas(points, size, out_size)
     contour = pixels[list(FACE_CONTOUR)]
@@ -34,7 +35,7 @@ def face_mask(points: np.ndarray, size: tuple[int, int], out_size: tuple[int, in
 
     points (478,2) pixels of a picture of `size` (width, height). Paper 4.2; contour without forehead as published.
     """
-    import cv2
+    cv2 = opencv()
 
     pixels, mask = _canvas(points, size, out_size)
     cv2.fillPoly(mask, [pixels[list(FACE_CONTOUR)]], 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import math
 from collections.abc import Sequence
 from typing import Literal, get_args
@@ -13,6 +14,8 @@ from ..errors import InputError, NoFaceError
 from ..types import FaceFrame, FaceMotion
 from .geometry import CanonicalFace, solve_geometry
 from .motion_file import load_motion, save_motion
+
+log = logging.getLogger(__name__)
 
 __all__ = ["Missing", "load_motion", "neutral_frame", "save_motion", "smooth", "smooth_points", "stack_frames"]
 
@@ -40,9 +43,11 @@ def stack_frames(
         raise NoFaceError(f"No face in any of the {len(frames)} frames. {FACE_ADVICE}")
     if missing == "error" and not found.all():
         raise NoFaceError(
-            f"No face in {_runs(np.flatnonzero(~found))} of {len(frames)} (counted from 0). Trim the clip, or set "
-            'missing frames to "interpolate" or "hold".'
+            f"The face is not seen in {_runs(np.flatnonzero(~found))} of {len(frames)} (counted from 0). Trim the "
+            'clip, or set missing frames to "interpolate" or "hold".'
         )
+    if not found.all():
+        log.warning("The face is not seen in %s of %d; %s.", _runs(np.flatnonzero(~found)), len(frames), missing)
     faces = [frame for frame in frames if frame is not None]
     sizes = {tuple(face.size) for face in faces}
     if len(sizes) > 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Literal, get_args
 
@@ -10,6 +11,8 @@ import numpy as np
 from ..errors import InputError
 from ..types import FaceFrame
 from .geometry import screen_points
+
+log = logging.getLogger(__name__)
 
 Which = Literal["largest", "leftmost", "rightmost", "center"]
 
@@ -20,7 +23,8 @@ REACH = 0.8
 class FaceTracker:
     """Chooses a face by `which` in the first frame that has one, and follows it from there.
 
-    Sides are the picture's. A face further than REACH from where the followed one was last seen is somebody else.
+    Sides are the picture's. A face further than REACH from where the followed one was last seen is somebody else, if
+    several were ever seen at once; in a clip of one person it is the same one after a cut or a fast move.
     """
 
     def __init__(self, which: Which = "largest") -> None:
@@ -28,11 +32,13 @@ class FaceTracker:
             raise InputError(f"Face choice {which!r} is not known; allowed: {', '.join(get_args(Which))}.")
         self._which = which
         self._last: tuple[np.ndarray, float] | None = None
+        self._alone = True
 
     def pick(self, faces: Sequence[FaceFrame]) -> FaceFrame | None:
         """The followed face among those of the next frame; None when it is not there."""
         if not faces:
             return None
+        self._alone &= len(faces) == 1
         places = [_place(face) for face in faces]
         if self._last is None:
             best = min(range(len(faces)), key=lambda index: self._rank(*places[index], faces[index].size))
@@ -41,7 +47,9 @@ class FaceTracker:
             distances = [float(np.linalg.norm(place[0] - centre)) for place in places]
             best = int(np.argmin(distances))
             if distances[best] > REACH * extent:
-                return None
+                if not self._alone:
+                    return None
+                log.warning("The face jumps by %.1f times its size: a cut? It is followed.", distances[best] / extent)
         self._last = places[best]
         return faces[best]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..errors import InputError
 from ..types import AppearanceFeatures
 from .config import UNetConfig
 from .ops import TORCH, Ops
@@ -36,11 +35,6 @@ class Denoiser(UNet):
         appearance: maps of batch `clips`, None: no portrait. The last two as None are the unconditional half.
         """
         frames = len(latents) // clips
-        if frames > self.config.positions:
-            raise InputError(
-                f"A window of {frames} frames: this checkpoint's motion modules know {self.config.positions} places. "
-                f"Set the window length to {self.config.positions} or less."
-            )
         if tokens is None:  # equal keys and values give the same answer as one of them
             tokens = latents.new_zeros(clips, 1, self.config.token_width)
         written = iter(appearance.maps if appearance else ())

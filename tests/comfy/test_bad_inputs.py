@@ -129,6 +129,26 @@ def test_sizes(current):
     assert "515x770 pixels; both sides must be multiples of 8. Put Frame Portrait" in failure(current, graph)
 
 
+def test_background_of_another_length(current):
+    graph = landmarks_only("portrait.jpg", "temple.mp4")
+    film(current, "short.mp4", list(read_frames(Clip(current.input / "temple.mp4")))[:5])
+    graph["other"] = dict(class_type="LoadVideo", inputs=dict(file="short.mp4"))
+    first = next(node for node in graph.values() if node["class_type"] == "FollowEmojiDrawLandmarks")
+    first["inputs"]["background"] = ["other", 0]
+    assert "The background has 5 pictures, the motion has 8 frames" in failure(current, graph)
+
+
+def test_a_portrait_of_another_checkpoint(current):
+    """Landmark images of another size than the portrait are refused before anything is loaded."""
+    graph = graphs.animate()
+    graph["big"] = dict(class_type="FollowEmojiDrawLandmarks", inputs=dict(motion=["10", 0], height=256))
+    sampler = next(node for node in graph.values() if node["class_type"] == SAMPLER)
+    assert graph[sampler["inputs"]["landmarks"][0]]["class_type"] == "FollowEmojiAlignMotion"
+    graph["big"]["inputs"]["motion"] = sampler["inputs"]["landmarks"]
+    sampler["inputs"]["landmarks"] = ["big", 0]
+    assert "landmark images are 256x256 pixels, the portrait was encoded at 128x128" in failure(current, graph)
+
+
 def test_settings(current):
     graph = graphs.animate()
     graphs.change(graph, SAMPLER, steps=0)

@@ -53,7 +53,36 @@ def test_look_at_landmarks(comfy):
     graphs.change(graph, "LoadVideo", file="temple.mp4")
     found = graphs.describe(run(comfy, graph))
     assert (found["frames"], found["fps"], found["sound"]) == (8, 30.0, True)
-    assert found["size"][0] > found["size"][1] / 2
+    assert found["size"] == (512 + 288, 512)  # the driver is square, the painting 720 x 1280
+    Image.open(comfy.input / "portrait.jpg").resize((531, 733)).save(comfy.input / "odd.png")
+    graphs.change(graph, "LoadImage", image="odd.png")
+    assert graphs.describe(run(comfy, graph))["frames"] == 8
+
+
+def test_a_video_made_of_images_is_read_without_encoding(comfy):
+    """Load Video, its components, Create Video: the same landmarks as from the file, its sound and rate kept."""
+    graph = {
+        "1": dict(class_type="LoadVideo", inputs=dict(file="temple.mp4")),
+        "2": dict(class_type="GetVideoComponents", inputs=dict(video=["1", 0])),
+        "3": dict(class_type="CreateVideo", inputs=dict(images=["2", 0], audio=["2", 1], fps=["2", 2], bit_depth=8)),
+    }
+    for number, source in (("4", "1"), ("6", "3")):
+        inputs = dict(
+            source=[source, 0], detector="face_landmarker.task", face="largest", missing="error", image_fps=9.0
+        )
+        graph[number] = dict(class_type="FollowEmojiExtractLandmarks", inputs=inputs)
+        drawn = dict(motion=[number, 0], background=[source, 0], height=128)
+        graph[f"{number}1"] = dict(class_type="FollowEmojiDrawLandmarks", inputs=drawn)
+        graph[f"{number}2"] = dict(
+            class_type="CreateVideo",
+            inputs=dict(images=[f"{number}1", 0], audio=[number, 1], fps=[number, 2], bit_depth=8),
+        )
+        save = dict(video=[f"{number}2", 0], filename_prefix=f"made{number}", format="mp4", codec="h264")
+        graph[f"{number}3"] = dict(class_type="SaveVideo", inputs=save | {"format.codec": "h264"})
+    first, second = comfy.outputs(comfy.run(graph))
+    assert graphs.describe(first) == graphs.describe(second) == dict(frames=8, size=(128, 128), fps=30.0, sound=True)
+    differences = [abs(a - b) for a, b in zip(graphs.pixels(first), graphs.pixels(second), strict=True)]
+    assert sum(differences) / len(differences) < 5  # the two readers turn YUV into RGB a little differently
 
 
 def test_cancel_stops_within_a_step_and_the_next_job_runs(comfy):

@@ -175,6 +175,14 @@ def test_download(hub, tmp_path):
     assert Hub.served[len(served) :] == ["diffusion_pytorch_model.safetensors"]
 
 
+def test_offline(monkeypatch, tmp_path):
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr("huggingface_hub.hf_api.ENDPOINT", "http://127.0.0.1:9", raising=False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    with pytest.raises(downloads.DownloadError, match="could not be fetched.*again to go on"):
+        downloads.download(tmp_path)
+
+
 def test_the_face_detector_is_resumed_and_checked(tmp_path, monkeypatch):
     data = bytes(range(256)) * 40
 

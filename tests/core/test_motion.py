@@ -38,7 +38,7 @@ def test_gaps():
     assert np.allclose(filled.landmarks[4], third, atol=1e-6)
     assert np.array_equal(filled.landmarks[0], FACES[1].landmarks)
     assert np.array_equal(stack_frames(gappy, 24.0, "hold").landmarks[5], FACES[3].landmarks)
-    with pytest.raises(NoFaceError, match="frames 0, 4-5, 12 of 13 .*interpolate"):
+    with pytest.raises(NoFaceError, match="not seen in frames 0, 4-5, 12 of 13 .*interpolate"):
         stack_frames(gappy, 24.0, "error")
     with pytest.raises(NoFaceError, match="any of the 3 frames"):
         stack_frames([None] * 3, 24.0)
@@ -196,6 +196,9 @@ def test_tracking_stays_with_the_first_choice():
     tracker.pick([left, right])
     assert tracker.pick([right]) is None, "the other person is nobody, not the next best"
     assert tracker.pick([right, moved(FACES[0], -0.22, 0.5)]) is not None
+    lonely = FaceTracker()
+    lonely.pick([left])
+    assert lonely.pick([right]) is right, "one person, after a cut: not lost for the rest of the clip"
     with pytest.raises(InputError, match="largest, leftmost"):
         FaceTracker("prettiest")
 

@@ -21,11 +21,24 @@ from . import folders, host
 from .footage import open_footage
 from .sockets import Aligned, FaceLandmarks, Motion, advanced, schema
 
-_WHICH = "Which face to follow when there are several; from the first frame on it stays with that one."
-_MISSING = (
-    "Frames in which the face is not seen. interpolate: moved smoothly between the neighbours. hold: the last face "
-    "stays. error: stop and name the frames."
-)
+
+def _following() -> list[io.Input]:
+    """The two inputs that say whom to follow, and what to do where that face is not seen."""
+    return [
+        io.Combo.Input(
+            "face",
+            options=list(get_args(Which)),
+            default="largest",
+            tooltip="Which face to follow when there are several; from the first frame on it stays with that one.",
+        ),
+        io.Combo.Input(
+            "missing",
+            options=list(get_args(Missing)),
+            default="interpolate",
+            tooltip="Frames in which the face is not seen. interpolate: moved smoothly between the neighbours. hold: "
+            "the last face stays. error: stop and name the frames.",
+        ),
+    ]
 
 
 class ExtractLandmarks(io.ComfyNode):
@@ -50,8 +63,7 @@ class ExtractLandmarks(io.ComfyNode):
                     default=folders.DETECTOR,
                     tooltip="MediaPipe's Face Landmarker, in models/followemoji.",
                 ),
-                io.Combo.Input("face", options=list(get_args(Which)), default="largest", tooltip=_WHICH),
-                io.Combo.Input("missing", options=list(get_args(Missing)), default="interpolate", tooltip=_MISSING),
+                *_following(),
                 io.Float.Input(
                     "image_fps",
                     default=25.0,
@@ -115,8 +127,7 @@ class UseFaceLandmarks(io.ComfyNode):
                     step=0.01,
                     tooltip="Frames per second of the clip; connect the one of Get Video Components.",
                 ),
-                io.Combo.Input("face", options=list(get_args(Which)), default="largest", tooltip=_WHICH),
-                io.Combo.Input("missing", options=list(get_args(Missing)), default="interpolate", tooltip=_MISSING),
+                *_following(),
             ],
             outputs=[Motion.Output("motion", display_name="motion", tooltip="The face in every frame.")],
         )

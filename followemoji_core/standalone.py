@@ -38,12 +38,14 @@ class Studio:
     @torch.no_grad()
     def see(self, portrait: np.ndarray) -> Appearance:
         """(H,W,3) uint8 RGB, sides multiples of 8 -> what the denoiser knows of the portrait."""
-        from transformers import CLIPImageProcessor
+        import transformers
 
         pixels = torch.from_numpy(portrait).to(self.device, self.dtype).movedim(-1, 0)[None] / 127.5 - 1
         latents = self.vae.encode(pixels).latent_dist.mean * LATENT_SCALE
         side = self.clip.config.image_size
-        processor = CLIPImageProcessor(size={"shortest_edge": side}, crop_size={"height": side, "width": side})
+        # Through PIL, as published; transformers 5 gives that a name of its own.
+        kind = getattr(transformers, "CLIPImageProcessorPil", None) or transformers.CLIPImageProcessor
+        processor = kind(size={"shortest_edge": side}, crop_size={"height": side, "width": side})
         picture = processor(images=portrait, return_tensors="pt").pixel_values.to(self.device, self.dtype)
         tokens = self.clip(pixel_values=picture).last_hidden_state
         return read_appearance(self.networks.appearance_net, latents, tokens)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -137,7 +138,7 @@ def identify(keys: Iterable[str]) -> str:
         ("an AnimateDiff motion module", has("motion_modules")),
         ("landmark_encoder", has("conv_in.weight", "conv_out.weight") and "blocks.0.weight" in keys),
         ("a clip_fc projection", keys == {"weight", "bias"}),
-        (_UNET, has("conv_in.weight", "clip_fc.weight", "conv_out.weight")),
+        (_UNET, (has("clip_fc.weight") or has("q_former.")) and has("conv_in.weight", "conv_out.weight")),
         ("a plain SD 1.5 UNet (diffusers layout)", has("conv_in.weight", "down_blocks.", "conv_out.weight")),
         ("appearance_net", has("conv_in.weight", "down_blocks.")),
     )
@@ -162,7 +163,11 @@ def read_config(part: str, state: State) -> Config:
 
     levels = range(count("down_blocks.{}.resnets.0.conv1.weight"))
     table = next((value for key, value in state.items() if key.endswith("pos_encoder.pe")), None)
-    context_width, token_width = state["clip_fc.weight"].shape
+    if "q_former.queries" in state:
+        _, queries, context_width = state["q_former.queries"].shape
+        token_width = state["q_former.layers.0.attn2.to_k.weight"].shape[1]
+    else:
+        queries, (context_width, token_width) = 0, state["clip_fc.weight"].shape
     latent_channels = state["conv_in.weight"].shape[1]
     return UNetConfig(
         channels=tuple(len(state[f"down_blocks.{level}.resnets.0.conv1.weight"]) for level in levels),
@@ -172,6 +177,8 @@ def read_config(part: str, state: State) -> Config:
         out_channels=len(state["conv_out.weight"]) if "conv_out.weight" in state else latent_channels,
         token_width=token_width,
         context_width=context_width,
+        queries=queries,
+        query_layers=count("q_former.layers.{}.norm1.weight") or 4,
         positions=(_POSITIONS if table is None else table.shape[1]) if part == "denoiser" else 0,
     )
 
@@ -203,7 +210,9 @@ def prepare(part: str, state: State, name: str, clip_fc: State | None = None, ba
         for key, value in source.items():
             state.setdefault(key, value)
     given = set(state) - {key for source in sources for key in source}
-    essential = {"conv_in.weight"} | ({"conv_out.weight"} if part == "landmark_encoder" else {"clip_fc.weight"})
+    essential = {"conv_in.weight", "conv_out.weight"} if part == "landmark_encoder" else {"conv_in.weight"}
+    if part != "landmark_encoder" and "q_former.queries" not in state:
+        essential.add("clip_fc.weight")
     _refuse_missing(part, name, sorted(essential - set(state)))
     config = read_config(part, state)
     try:
@@ -314,6 +323,18 @@ def find_files(path: Path | str) -> CheckpointFiles:
             f"{path} lacks {', '.join(missing)}. `python -m followemoji_core download` fetches the released weights."
         )
     return CheckpointFiles(**found, clip_fc=_first(path, (CLIP_FC_NAME,)))
+
+
+def grow_input(state: State, in_channels: int) -> State:
+    """A denoiser's state dict with more input channels, for covered latents (paper 4.3): new ones start at zero.
+
+    The grown denoiser computes exactly what it computed before, whatever the new channels hold.
+    """
+    weight = state["conv_in.weight"]
+    more = in_channels - weight.shape[1]
+    if more < 0:
+        raise CheckpointError(f"The denoiser already has {weight.shape[1]} input channels, more than {in_channels}.")
+    return {**state, "conv_in.weight": F.pad(weight, (0, 0, 0, 0, 0, more))}
 
 
 def _first(folder: Path, names: Iterable[str]) -> Path | None:

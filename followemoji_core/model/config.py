@@ -12,11 +12,13 @@ class UNetConfig:
     channels: tuple[int, ...] = (320, 640, 1280, 1280)
     attention: tuple[bool, ...] = (True, True, True, False)
     layers: int = 2  # resnets per resolution on the way down; one more on the way up
-    in_channels: int = 4
+    in_channels: int = 4  # more than the latents have: covered latents and their mask follow them (paper 4.3)
     out_channels: int = 4
     token_width: int = 1024  # of the CLIP hidden states that clip_fc receives
     context_width: int = 768  # of what cross-attention reads
     positions: int = 32  # longest window of the motion modules, in frames; 0: no motion modules
+    queries: int = 0  # tokens that the Q-Former makes; 0: the released linear clip_fc instead
+    query_layers: int = 4
     heads: int = 8
     groups: int = 32
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -27,16 +28,22 @@ class Denoiser(UNet):
         tokens: Tensor | None,
         appearance: AppearanceFeatures | None,
         clips: int = 1,
+        known: Tensor | None = None,
     ) -> Tensor:
         """One prediction, (clips * frames, out_channels, h, w).
 
-        latents (clips * frames, in_channels, h, w), scaled and noisy; timestep () or (clips,);
+        latents (clips * frames, c, h, w), scaled and noisy; timestep () or (clips,);
         landmark_features (clips * frames, channels[0], h, w); tokens (clips, n, token_width), None: all zero;
-        appearance: maps of batch `clips`, None: no portrait. The last two as None are the unconditional half.
+        appearance: maps of batch `clips`, None: no portrait. Both None are the unconditional half.
+        known (clips * frames, in_channels - c, h, w): covered latents and their mask, for a checkpoint that was trained
+        with them; None: nothing is known.
         """
         frames = len(latents) // clips
         if tokens is None:  # equal keys and values give the same answer as one of them
             tokens = latents.new_zeros(clips, 1, self.config.token_width)
+        if missing := self.config.in_channels - latents.shape[1]:
+            nothing = latents.new_zeros(len(latents), missing, *latents.shape[2:])
+            latents = torch.cat([latents, nothing if known is None else known.to(latents)], dim=1)
         written = iter(appearance.maps if appearance else ())
         context = self.context(timestep, tokens, frames, lambda normed: next(written, None))
         x = self.trunk(self.conv_in(latents) + landmark_features, context)

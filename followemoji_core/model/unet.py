@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from .attention import Context, Port
 from .blocks import DownBlock, MidBlock, UpBlock
 from .config import UNetConfig
+from .image_projector import QFormer
 from .ops import Ops
 
 
@@ -41,7 +42,10 @@ class UNet(nn.Module):
         widths = config.channels
         self.conv_in = ops.Conv2d(config.in_channels, widths[0], 3, padding=1)
         self.time_embedding = TimeEmbedding(widths[0], ops)
-        self.clip_fc = ops.Linear(config.token_width, config.context_width)
+        if config.queries:
+            self.q_former = QFormer(config, ops)
+        else:
+            self.clip_fc = ops.Linear(config.token_width, config.context_width)
         skips = [widths[0]]
         self.down_blocks = nn.ModuleList()
         for level, width in enumerate(widths):
@@ -62,7 +66,8 @@ class UNet(nn.Module):
         time = self.time_embedding(time.to(tokens.dtype))
         if len(time) > 1:
             time = time.repeat_interleave(frames, 0)
-        return Context(time, self.clip_fc(tokens), frames, port)
+        project = self.q_former if self.config.queries else self.clip_fc
+        return Context(time, project(tokens), frames, port)
 
     def trunk(self, x: Tensor, context: Context) -> Tensor:
         """conv_in's output (clips * frames, channels[0], h, w) -> the last up block's, of the same shape."""

@@ -1,0 +1,1 @@
+"""How the networks are trained (paper 4.2, 4.3, 5.1)."""

@@ -1,0 +1,120 @@
+"""The method of training, by hand-computed cases: loss, covering, the input that grows, the Q-Former."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from followemoji_core.diffusion.schedule import make_scheduler
+from followemoji_core.errors import CheckpointError, InputError
+from followemoji_core.model.appearance_net import AppearanceNet
+from followemoji_core.model.checkpoint import build, grow_input, prepare
+from followemoji_core.model.config import UNetConfig
+from followemoji_core.model.denoiser import Denoiser
+from followemoji_core.training.covering import covered_input, draw_known
+from followemoji_core.training.loss import diffusion_target, facial_loss, masked_mean
+
+CONFIG = UNetConfig(channels=(32, 64), attention=(True, False), layers=1, token_width=12, context_width=16)
+
+
+def case(alpha_bar, kind="v_prediction", off=0.0):
+    """Latents of ones and noise of twos, 4x4; a perfect prediction plus `off`; masks: one cell, left half."""
+    clean, noise = torch.ones(1, 1, 4, 4), torch.full((1, 1, 4, 4), 2.0)
+    alpha_bar = torch.tensor([alpha_bar])
+    target = diffusion_target(clean, noise, alpha_bar.sqrt(), (1 - alpha_bar).sqrt(), kind)
+    prediction = target.clone()
+    prediction[..., 0, 0] += off
+    expression, face = torch.zeros(1, 32, 32), torch.zeros(1, 32, 32)
+    expression[:, :8, :8] = 1
+    face[:, :, :16] = 1
+    return facial_loss(prediction, clean, noise, alpha_bar, expression, face, (0.5, 0.25), kind)
+
+
+def test_loss_by_hand():
+    """alpha_bar 0.36: alpha 0.6, sigma 0.8. v off by 1 in one cell: x0 is off by 0.8 there, its square is 0.64."""
+    loss = case(0.36, off=1.0)
+    assert loss.diffusion == pytest.approx(1 / 16)
+    assert loss.expression == pytest.approx(0.64, rel=1e-5)  # the one cell of the mask
+    assert loss.face == pytest.approx(0.64 / 8, rel=1e-5)  # one of eight
+    assert loss.total == pytest.approx(1 / 16 + 0.5 * 0.64 + 0.25 * 0.08, rel=1e-5)
+    perfect = case(0.36)
+    assert float(perfect.total) == pytest.approx(0.0, abs=1e-10)
+
+
+@pytest.mark.parametrize("kind", ["v_prediction", "epsilon"])
+def test_loss_stays_finite_at_zero_terminal_snr(kind):
+    terminal = float(make_scheduler().alphas_cumprod[-1])
+    assert terminal == 0.0
+    loss = case(terminal, kind, off=1.0)
+    assert torch.isfinite(loss.total) and loss.expression == pytest.approx(1.0)  # sigma 1 in both: off by 1
+
+
+def test_epsilon_is_weighted_by_alpha_squared():
+    """Off by 1 in epsilon: x0 is off by sigma / alpha; times alpha that is sigma, as at every timestep."""
+    assert case(0.36, "epsilon", off=1.0).expression == pytest.approx(0.64, rel=1e-5)
+    with pytest.raises(InputError, match="v_prediction or epsilon"):
+        case(0.36, "sample")
+
+
+def test_masks_at_latent_resolution():
+    values = torch.arange(16.0).reshape(1, 1, 4, 4)
+    mask = torch.zeros(1, 8, 8)
+    mask[:, :2, :1] = 1  # half of the first cell
+    mask[:, 6:, 6:] = 1  # all of the last
+    assert masked_mean(values, mask) == pytest.approx((0.5 * 0 + 1 * 15) / 1.5)
+    assert masked_mean(values, torch.zeros(1, 8, 8)) == 0
+
+
+def test_covering_statistics():
+    generator = torch.Generator().manual_seed(0)
+    draws = torch.stack([draw_known(16, generator) for _ in range(4000)])
+    ends = torch.zeros(16, dtype=torch.bool)
+    ends[[0, -1]] = True
+    share = (draws == ends).all(1).float().mean()
+    assert share == pytest.approx(0.5, abs=0.03)
+    scattered = draws[~(draws == ends).all(1)].float()
+    assert scattered.mean(0) == pytest.approx(torch.full((16,), 0.5).tolist(), abs=0.05)
+    clean = torch.randn(16, 4, 3, 3)
+    covered = covered_input(clean, ends)
+    assert covered.shape == (16, 5, 3, 3) and covered[[0, -1], :4].equal(clean[[0, -1]])
+    assert covered[1:-1].eq(0).all() and covered[[0, -1], 4].eq(1).all()
+    assert draw_known(1).shape == (1,)
+
+
+def arguments(frames=3):
+    torch.manual_seed(1)
+    return (torch.randn(frames, 4, 8, 8), torch.tensor(500), torch.randn(frames, 32, 8, 8), torch.randn(1, 5, 12), None)
+
+
+def test_the_grown_input_computes_what_it_did():
+    torch.manual_seed(0)
+    small = Denoiser(CONFIG).eval()
+    grown = build(prepare("denoiser", grow_input(small.state_dict(), 9), "grown.safetensors"))
+    assert grown.config == replace(CONFIG, in_channels=9) and grown.conv_in.weight.shape == (32, 9, 3, 3)
+    with torch.no_grad():
+        before = small(*arguments())
+        # The same sums with zeros among them; a convolution may add them up in another order.
+        assert torch.allclose(grown(*arguments()), before, atol=1e-6)
+        known = covered_input(torch.randn(3, 4, 8, 8), torch.tensor([True, False, True]))
+        assert torch.allclose(grown(*arguments(), known=known), before, atol=1e-6)
+        grown.conv_in.weight[:, 4:] += 0.1
+        assert not torch.allclose(grown(*arguments(), known=known), before, atol=1e-3)
+    with pytest.raises(CheckpointError, match="already has 9 input channels"):
+        grow_input(grown.state_dict(), 4)
+
+
+def test_q_former_is_read_off_the_keys():
+    config = replace(CONFIG, queries=7, query_layers=4)
+    torch.manual_seed(0)
+    for part, network in (("denoiser", Denoiser(config)), ("appearance_net", AppearanceNet(config))):
+        state = network.eval().state_dict()
+        assert "clip_fc.weight" not in state and state["q_former.queries"].shape == (1, 7, 16)
+        loaded = build(prepare(part, state, "q.safetensors"))
+        assert (loaded.config.queries, loaded.config.query_layers, loaded.config.token_width) == (7, 4, 12)
+    tokens = torch.randn(2, 5, 12)
+    with torch.no_grad():
+        out = network.q_former(tokens)
+        assert out.shape == (2, 7, 16) and not torch.allclose(out[0], out[1])
+        assert torch.allclose(network.q_former(tokens.flip(1)), out, atol=1e-5), "a set of tokens, not a sequence"

@@ -75,6 +75,16 @@ def _download(options: argparse.Namespace) -> None:
     _say(f"All files are in {options.models}")
 
 
+def _prepare(options: argparse.Namespace) -> None:
+    from .training.prepare import PrepareSettings, prepare
+
+    task = options.detector or options.models / "followemoji" / "face_landmarker.task"
+    settings = PrepareSettings(size=options.size, shortest=options.shortest)
+    counts = prepare(options.videos, options.out, task, settings, options.workers, _say)
+    for what, count in counts.items():
+        _say(f"{count:>8}  {what}")
+
+
 def _demo(options: argparse.Namespace) -> None:
     """Inputs, overlay video and animation from nothing but this package."""
     _say("This demo animates with an UNTRAINED network: its video shows that every step runs, and is noise.")
@@ -236,6 +246,16 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--frames", type=int, default=32, help="length of the driving clip")
     for added, steps in ((animate, 30), (demo, 2)):
         _sampling_arguments(added, steps)
+    ready = command("prepare", _prepare, "Turn a folder of talking-head videos into training clips; resumable.")
+    ready.add_argument("videos", type=Path, help="folder, searched with its subfolders")
+    ready.add_argument("out", type=Path, help="folder for the clips and the report")
+    ready.add_argument(
+        "--models", type=Path, default=Path("models"), help="folder with followemoji/face_landmarker.task"
+    )
+    ready.add_argument("--detector", type=Path, help="face_landmarker.task, if not there")
+    ready.add_argument("--size", type=int, default=512, help="side of the clips")
+    ready.add_argument("--shortest", type=int, default=16, help="frames that a clip must have")
+    ready.add_argument("--workers", type=int, default=1, help="processes")
     fetch = command("download", _download, "Fetch the released weights from Hugging Face (about 5 GB).")
     fetch.add_argument("--models", type=Path, default=Path("models"), help="ComfyUI's models folder, or one like it")
     fetch.add_argument("--release", choices=["fp16", "published"], default="fp16", help="published: twice the size")

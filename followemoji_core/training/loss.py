@@ -1,4 +1,4 @@
-"""The facial fine-grained loss (paper 4.2): the diffusion loss, and how far off the recovered latent is where it counts.
+"""The facial fine-grained loss (paper 4.2): the diffusion loss, and how far the recovered latent is off in the face.
 
 The distance to the clean latent is taken inside the expression mask and inside the face mask. A v-prediction gives
 the recovered latent at every timestep. An epsilon-prediction gives it only after division by alpha, which zero

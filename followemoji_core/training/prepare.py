@@ -1,0 +1,221 @@
+"""A folder of videos to training clips: one face, no cut, cropped square around it, with its landmarks (paper 5.1).
+
+Per video, in two passes so that no clip sits in memory:
+1. faces and cuts of every frame -> stretches, and a count of what was left out and why;
+2. the frames of the stretches, cropped and compressed, in shards of one safetensors file per stretch.
+A video whose report is there is done: an interrupted run goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import FollowEmojiError, InputError
+from ..face.crop import resize
+from ..face.detector import FaceDetector
+from ..face.geometry import screen_points
+from ..face.opencv import opencv
+from ..media import Clip, clip_info, read_frames
+from ..types import FaceFrame
+
+VIDEOS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
+_THUMB = (32, 32)
+
+
+@dataclass(frozen=True)
+class PrepareSettings:
+    """size: side of the clips in pixels. room: side of the crop in face heights. shortest, longest: frames per clip.
+
+    smallest_face: height in pixels of the video. cut: mean change of a thumbnail, in grey levels, that is a scene cut.
+    """
+
+    size: int = 512
+    room: float = 2.2
+    shortest: int = 16
+    longest: int = 256
+    smallest_face: int = 96
+    cut: float = 28.0
+    quality: int = 95
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Frames [first, last) of a video with one face; points (last - first, 478, 2) pixels of the video."""
+
+    first: int
+    last: int
+    points: np.ndarray
+
+
+def prepare(
+    videos: Path,
+    out: Path,
+    task: Path,
+    settings: PrepareSettings | None = None,
+    workers: int = 1,
+    say: Callable[[str], None] = lambda line: None,
+) -> dict[str, int]:
+    """Prepare every video under a folder; returns the counts of all reports, also written to OUT/report.json.
+
+    task: face_landmarker.task. Raises InputError where there is no video.
+    """
+    settings = settings or PrepareSettings()
+    found = sorted(path for path in videos.rglob("*") if path.suffix.lower() in VIDEOS)
+    if not found:
+        raise InputError(f"There is no video under {videos}. Known kinds: {', '.join(VIDEOS)}.")
+    names = ["__".join(path.relative_to(videos).with_suffix("").parts) for path in found]
+    out.mkdir(parents=True, exist_ok=True)
+    jobs = [(path, out / name) for path, name in zip(found, names, strict=True) if not _report(out / name).exists()]
+    say(f"{len(found)} videos, {len(found) - len(jobs)} of them done before")
+    if workers > 1:
+        with ProcessPoolExecutor(workers) as pool:
+            running = {pool.submit(prepare_video, *job, task, settings): job for job in jobs}
+            for done in as_completed(running):
+                done.result()
+                say(f"{running[done][0].name}")
+    else:
+        for path, target in jobs:
+            prepare_video(path, target, task, settings)
+            say(f"{path.name}")
+    total: Counter[str] = Counter()
+    for name in names:
+        total.update(json.loads(_report(out / name).read_text("utf-8"))["counts"])
+    _write(out / "report.json", {"videos": len(found), **total})
+    return {"videos": len(found), **total}
+
+
+def prepare_video(path: Path, target: Path, task: Path, settings: PrepareSettings) -> None:
+    """One video to TARGET-NNN.safetensors and TARGET.json. A video that cannot be read is a line in its report."""
+    counts: Counter[str] = Counter()
+    reason = None
+    try:
+        fps = clip_info(Clip(path)).fps
+        stretches = find_stretches(path, task, settings, counts)
+        for number, (stretch, images, points) in enumerate(_crops(path, stretches, settings)):
+            _save_clip(Path(f"{target}-{number:03d}.safetensors"), path, fps, stretch, images, points, settings)
+            counts["clips"] += 1
+            counts["frames kept"] += len(images)
+    except FollowEmojiError as error:
+        counts["unreadable videos"] += 1
+        reason = str(error)
+    _write(_report(target), {"video": path.name, "counts": counts, "error": reason, "settings": asdict(settings)})
+
+
+def find_stretches(path: Path, task: Path, settings: PrepareSettings, counts: Counter[str]) -> list[Stretch]:
+    """Runs of frames with one large enough face and no cut between; `counts` learns what was left out."""
+    found: list[Stretch] = []
+    points: list[np.ndarray] = []
+    before: np.ndarray | None = None
+
+    def close(index: int) -> None:
+        if len(points) >= settings.shortest:
+            found.append(Stretch(index - len(points), index, np.stack(points)))
+        else:
+            counts["frames in too short stretches"] += len(points)
+        points.clear()
+
+    index = -1
+    with FaceDetector(task, max_faces=2) as detector:
+        for index, frame in enumerate(read_frames(Clip(path))):
+            counts["frames"] += 1
+            thumb = resize(frame, _THUMB).astype(np.float32)
+            if before is not None and np.abs(thumb - before).mean() > settings.cut:
+                counts["cuts"] += 1
+                close(index)
+            before = thumb
+            fault = _fault(faces := detector.detect(frame), settings)
+            if fault:
+                counts[fault] += 1
+                close(index)
+            else:
+                points.append(screen_points(faces[0]).astype(np.float32))
+                if len(points) == settings.longest:
+                    close(index + 1)
+    close(index + 1)
+    return found
+
+
+def _fault(faces: Sequence[FaceFrame], settings: PrepareSettings) -> str | None:
+    if len(faces) != 1:
+        return "frames with several faces" if faces else "frames without a face"
+    height = np.ptp(screen_points(faces[0])[:, 1])
+    return "frames with a small face" if height < settings.smallest_face else None
+
+
+def _crops(path: Path, stretches: list[Stretch], settings: PrepareSettings) -> Iterator[tuple]:
+    """(stretch, JPEG bytes of its frames, points in the crop) for every stretch, in one pass over the video."""
+    if not stretches:
+        return
+    cv2 = opencv()
+    queue = iter(stretches)
+    stretch, images = next(queue), []
+    for index, frame in enumerate(read_frames(Clip(path))):
+        if index < stretch.first:
+            continue
+        left, top, side = _square(stretch.points, frame.shape[1::-1], settings.room)
+        picture = resize(frame[top : top + side, left : left + side], (settings.size, settings.size))
+        images.append(cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, settings.quality])[1])
+        if index + 1 == stretch.last:
+            yield stretch, images, (stretch.points - (left, top)) * (settings.size / side)
+            stretch, images = next(queue, None), []
+            if stretch is None:
+                return
+
+
+def _square(points: np.ndarray, size: tuple[int, int], room: float) -> tuple[int, int, int]:
+    """Left, top and side of the square that holds the face through a stretch: one for all its frames, so that the
+    head moves in it as it was filmed; inside of the picture."""
+    low, high = points.min(axis=(0, 1)), points.max(axis=(0, 1))
+    face = np.ptp(points, axis=1).max()
+    side = int(min(max(room * face, (high - low).max()), *size))
+    centre = (low + high) / 2
+    corner = np.clip(np.round(centre - side / 2), 0, np.array(size) - side).astype(int)
+    return int(corner[0]), int(corner[1]), side
+
+
+def _save_clip(
+    file: Path, path: Path, fps: float, stretch: Stretch, images: list, points: np.ndarray, settings
+) -> None:
+    """images: JPEG bytes end to end, with `offsets` (T+1,); points (T,478,2) float32 pixels of the clip."""
+    from safetensors.numpy import save
+
+    lengths = [0, *(image.size for image in images)]
+    arrays = {
+        "images": np.concatenate([image.ravel() for image in images]),
+        "offsets": np.cumsum(lengths).astype(np.int64),
+        "points": points.astype(np.float32),
+    }
+    about = dict(format="followemoji.clip", version="1", video=path.name, fps=repr(fps))
+    about |= dict(first=str(stretch.first), last=str(stretch.last), size=str(settings.size))
+    temporary = file.with_suffix(".partial")
+    temporary.write_bytes(save(arrays, about))
+    os.replace(temporary, file)
+
+
+def read_clip(file: Path) -> tuple[np.ndarray, np.ndarray]:
+    """A prepared clip -> frames (T,H,W,3) uint8 RGB and points (T,478,2) float32 pixels."""
+    from safetensors.numpy import load_file
+
+    cv2 = opencv()
+    arrays = load_file(file)
+    bounds = arrays["offsets"]
+    parts = (arrays["images"][start:stop] for start, stop in zip(bounds, bounds[1:], strict=False))
+    return np.stack([cv2.imdecode(part, cv2.IMREAD_COLOR)[..., ::-1] for part in parts]), arrays["points"]
+
+
+def _report(target: Path) -> Path:
+    return Path(f"{target}.json")
+
+
+def _write(path: Path, content: dict) -> None:
+    temporary = path.with_suffix(".partial")
+    temporary.write_text(json.dumps(content, indent=1), "utf-8")
+    os.replace(temporary, path)

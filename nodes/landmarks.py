@@ -185,7 +185,7 @@ class DrawLandmarks(io.ComfyNode):
             progress(index)
             size = motion.size if below is None else below.shape[1::-1]
             if height:
-                size = (max(2, round(size[0] * height / size[1] / 2) * 2), height)
+                size = (max(2, round(size[0] * height / size[1] / 2) * 2), max(2, height // 2 * 2))
             if below is None:
                 picture = draw.draw_landmarks(points[index], motion.size, size)
             else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,10 +16,10 @@ import numpy as np
 from . import __version__
 from .animate import SamplingSettings
 from .diffusion.schedule import SCHEDULERS
-from .diffusion.windows import STRATEGIES
+from .diffusion.windows import STRATEGIES, plan_windows
 from .errors import FollowEmojiError, InputError
 from .face.align import AlignOptions, Rotation, Translation, align
-from .face.crop import Framing, crop_portrait, resize
+from .face.crop import ROOM, Framing, crop_portrait, resize
 from .face.draw import overlay
 from .face.geometry import screen_points
 from .face.motion import Missing
@@ -48,9 +49,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _animate(options: argparse.Namespace) -> None:
+    from .model.checkpoint import find_files
     from .standalone import open_studio
 
-    device, dtype = _device(options.device)
+    device, dtype = _device(options.device, options.precision)
+    find_files(options.weights or options.models / "followemoji")  # what can go wrong goes wrong before the work
+    plan_windows(10_000, options.windows, options.window_length, options.overlap)
+    if options.steps < 1:
+        raise InputError(f"{options.steps} sampling steps: at least 1 is needed, 30 is the published number.")
     portrait, face, driving = _inputs(options)
     studio = open_studio(options.models, device, dtype, options.weights)
     _make_video(studio, portrait, align(face, driving, _align_options(options)), _sound(options.driving), options)
@@ -62,9 +68,6 @@ def _landmarks(options: argparse.Namespace) -> None:
     frames = _side_by_side(options.driving, driving, portrait, aligned)
     with _bar(len(driving), "drawing") as bar:
         count = write_video(options.out, bar(frames), driving.fps, _sound(options.driving))
-    if options.save_motion:
-        save_motion(options.save_motion, driving)
-        _say(f"{options.save_motion}: the driving motion")
     _say(f"{options.out}: {count} frames, the driver's landmarks beside their place on the portrait")
 
 
@@ -139,12 +142,28 @@ def _inputs(options: argparse.Namespace) -> tuple[np.ndarray, FaceFrame, FaceMot
     """The framed portrait, its face, and the driving motion; found, or read from motion files."""
     from .face.detector import FaceDetector, extract_face, extract_motion
 
+    size, _ = _size(options.size), _align_options(options)
+    if options.out.suffix.lower() != ".mp4":
+        raise InputError(f"{options.out} must end in .mp4.")
+    try:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        writable = os.access(options.out.parent, os.W_OK)
+    except OSError:
+        writable = False
+    if not writable:
+        raise InputError(f"Nothing can be written to {options.out.parent}. Choose another folder for --out.")
     picture = _read_picture(options.portrait)
     motion_file = options.driving.suffix in _MOTION_FILES
     if options.face and motion_file:
         face, driving = load_motion(options.face).frame(0), load_motion(options.driving)
     else:
-        with FaceDetector(options.detector or options.models / "followemoji" / "face_landmarker.task") as finder:
+        task = options.detector or options.models / "followemoji" / "face_landmarker.task"
+        if not task.is_file():
+            raise InputError(
+                f"There is no face detector at {task}. `python -m followemoji_core download --models {options.models}` "
+                f"fetches it, or name one with --detector."
+            )
+        with FaceDetector(task, options.confidence) as finder:
             face = load_motion(options.face).frame(0) if options.face else extract_face(picture, finder, options.which)
             if motion_file:
                 driving = load_motion(options.driving)
@@ -153,7 +172,10 @@ def _inputs(options: argparse.Namespace) -> tuple[np.ndarray, FaceFrame, FaceMot
                 info = clip_info(clip)
                 with _bar(info.frame_count, "landmarks") as bar:
                     driving = extract_motion(bar(read_frames(clip)), info.fps, finder, options.which, options.missing)
-    portrait, face = crop_portrait(picture, face, _size(options.size), options.framing)
+    if options.save_motion:
+        save_motion(options.save_motion, driving)
+        _say(f"{options.save_motion}: the driving motion")
+    portrait, face = crop_portrait(picture, face, size, options.framing, options.room)
     return portrait, face, driving
 
 
@@ -163,7 +185,10 @@ def _read_picture(path: Path) -> np.ndarray:
     try:
         return np.array(ImageOps.exif_transpose(Image.open(path)).convert("RGB"))
     except (UnidentifiedImageError, OSError) as error:
-        raise InputError(f"{path} cannot be opened as a picture: {error}. Choose a PNG, JPEG or WebP file.") from error
+        raise InputError(
+            f"{path} cannot be opened as a picture ({error}). Choose a PNG, JPEG or WebP file; if it is a video, "
+            f"portrait and driving are swapped."
+        ) from error
 
 
 def _side_by_side(
@@ -194,12 +219,16 @@ def _size(text: str) -> tuple[int, int]:
     return size
 
 
-def _device(name: str):
+def _device(name: str, precision: str):
     import torch
 
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    return name, torch.float32 if name == "cpu" else torch.float16
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise InputError(f"There is no CUDA device here for --device {name}. Use --device cpu, or auto.")
+    if precision == "auto":
+        precision = "fp32" if name == "cpu" else "fp16"
+    return name, {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[precision]
 
 
 def _align_options(options: argparse.Namespace) -> AlignOptions:
@@ -222,14 +251,14 @@ def _say(line: str) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="followemoji_core", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m followemoji_core", description="Follow-Your-Emoji without ComfyUI."
+    )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name: str, run, about: str) -> argparse.ArgumentParser:
-        added = commands.add_parser(
-            name, help=about, description=about, formatter_class=argparse.ArgumentDefaultsHelpFormatter
-        )
+        added = commands.add_parser(name, help=about, description=about, formatter_class=_Help)
         added.set_defaults(run=run)
         return added
 
@@ -237,8 +266,10 @@ def _parser() -> argparse.ArgumentParser:
     landmarks = command("landmarks", _landmarks, "Write a video of the driver's landmarks, before and after alignment.")
     for added in (animate, landmarks):
         _input_arguments(added)
-    landmarks.add_argument("--save-motion", type=Path, help="also write the driving motion (.safetensors)")
-    animate.add_argument("--weights", type=Path, help="file or folder with the three networks")
+    animate.add_argument("--weights", type=Path, help="folder (or one file) with the three networks, if not in MODELS")
+    animate.add_argument(
+        "--precision", choices=["auto", "fp16", "bf16", "fp32"], default="auto", help="of the networks"
+    )
     animate.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
     demo = command("demo", _demo, "Run every step on drawn inputs with an untrained network; needs no files.")
     demo.add_argument("--out", type=Path, default=Path("out/demo"), help="folder for what is made")
@@ -262,17 +293,31 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+class _Help(argparse.ArgumentDefaultsHelpFormatter):
+    """Shows defaults where there are some."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        return action.help if action.default in (None, argparse.SUPPRESS) else super()._get_help_string(action)
+
+
 def _input_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--portrait", type=Path, required=True, help="picture with one face")
-    add("--driving", type=Path, required=True, help="video, or motion file (.safetensors, published .npy)")
+    add(
+        "--driving",
+        type=Path,
+        required=True,
+        help="video, or motion file (.safetensors, published .npy; has no picture and no sound)",
+    )
     add("--out", type=Path, required=True, help="video to write (.mp4)")
     add("--models", type=Path, default=Path("models"), help="ComfyUI's models folder, or one like it")
     add("--detector", type=Path, help="face_landmarker.task, if not in MODELS/followemoji")
     add("--face", type=Path, help="motion file of the portrait's face; then it is not detected")
     add("--size", default="512", help="of the video, WIDTHxHEIGHT or one side; multiples of 8")
     add("--framing", choices=get_args(Framing), default="face", help="how the portrait is cut")
+    add("--room", type=float, default=ROOM, help="height of the cut in face heights, when framing by face")
     add("--which", choices=get_args(Which), default="largest", help="face, when there are several")
+    add("--confidence", type=float, default=0.5, help="of the detector; lower for paintings and cartoons")
     add("--missing", choices=get_args(Missing), default="interpolate", help="frames without a face")
     add("--rotation", choices=get_args(Rotation), default="driving", help="of the head")
     add("--translation", choices=get_args(Translation), default="driving", help="of the head")
@@ -280,6 +325,7 @@ def _input_arguments(parser: argparse.ArgumentParser) -> None:
     for name in ("expression", "brows", "eyes", "pupils", "mouth"):
         add(f"--{name}", type=float, default=1.0, help="strength, 0 to 3")
     add("--smoothing", type=float, default=0.0, help="of the driving motion, 0 to 1")
+    add("--save-motion", type=Path, help="also write the driving motion (.safetensors)")
 
 
 def _sampling_arguments(parser: argparse.ArgumentParser, steps: int) -> None:

@@ -118,9 +118,9 @@ def plan_job(
     _, h, w = appearance.latent_shape
     if (w * LATENT_CELL, h * LATENT_CELL) != tuple(size):
         raise InputError(
-            f"The landmark images are {size[0]}x{size[1]} pixels, the portrait was encoded at "
-            f"{w * LATENT_CELL}x{h * LATENT_CELL}. Extract the portrait's landmarks from the same picture that goes to "
-            f"the appearance net."
+            f"The landmarks are for a picture of {size[0]}x{size[1]} pixels, the portrait was encoded at "
+            f"{w * LATENT_CELL}x{h * LATENT_CELL}. Use one picture for both: Frame Portrait's portrait goes to Encode "
+            f"Portrait, its face to Align Motion; landmark images must have that size too."
         )
     if appearance.features.maps[0].shape[-1] != config.channels[0] or appearance.tokens.shape[-1] != config.token_width:
         raise InputError("The portrait was encoded with another checkpoint. Encode it with the model that samples.")

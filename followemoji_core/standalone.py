@@ -71,7 +71,9 @@ def open_studio(models: Path, device: str, dtype: torch.dtype, weights: Path | N
     networks = load_networks(find_files(weights or models / "followemoji"), device, dtype)
     vae = load_vae(models / VAE_FILE)
     clip = load_clip(models / CLIP_FILE)
-    return Studio(networks, vae.to(device, dtype).eval(), clip.to(device, dtype).eval(), torch.device(device), dtype)
+    for module in (vae, clip):
+        torch.nn.Module.to(module.eval(), device, dtype)  # diffusers' own `to` warns where there is nothing to warn of
+    return Studio(networks, vae, clip, torch.device(device), dtype)
 
 
 def load_vae(path: Path) -> torch.nn.Module:

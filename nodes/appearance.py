@@ -61,6 +61,10 @@ class PreparePortrait(io.ComfyNode):
     @classmethod
     def execute(cls, image, face, width: int, height: int, framing: str, room: float) -> io.NodeOutput:
         picture = _one_picture(image, "portrait")
+        for name, side in (("width", width), ("height", height)):
+            if side % LATENT_CELL:
+                low = side // LATENT_CELL * LATENT_CELL
+                raise InputError(f"The {name} is {side}; it must be a multiple of 8. Set {low} or {low + LATENT_CELL}.")
         if len(face) != 1:
             raise InputError(f"The portrait's landmarks have {len(face)} frames. Extract them from the single picture.")
         pixels, moved = crop_portrait(picture[0].float().cpu().numpy(), face.frame(0), (width, height), framing, room)

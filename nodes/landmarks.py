@@ -166,8 +166,8 @@ class DrawLandmarks(io.ComfyNode):
                         min=0,
                         max=4096,
                         step=2,
-                        tooltip="Height of the pictures; the width follows. 0: as the background or the motion is. Set "
-                        "it for large videos, which would fill the memory.",
+                        tooltip="Height of the pictures; the width follows; both become even. 0: as the background "
+                        "or the motion is. Set it for large videos, which would fill the memory.",
                     )
                 ),
             ],
@@ -184,8 +184,8 @@ class DrawLandmarks(io.ComfyNode):
         for index, below in enumerate(_backgrounds(background, len(points))):
             progress(index)
             size = motion.size if below is None else below.shape[1::-1]
-            if height:
-                size = (max(2, round(size[0] * height / size[1] / 2) * 2), max(2, height // 2 * 2))
+            scale = height / size[1] if height else 1.0
+            size = tuple(max(2, int(side * scale + 0.5) // 2 * 2) for side in size)  # even, as videos must be
             if below is None:
                 picture = draw.draw_landmarks(points[index], motion.size, size)
             else:

@@ -41,7 +41,9 @@ class SaveMotion(io.ComfyNode):
         )
         file = f"{name}_{counter:05}_.safetensors"
         save_motion(os.path.join(folder, file), motion)
-        return io.NodeOutput(ui=ui.PreviewText(f"{os.path.join(subfolder, file)}: {len(motion)} frames"))
+        name = f"{subfolder}/{file}" if subfolder else file
+        where = f"Load Motion lists it as: {name} [output]" if subfolder == _SAVED else "Move it to the input folder."
+        return io.NodeOutput(ui=ui.PreviewText(f"{name}: {len(motion)} frames. {where}"))
 
 
 class LoadMotion(io.ComfyNode):

@@ -8,6 +8,7 @@ from comfy_api.v0_0_2 import io
 from ..followemoji_core.animate import LandmarkFeatures, SamplingSettings, denoise, plan_job
 from ..followemoji_core.diffusion.schedule import SCHEDULERS
 from ..followemoji_core.diffusion.windows import STRATEGIES
+from ..followemoji_core.errors import InputError
 from ..followemoji_core.model.config import LATENT_SCALE
 from . import host
 from .sockets import Aligned, Appearance, Model, advanced, schema
@@ -106,6 +107,11 @@ class SampleVideo(io.ComfyNode):
         if isinstance(landmarks, torch.Tensor):
             size = (landmarks.shape[2], landmarks.shape[1])
             landmarks = landmarks[..., :3]
+            if landmarks[0].float().mean() > 0.25:
+                raise InputError(
+                    "The landmark images are not black behind. Connect Draw Landmarks without a background, or the "
+                    "aligned motion itself."
+                )
         else:
             size = landmarks.size
         plan = plan_job(model.denoiser.model.config, appearance, len(landmarks), size, settings)

@@ -21,7 +21,10 @@ __all__ = ["Missing", "load_motion", "neutral_frame", "save_motion", "smooth", "
 
 Missing = Literal["interpolate", "hold", "error"]
 
-FACE_ADVICE = "Try a larger, more frontal or less stylised face, crop closer to it, or lower the detection confidence."
+FACE_ADVICE = (
+    "Try a larger, more frontal or less stylised face, crop closer to it, or lower confidence (0.3). Most animals are "
+    "not found."
+)
 
 
 def stack_frames(

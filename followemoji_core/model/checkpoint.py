@@ -243,7 +243,7 @@ def _refuse_missing(part: str, name: str, missing: list[str]) -> None:
     if any("motion_modules" in key for key in missing):
         remedies.append("an AnimateDiff motion module (mm_sd_v15_v2.ckpt) as motion module")
     if any("clip_fc" in key for key in missing):
-        remedies.append(f"{CLIP_FC_NAME} as clip_fc")
+        remedies.append(f"{CLIP_FC_NAME} as clip_fc (the command line finds it beside the networks)")
     if any("motion_modules" not in key and "clip_fc" not in key for key in missing) and part != "landmark_encoder":
         remedies.append("the SD image-variations UNet (diffusers layout) as base UNet")
     way_out = "Download it again" + (f", or give {' and '.join(remedies)} to fill the gaps." if remedies else ".")
@@ -265,6 +265,10 @@ def prepare_all(files: CheckpointFiles, read: Callable[[Path], State] = read_ten
     optional = {
         name: read(path) for name in ("clip_fc", "base_unet", "motion_module") if (path := getattr(files, name))
     }
+    kinds = {"clip_fc": "a clip_fc projection", "motion_module": "an AnimateDiff motion module"}
+    for name, kind in kinds.items():
+        if name in optional and (got := identify(optional[name])) not in (kind, "denoiser"):
+            raise CheckpointError(f"{getattr(files, name).name} was chosen as {name}, but it is {_title(got)}.")
     base_unet = optional.get("base_unet", {})
     motion_module = {key: value for key, value in optional.get("motion_module", {}).items() if "motion_modules" in key}
     first = read(files.denoiser)

@@ -126,6 +126,9 @@ def test_sizes(current):
     encode["inputs"]["image"] = [next(key for key, node in graph.items() if node["class_type"] == "LoadImage"), 0]
     picture(current, "portrait.jpg").crop((0, 0, 515, 770)).save(current.input / "odd.png")
     graphs.change(graph, "LoadImage", image="odd.png")
+    framed = graphs.animate()
+    graphs.change(framed, FRAME, width=100)
+    assert "The width is 100; it must be a multiple of 8. Set 96 or 104" in failure(current, framed)
     assert "515x770 pixels; both sides must be multiples of 8. Put Frame Portrait" in failure(current, graph)
 
 
@@ -146,7 +149,9 @@ def test_a_portrait_of_another_checkpoint(current):
     assert graph[sampler["inputs"]["landmarks"][0]]["class_type"] == "FollowEmojiAlignMotion"
     graph["big"]["inputs"]["motion"] = sampler["inputs"]["landmarks"]
     sampler["inputs"]["landmarks"] = ["big", 0]
-    assert "landmark images are 256x256 pixels, the portrait was encoded at 128x128" in failure(current, graph)
+    assert "for a picture of 256x256 pixels, the portrait was encoded at 128x128. Use one picture" in failure(
+        current, graph
+    )
 
 
 def test_settings(current):

@@ -67,6 +67,8 @@ def test_the_split_in_circulation(folder, states):
     save_file({key: states["unet"][f"clip_fc.{key}"] for key in ("weight", "bias")}, folder / "fc.safetensors")
     with pytest.raises(CheckpointError, match="needs clip_fc.weight.*FYE_clip_fc.safetensors as clip_fc"):
         load_networks(files(folder, denoiser="FYE_unet-fp16.safetensors"))
+    with pytest.raises(CheckpointError, match="lmk_guider.pth was chosen as clip_fc, but it is landmark encoder"):
+        load_networks(files(folder, denoiser="FYE_unet-fp16.safetensors", clip_fc="lmk_guider.pth"))
     networks = load_networks(files(folder, denoiser="FYE_unet-fp16.safetensors", clip_fc="fc.safetensors"))
     assert torch.equal(networks.denoiser.clip_fc.weight, states["unet"]["clip_fc.weight"])
     tables = [key for key in states["unet"] if key.endswith(".pe")]

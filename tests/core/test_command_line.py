@@ -81,8 +81,13 @@ def test_mistakes_are_explained(inputs, tmp_path, capsys):
         (dict(portrait=inputs / "driving.mp4"), "cannot be opened as a picture"),
         (dict(models=tmp_path, weights=tmp_path), "lacks the denoiser"),
         (dict(steps=0), "at least 1"),
+        (dict(overlap=9, window_length=9), "never move on"),
+        (dict(out=tmp_path / "x.gif"), "must end in .mp4"),
+        (dict(out="/proc/nowhere/x.mp4"), "Choose another folder for --out"),
+        (dict(face=inputs / "driving.mp4"), "not a motion file"),
+        (dict(driving=inputs / "driving.mp4"), "There is no face detector at"),
     ):
-        assert main(arguments(inputs, "animate", tmp_path / "x.mp4", **changes)) == 1
+        assert main(arguments(inputs, "animate", **{"out": tmp_path / "x.mp4", **changes})) == 1
         error = capsys.readouterr().err
         assert words in error and "Traceback" not in error
     assert not (tmp_path / "x.mp4").exists()

@@ -13,6 +13,7 @@ from PIL import Image
 from followemoji_core.demo import draw_frames, draw_portrait, drive
 from followemoji_core.media import write_video
 from tests.comfy import graphs
+from tests.comfy.server import PACK_FOLDER
 
 NAMES = sorted(path.stem for path in graphs.WORKFLOWS.glob("*.json"))
 SHOTS = Path(os.environ["FOLLOWEMOJI_SCREENSHOTS"]) if "FOLLOWEMOJI_SCREENSHOTS" in os.environ else None
@@ -37,6 +38,13 @@ def test_shipped_graph(frontend, name, tmp_path):
     frontend.screenshot(str((SHOTS or tmp_path) / f"{name}.png"))
     assert opened["missing"] == []
     assert opened["api"] == graphs.load(name), "workflows/api is what the frontend makes of the graph"
+    assert frontend.complaints == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_template_browser(frontend, name):
+    types = frontend.open_template(PACK_FOLDER, name)
+    assert sorted(types) == sorted(node["type"] for node in graph(name)["nodes"])
     assert frontend.complaints == []
 
 

@@ -9,6 +9,7 @@ weight streaming can only be tested on a GPU (`ComfyServer(..., device_argv=["--
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import json
 import os
 import re
@@ -122,6 +123,7 @@ class ComfyServer:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=_end_with_parent() if sys.platform == "linux" else None,
             )
         try:
             self._wait_until(self._answers, timeout, "start")
@@ -364,6 +366,12 @@ def _preview(message: bytes) -> Event:
     if kind == PREVIEW_WITH_METADATA:
         return Event(time.monotonic(), "preview", json.loads(message[8 : 8 + length]), message[8 + length :])
     return Event(time.monotonic(), "preview" if kind == PREVIEW_IMAGE else f"binary {kind}", {}, message[8:])
+
+
+def _end_with_parent() -> Callable[[], object]:
+    """Run in the child: the kernel ends the server when the test run is killed and cannot (Linux, PR_SET_PDEATHSIG)."""
+    prctl = ctypes.CDLL(None).prctl
+    return lambda: prctl(1, signal.SIGKILL)
 
 
 def _free_port() -> int:

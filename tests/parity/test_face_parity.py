@@ -97,7 +97,7 @@ def test_detector_landmarks(golden_portrait: Path, detector: FaceDetector) -> No
 
 
 def test_detector_finds_no_face_where_there_is_none(golden_faceless: Path, detector: FaceDetector) -> None:
-    with pytest.raises(NoFaceError, match="No face in the portrait .*lower the detection confidence"):
+    with pytest.raises(NoFaceError, match="No face in the portrait .*lower confidence"):
         extract_face(np.load(golden_faceless)["image"], detector)
 
 

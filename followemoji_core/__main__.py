@@ -26,6 +26,7 @@ from .face.motion import Missing
 from .face.motion_file import load_motion, save_motion
 from .face.tracking import Which
 from .media import Clip, clip_info, read_audio, read_frames, write_video
+from .training.commands import add_commands
 from .types import AlignedMotion, FaceFrame, FaceMotion
 
 _MOTION_FILES = (".safetensors", ".npy")
@@ -78,37 +79,28 @@ def _download(options: argparse.Namespace) -> None:
     _say(f"All files are in {options.models}")
 
 
-def _prepare(options: argparse.Namespace) -> None:
-    from .training.prepare import PrepareSettings, prepare
-
-    task = options.detector or options.models / "followemoji" / "face_landmarker.task"
-    settings = PrepareSettings(size=options.size, shortest=options.shortest)
-    counts = prepare(options.videos, options.out, task, settings, options.workers, _say)
-    for what, count in counts.items():
-        _say(f"{count:>8}  {what}")
-
-
 def _demo(options: argparse.Namespace) -> None:
     """Inputs, overlay video and animation from nothing but this package."""
-    _say("This demo animates with an UNTRAINED network: its video shows that every step runs, and is noise.")
     import cv2
 
-    from .demo import draw_frames, draw_portrait, drive
-    from .standalone import untrained_studio
+    from .standalone import small_studio
+    from .training.synthetic import Acting, Person, paint
 
-    out, side = options.out, options.size
+    out, size = options.out, (128, 128)
     out.mkdir(parents=True, exist_ok=True)
-    picture, face = draw_portrait((side, side))
-    driving = drive(options.frames, size=(side, side))
+    person, driver = Person.of(options.person), Person.of(options.person + 1)
+    rest = person.act(Acting.rest(), size)
+    driving = driver.act(Acting.random(options.motion, options.frames, from_rest=True), size)
+    picture = paint(person, rest)[0]
     cv2.imwrite(str(out / "portrait.png"), picture[..., ::-1])
-    write_video(out / "driving.mp4", draw_frames(driving), driving.fps)
+    write_video(out / "driving.mp4", iter(paint(driver, driving)), driving.fps)
     save_motion(out / "driving.safetensors", driving)
-    aligned = align(face, driving, AlignOptions())
+    aligned = align(rest.frame(0), driving, AlignOptions())
     frames = _side_by_side(out / "driving.mp4", driving, picture, aligned)
     write_video(out / "landmarks.mp4", frames, driving.fps)
     options.out = out / "animation.mp4"
-    _make_video(untrained_studio(), picture, aligned, None, options)
-    _say(f"{out}: portrait.png, driving.mp4, driving.safetensors, landmarks.mp4 (worth a look), animation.mp4 (noise)")
+    _make_video(small_studio(), picture, aligned, None, options)
+    _say(f"{out}: portrait.png, driving.mp4 and its motion file, landmarks.mp4, and the portrait alive: animation.mp4")
 
 
 # --- what commands share
@@ -271,25 +263,17 @@ def _parser() -> argparse.ArgumentParser:
         "--precision", choices=["auto", "fp16", "bf16", "fp32"], default="auto", help="of the networks"
     )
     animate.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
-    demo = command("demo", _demo, "Run every step on drawn inputs with an untrained network; needs no files.")
+    demo = command("demo", _demo, "Animate a drawn person with the small model that ships; needs no files.")
     demo.add_argument("--out", type=Path, default=Path("out/demo"), help="folder for what is made")
-    demo.add_argument("--size", type=int, default=256, help="side of the pictures, a multiple of 8")
-    demo.add_argument("--frames", type=int, default=32, help="length of the driving clip")
-    for added, steps in ((animate, 30), (demo, 2)):
-        _sampling_arguments(added, steps)
-    ready = command("prepare", _prepare, "Turn a folder of talking-head videos into training clips; resumable.")
-    ready.add_argument("videos", type=Path, help="folder, searched with its subfolders")
-    ready.add_argument("out", type=Path, help="folder for the clips and the report")
-    ready.add_argument(
-        "--models", type=Path, default=Path("models"), help="folder with followemoji/face_landmarker.task"
-    )
-    ready.add_argument("--detector", type=Path, help="face_landmarker.task, if not there")
-    ready.add_argument("--size", type=int, default=512, help="side of the clips")
-    ready.add_argument("--shortest", type=int, default=16, help="frames that a clip must have")
-    ready.add_argument("--workers", type=int, default=1, help="processes")
+    demo.add_argument("--person", type=int, default=20_000_007, help="number of the person; another is the driver")
+    demo.add_argument("--motion", type=int, default=7, help="number of the motion")
+    demo.add_argument("--frames", type=int, default=48, help="length of the clip, at 25 frames per second")
+    _sampling_arguments(animate, 30, 3.5)
+    _sampling_arguments(demo, 8, 1.0)
     fetch = command("download", _download, "Fetch the released weights from Hugging Face (about 5 GB).")
     fetch.add_argument("--models", type=Path, default=Path("models"), help="ComfyUI's models folder, or one like it")
     fetch.add_argument("--release", choices=["fp16", "published"], default="fp16", help="published: twice the size")
+    add_commands(command)
     return parser
 
 
@@ -328,10 +312,10 @@ def _input_arguments(parser: argparse.ArgumentParser) -> None:
     add("--save-motion", type=Path, help="also write the driving motion (.safetensors)")
 
 
-def _sampling_arguments(parser: argparse.ArgumentParser, steps: int) -> None:
+def _sampling_arguments(parser: argparse.ArgumentParser, steps: int, guidance: float) -> None:
     add = parser.add_argument
     add("--steps", type=int, default=steps, help="denoising steps")
-    add("--guidance", type=float, default=3.5, help="classifier-free guidance scale")
+    add("--guidance", type=float, default=guidance, help="classifier-free guidance scale")
     add("--scheduler", choices=SCHEDULERS, default="ddim", help="solver")
     add("--seed", type=int, default=0, help="of the noise")
     add("--windows", choices=STRATEGIES, default="gaussian", help="how long clips are cut into windows")

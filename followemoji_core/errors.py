@@ -23,3 +23,7 @@ class InputError(FollowEmojiError):
 
 class MissingDependencyError(FollowEmojiError):
     """An optional package is not installed; the message gives the command that installs it."""
+
+
+class OutputError(FollowEmojiError):
+    """A file could not be written; what was written before is kept."""

@@ -7,6 +7,7 @@ from comfy_api.v0_0_2 import ComfyExtension
 from . import folders
 from .alignment import AlignMotion
 from .appearance import EncodeAppearance, PreparePortrait
+from .drawn import DrawnMotion, DrawnPortrait
 from .landmarks import DrawLandmarks, ExtractLandmarks, UseFaceLandmarks
 from .loaders import LoadModel
 from .motion_files import LoadMotion, SaveMotion
@@ -23,6 +24,8 @@ NODES = [
     SampleVideo,
     SaveMotion,
     LoadMotion,
+    DrawnPortrait,
+    DrawnMotion,
 ]
 
 

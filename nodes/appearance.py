@@ -85,7 +85,8 @@ class EncodeAppearance(io.ComfyNode):
                 io.Vae.Input("vae", tooltip="An SD 1.5 VAE, such as sd-vae-ft-mse."),
                 io.ClipVision.Input(
                     "clip_vision",
-                    tooltip="The image encoder of SD image-variations (sd-image-variations-encoder-fp16).",
+                    tooltip="The image encoder of SD image-variations (sd-image-variations-encoder-fp16); for the "
+                    "small model the loader's own image encoder.",
                 ),
                 io.Image.Input(
                     "image", tooltip="The portrait from Frame Portrait, with sides that are multiples of 8."
@@ -98,6 +99,11 @@ class EncodeAppearance(io.ComfyNode):
     @classmethod
     def execute(cls, vae, clip_vision, image, model: host.LoadedModel) -> io.NodeOutput:
         picture = _one_picture(image, "portrait")
+        if clip_vision is None:
+            raise InputError(
+                "This checkpoint brings no image encoder of its own. Connect Load CLIP Vision with "
+                "sd-image-variations-encoder-fp16.safetensors instead of the loader's image encoder."
+            )
         height, width = picture.shape[1:3]
         if height % LATENT_CELL or width % LATENT_CELL:
             raise InputError(

@@ -10,6 +10,7 @@ import folder_paths
 
 from ..followemoji_core.errors import CheckpointError
 from ..followemoji_core.face.detector import TASK_URL
+from ..followemoji_core.small import SMALL_MODELS
 
 FOLDER = "followemoji"
 _PACK = Path(__file__).resolve().parents[1]
@@ -34,6 +35,8 @@ def register() -> None:
     models = folder_paths.models_dir
     for folder in (FOLDER, "FYE", os.path.join("follow_emoji", "ckpts")):
         folder_paths.add_model_folder_path(FOLDER, os.path.join(models, folder), is_default=folder == FOLDER)
+    for folder in (FOLDER, "vae"):  # the small model that ships with the pack
+        folder_paths.add_model_folder_path(folder, str(SMALL_MODELS / folder))
     paths, extensions = folder_paths.folder_names_and_paths[FOLDER]
     folder_paths.folder_names_and_paths[FOLDER] = (paths, {*extensions, *_EXTENSIONS, ".task"})
 

@@ -36,14 +36,31 @@ class LoadedModel:
     appearance_net: comfy.model_patcher.ModelPatcher
     landmark_encoder: comfy.model_patcher.ModelPatcher
     dtype: torch.dtype
+    image_encoder: comfy.model_patcher.ModelPatcher | None = None
 
     def get_models(self) -> list[comfy.model_patcher.ModelPatcher]:
         """For ComfyUI, which asks what it may move and free."""
-        return [self.denoiser, self.appearance_net, self.landmark_encoder]
+        patchers = [self.denoiser, self.appearance_net, self.landmark_encoder, self.image_encoder]
+        return [patcher for patcher in patchers if patcher is not None]
 
     @property
     def device(self) -> torch.device:
         return self.denoiser.load_device
+
+
+@dataclass(frozen=True)
+class OwnImageEncoder:
+    """The image encoder that a checkpoint brings along, where ComfyUI has a CLIP_VISION."""
+
+    model: LoadedModel
+
+    def encode_image(self, image: torch.Tensor, crop: bool | str = True) -> dict[str, torch.Tensor]:
+        """(n,H,W,3) in [0,1] -> tokens (n,m,width); the whole picture is seen, whatever `crop` says."""
+        patcher, device = self.model.image_encoder, self.model.device
+        management.load_models_gpu([patcher])
+        pixels = image[..., :3].movedim(-1, 1).to(device, self.model.dtype)
+        with torch.no_grad():
+            return {"last_hidden_state": patcher.model(pixels)}
 
 
 def load_model(files: CheckpointFiles, precision: str) -> LoadedModel:

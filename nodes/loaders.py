@@ -64,7 +64,15 @@ class LoadModel(io.ComfyNode):
                     )
                 ),
             ],
-            outputs=[Model.Output("model", display_name="model", tooltip="The networks, for the other nodes.")],
+            outputs=[
+                Model.Output("model", display_name="model", tooltip="The networks, for the other nodes."),
+                io.ClipVision.Output(
+                    "image_encoder",
+                    display_name="image encoder",
+                    tooltip="For Encode Portrait, if the file brings an image encoder of its own, as the small model "
+                    "does. The released weights have none: they need Load CLIP Vision.",
+                ),
+            ],
         )
 
     @classmethod
@@ -87,4 +95,5 @@ class LoadModel(io.ComfyNode):
             motion_module=motion_module,
         )
         files = CheckpointFiles(**{part: folders.find(name) for part, name in names.items()})
-        return io.NodeOutput(host.load_model(files, precision))
+        model = host.load_model(files, precision)
+        return io.NodeOutput(model, host.OwnImageEncoder(model) if model.image_encoder else None)

@@ -9,9 +9,10 @@ from comfy_api.v0_0_2 import io, ui
 
 from ..followemoji_core.errors import MotionFileError
 from ..followemoji_core.face.motion_file import load_motion, save_motion
+from ..followemoji_core.small import SMALL_MOTIONS
 from .sockets import Motion, schema
 
-_EMPTY = "put a motion file into the input folder"
+_SHIPPED = " (ships with the pack)"
 _SAVED = "motion"  # subfolder of the output folder
 
 
@@ -59,9 +60,9 @@ class LoadMotion(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "file",
-                    options=files or [_EMPTY],
-                    default=(files or [_EMPTY])[0],
-                    tooltip="File in the input folder, or in output/motion.",
+                    options=files,
+                    default=files[0],
+                    tooltip="File in the input folder or in output/motion, or one that ships with the pack.",
                 ),
                 io.Float.Input(
                     "template_fps",
@@ -81,22 +82,29 @@ class LoadMotion(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, file: str, template_fps: float):
-        return os.path.getmtime(folder_paths.get_annotated_filepath(file)) if file in _motion_files() else None
+        return os.path.getmtime(_path(file)) if file in _motion_files() else None
 
     @classmethod
     def execute(cls, file: str, template_fps: float) -> io.NodeOutput:
         if file not in _motion_files():  # old versions of ComfyUI let any path through
             raise MotionFileError(f"There is no motion file {file!r} in the input folder. Put it there and press R.")
-        path = folder_paths.get_annotated_filepath(file)
+        path = _path(file)
         motion = load_motion(path, template_fps if path.endswith(".npy") else None)
         return io.NodeOutput(motion, motion.fps, len(motion))
 
 
 def _motion_files() -> list[str]:
-    """Names for the combo: motion files in the input folder, then those that Save Motion wrote by default."""
+    """Names for the combo: motion files in the input folder, those that Save Motion wrote by default, and our own."""
     found = [name for name in _names(folder_paths.get_input_directory()) if name.endswith((".safetensors", ".npy"))]
     saved = _names(os.path.join(folder_paths.get_output_directory(), _SAVED))
-    return found + [f"{_SAVED}/{name} [output]" for name in saved if name.endswith(".safetensors")]
+    found += [f"{_SAVED}/{name} [output]" for name in saved if name.endswith(".safetensors")]
+    return found + [f"{path.name}{_SHIPPED}" for path in sorted(SMALL_MOTIONS.glob("*.safetensors"))]
+
+
+def _path(file: str) -> str:
+    if file.endswith(_SHIPPED):
+        return str(SMALL_MOTIONS / file.removesuffix(_SHIPPED))
+    return folder_paths.get_annotated_filepath(file)
 
 
 def _names(folder: str) -> list[str]:

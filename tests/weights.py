@@ -159,6 +159,37 @@ def wrong_clip_vision(path: Path) -> Path:
     return path
 
 
+def untrained_models(models: Path) -> Path:
+    """Small networks with random weights in models/followemoji/all.safetensors, with a VAE and a CLIP in diffusers' and
+    transformers' layouts where the command line looks for them: every step of the walk runs, in seconds on a CPU."""
+    from diffusers import AutoencoderKL
+    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+
+    from followemoji_core.codec import vae_sizes
+    from followemoji_core.model.appearance_net import AppearanceNet
+    from followemoji_core.model.checkpoint import Networks, save_networks
+    from followemoji_core.model.config import LandmarkEncoderConfig, UNetConfig
+    from followemoji_core.model.denoiser import Denoiser
+    from followemoji_core.model.landmark_encoder import LandmarkEncoder
+    from followemoji_core.standalone import CLIP_FILE, VAE_FILE
+
+    torch.manual_seed(0)
+    config = UNetConfig(channels=(32, 64), attention=(True, False), layers=1, token_width=32, context_width=32)
+    encoder = LandmarkEncoder(LandmarkEncoderConfig(widths=(8, 8, 16, 16), out_channels=32))
+    clip = CLIPVisionConfig(
+        hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2, image_size=64, patch_size=16
+    )
+    save_networks(
+        _parent(models / "followemoji" / "all.safetensors"), Networks(Denoiser(config), AppearanceNet(config), encoder)
+    )
+    for file, module in (
+        (VAE_FILE, AutoencoderKL(**vae_sizes([8, 8, 16, 16]))),
+        (CLIP_FILE, CLIPVisionModelWithProjection(clip)),
+    ):
+        save_file({key: value.contiguous() for key, value in module.state_dict().items()}, _parent(models / file))
+    return models
+
+
 def _seeded_weights(folder: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location("seeded_weights", folder / "seeded_weights.py")
     module = importlib.util.module_from_spec(spec)

@@ -36,7 +36,7 @@ _BROWS_DOWN = ("browDownLeft", "browDownRight")
 def draw_portrait(size: tuple[int, int] = (512, 512), seed: int = 0) -> tuple[np.ndarray, FaceFrame]:
     """A drawn person and where the face is: picture (H,W,3) uint8 RGB of `size` (width, height), and its FaceFrame."""
     yaw, roll = np.random.default_rng(seed).uniform(-1, 1, 2) * (7.0, 3.0)
-    face = pose_face(identity(seed), {"smile": 0.45}, (yaw, 0.0, roll), (-yaw, 1.0), size)
+    face = Rig(identity(seed)).pose({"smile": np.array([0.45])}, [(yaw, 0.0, roll)], [(-yaw, 1.0)], size).frame(0)
     return paint_face(face, Look.of(seed)), face
 
 
@@ -67,23 +67,17 @@ def drive(frame_count: int, fps: float = 25.0, size: tuple[int, int] = (512, 512
     # 3. Head, and a gaze that looks back at the camera and wanders from it.
     yaw, pitch, roll = 13 * wave(0.21, 2) + 3 * wave(0.63, 3), 4 * wave(0.33, 4) + 2 * jaw, 4 * wave(0.26, 5)
     aside, above = np.tanh(3 * wave(0.37, 6)) * 9, np.tanh(3 * wave(0.29, 7)) * 4
-    shape = identity(seed)
-    faces = []
-    for i in range(frame_count):
-        weights = {
-            "jaw": max(jaw[i], 0.0),
-            "smile": smile[i],
-            "pucker": pucker[i],
-            "brows_up": max(brows[i], 0.0),
-            "brows_down": max(-0.6 * brows[i], 0.0),
-            "blink_left": shut[i],
-            "blink_right": shut[i],
-        }
-        gaze = (aside[i] - 0.8 * yaw[i], above[i] - 0.5 * pitch[i])
-        faces.append(pose_face(shape, weights, (yaw[i], pitch[i], roll[i]), gaze, size))
-    names = ("landmarks", "metric", "camera_from_face", "blendshapes")
-    arrays = {name: np.stack([getattr(face, name) for face in faces]) for name in names}
-    return FaceMotion(**arrays, size=tuple(size), found=np.ones(frame_count, bool), fps=float(fps))
+    weights = {
+        "jaw": np.maximum(jaw, 0.0),
+        "smile": smile,
+        "pucker": pucker,
+        "brows_up": np.maximum(brows, 0.0),
+        "brows_down": np.maximum(-0.6 * brows, 0.0),
+        "blink_left": shut,
+        "blink_right": shut,
+    }
+    turns, gazes = np.stack([yaw, pitch, roll], axis=-1), np.stack([aside - 0.8 * yaw, above - 0.5 * pitch], axis=-1)
+    return Rig(identity(seed)).pose(weights, turns, gazes, size, fps)
 
 
 def draw_frames(motion: FaceMotion, seed: int = 1) -> Iterator[np.ndarray]:
@@ -94,7 +88,19 @@ def draw_frames(motion: FaceMotion, seed: int = 1) -> Iterator[np.ndarray]:
 
 def identity(seed: int) -> np.ndarray:
     """(468,3) float64 cm: the canonical face, proportions changed by `seed`, eyes opened and mouth closed."""
-    cheeks, jaw, chin, nose, lips, eyes = np.random.default_rng(seed + 1000).uniform(-1, 1, 6)
+    return shape_face(*np.random.default_rng(seed + 1000).uniform(-1, 1, 6))
+
+
+def shape_face(
+    cheeks: float,
+    jaw: float,
+    chin: float,
+    nose: float,
+    lips: float,
+    eyes: float,
+    opening: tuple[float, float] = (0.1, 0.5),
+) -> np.ndarray:
+    """(468,3) float64 cm from proportions in [-1,1]; `opening`: how much wider and higher everybody's eyes are."""
     shape = CanonicalFace.default().vertices.astype(np.float64)
     x, y, z = shape.T.copy()
     low = _smoothstep((-1.0 - y) / 6.0)
@@ -104,50 +110,80 @@ def identity(seed: int) -> np.ndarray:
     shape += near_nose * ((shape - shape[168]) * (0.14 * nose - 0.08, 0.05 * nose, 0.05 * nose - 0.04))
     near_lips = _near(shape, LIPS, 0.6)[:, None]
     shape += near_lips * (shape - shape[[13, 14]].mean(axis=0)) * (0.06 * lips - 0.02, 0.16 * lips + 0.05, 0.0)
+    wide, high = opening[0] + 0.04 * eyes, opening[1] + 0.12 * eyes
     for eye in (LEFT_EYE, RIGHT_EYE):
         near_eye = _near(shape, eye, 0.8)[:, None]
-        shape += near_eye * (shape - shape[list(eye)].mean(axis=0)) * (0.1 + 0.04 * eyes, 0.5 + 0.12 * eyes, 0.0)
+        shape += near_eye * (shape - shape[list(eye)].mean(axis=0)) * (wide, high, 0.0)
     return shape + _CLOSED * _fields(shape)["jaw"]
 
 
-def pose_face(
-    shape: np.ndarray,
-    weights: Mapping[str, float],
-    turn: tuple[float, float, float] = (0.0, 0.0, 0.0),
-    gaze: tuple[float, float] = (0.0, 0.0),
-    size: tuple[int, int] = (512, 512),
-) -> FaceFrame:
-    """A FaceFrame of an identity (468,3) cm with an expression and a pose, in a picture of `size` (width, height).
+class Rig:
+    """A face shape (468,3) cm that takes on expressions and poses, many at once."""
 
-    weights: share in [0,1] of "jaw", "smile", "pucker", "brows_up", "brows_down", "blink_left", "blink_right".
-    turn: yaw, pitch, roll in degrees, the head's; gaze: yaw, pitch in degrees, relative to the head; + is the person's
-    left, up, and the picture's anticlockwise.
-    """
-    # 1. Expression: linear blendshapes; then the eyes in their sockets.
-    fields = _fields(shape)
-    mesh = shape + sum(share * fields[name] for name, share in weights.items())
-    irises = [_iris(shape, eye, gaze) for eye in (RIGHT_EYE, LEFT_EYE)]
+    def __init__(self, shape: np.ndarray):
+        self.shape = shape
+        fields = _fields(shape)
+        self.names = tuple(fields)
+        self.fields = np.stack(list(fields.values()))
 
-    # 2. What the geometry solver calls head pose is in the mesh too: taken out, so that both agree.
-    canonical = CanonicalFace.default()
-    source = canonical.vertices[canonical.basis].astype(np.float64)
-    own, scale, offset = fit_similarity(source, mesh[canonical.basis], canonical.weights.astype(np.float64))
-    metric, head = (mesh - offset) @ own / scale, (np.concatenate([mesh, *irises]) - offset) @ own / scale
+    def pose(
+        self,
+        weights: Mapping[str, np.ndarray],
+        turns: np.ndarray,
+        gazes: np.ndarray,
+        size: tuple[int, int] = (512, 512),
+        fps: float = 25.0,
+        places: np.ndarray | tuple[float, float, float] = (0.0, -1.0, -DISTANCE),
+        eyeballs: tuple[float, float] = (1.0, 1.0),
+    ) -> FaceMotion:
+        """T frames in a picture of `size` (width, height), exact: no detector had a part in it.
 
-    # 3. Head pose: on the neck, in front of the camera.
-    rotation = _rotation(*turn)
-    translation = (PIVOT - rotation @ PIVOT) + (0.0, -1.0, -DISTANCE)
-    linear, translation = rotation @ own, rotation @ offset / scale + translation
-    camera = head @ linear.T + translation
+        weights: shares (T,), 1 in full, of "jaw", "smile", "pucker", "brows_up", "brows_down", "blink_left",
+        "blink_right". turns (T,3): yaw, pitch, roll in degrees, the head's. gazes (T,2) or (T,2,2) right eye and left:
+        yaw, pitch in degrees, relative to the head. + is the person's left, up, and the picture's anticlockwise.
+        places (T,3) or (3,): cm, of the head before the camera. eyeballs: size of them, and of the irises on them.
+        """
+        turns = np.asarray(turns, float)
+        count = len(turns)
+        gazes = np.broadcast_to(np.asarray(gazes, float).reshape(count, -1, 2), (count, 2, 2))
 
-    # 4. Screen landmarks; depth in picture widths, 0 on average.
-    depth = -camera[:, 2]
-    z = (depth / depth[: len(mesh)].mean() - 1) * NEAR / near_plane(size)[0]
-    landmarks = np.column_stack([project(camera, size) / size, z])
-    camera_from_face = np.eye(4)
-    camera_from_face[:3, :3], camera_from_face[:3, 3] = linear, translation
-    arrays = (landmarks, metric, camera_from_face, _blendshapes(weights, gaze))
-    return FaceFrame(*(array.astype(np.float32) for array in arrays), size=tuple(size))
+        # 1. Expression: linear blendshapes; then the eyes in their sockets.
+        shares = np.stack([np.broadcast_to(weights.get(name, 0.0), count) for name in self.names], axis=-1)
+        mesh = self.shape + np.tensordot(shares, self.fields, 1)
+        irises = [self._irises(eye, gazes[:, side], eyeballs) for side, eye in enumerate((RIGHT_EYE, LEFT_EYE))]
+
+        # 2. What the geometry solver calls head pose is in the mesh too: taken out, so that both agree.
+        canonical = CanonicalFace.default()
+        source = canonical.vertices[canonical.basis].astype(np.float64)
+        own, scale, offset = fit_similarity(source, mesh[:, canonical.basis], canonical.weights.astype(np.float64))
+        scale, offset = scale[:, None, None], offset[:, None]
+        metric, head = ((part - offset) @ own / scale for part in (mesh, np.concatenate([mesh, *irises], axis=1)))
+
+        # 3. Head pose: on the neck, in front of the camera.
+        rotation = _rotations(turns)
+        linear = rotation @ own
+        translation = PIVOT - rotation @ PIVOT + places + (rotation @ (offset / scale).swapaxes(1, 2))[..., 0]
+        camera = head @ linear.swapaxes(1, 2) + translation[:, None]
+
+        # 4. Screen landmarks; depth in picture widths, 0 on average.
+        depth = -camera[..., 2]
+        z = (depth / depth[:, : len(self.shape)].mean(axis=1, keepdims=True) - 1) * NEAR / near_plane(size)[0]
+        landmarks = np.concatenate([project(camera, size) / size, z[..., None]], axis=-1)
+        camera_from_face = np.tile(np.eye(4), (count, 1, 1))
+        camera_from_face[:, :3, :3], camera_from_face[:, :3, 3] = linear, translation
+        blendshapes = _blendshapes(dict(zip(self.names, shares.T, strict=True)), gazes)
+        arrays = (array.astype(np.float32) for array in (landmarks, metric, camera_from_face, blendshapes))
+        return FaceMotion(*arrays, tuple(size), np.ones(count, bool), float(fps))
+
+    def _irises(self, eye: tuple[int, ...], gaze: np.ndarray, sizes: tuple[float, float]) -> np.ndarray:
+        """(T,5,3) cm: pupil, and the iris towards the picture's right, top, left and bottom, on an eyeball in its
+        socket, for gaze (T,2) yaw, pitch."""
+        lids = self.shape[list(eye)]
+        middle = (lids.min(axis=0) + lids.max(axis=0)) / 2
+        ball, r = _EYE_RADIUS * sizes[0], _IRIS_RADIUS * sizes[1] * np.ptp(lids[:, 0]) / 2.6
+        middle[2] = lids[:, 2].max() - ball
+        local = np.array([(0, 0, 0), (r, 0, 0), (0, r, 0), (-r, 0, 0), (0, -r, 0)]) + (0, 0, ball)
+        return middle + local @ _rotations(np.pad(gaze, [(0, 0), (0, 1)])).swapaxes(1, 2)
 
 
 def _fields(shape: np.ndarray) -> dict[str, np.ndarray]:
@@ -186,39 +222,34 @@ def _fields(shape: np.ndarray) -> dict[str, np.ndarray]:
     return fields
 
 
-def _iris(shape: np.ndarray, eye: tuple[int, ...], gaze: tuple[float, float]) -> np.ndarray:
-    """(5,3) cm: pupil, and the iris towards the picture's right, top, left and bottom, on an eyeball in the socket."""
-    lids = shape[list(eye)]
-    rotation = _rotation(gaze[0], gaze[1], 0.0)
-    middle = (lids.min(axis=0) + lids.max(axis=0)) / 2
-    middle[2] = lids[:, 2].max() - _EYE_RADIUS
-    r = _IRIS_RADIUS * np.ptp(lids[:, 0]) / 2.6
-    local = np.array([(0, 0, 0), (r, 0, 0), (0, r, 0), (-r, 0, 0), (0, -r, 0)]) + (0, 0, _EYE_RADIUS)
-    return middle + local @ rotation.T
-
-
-def _blendshapes(weights: Mapping[str, float], gaze: tuple[float, float]) -> np.ndarray:
-    """(52,) what MediaPipe would say of it, about."""
-    yaw, pitch = gaze[0] / 30, gaze[1] / 20
-    scores = {"jawOpen": weights.get("jaw", 0.0), "mouthPucker": weights.get("pucker", 0.0)}
-    scores |= dict.fromkeys(_SMILE, weights.get("smile", 0.0))
-    scores |= dict.fromkeys(_BROWS_UP, weights.get("brows_up", 0.0))
-    scores |= dict.fromkeys(_BROWS_DOWN, weights.get("brows_down", 0.0))
-    for side, inwards in (("Left", -yaw), ("Right", yaw)):
-        scores[f"eyeBlink{side}"] = weights.get(f"blink_{side.lower()}", 0.0)
-        scores |= {f"eyeLookIn{side}": inwards, f"eyeLookOut{side}": -inwards}
+def _blendshapes(weights: Mapping[str, np.ndarray], gazes: np.ndarray) -> np.ndarray:
+    """(T,52) what MediaPipe would say of it, about. gazes (T,2,2): right eye and left, yaw and pitch in degrees."""
+    scores = {"jawOpen": weights["jaw"], "mouthPucker": weights["pucker"]}
+    scores |= dict.fromkeys(_SMILE, weights["smile"])
+    scores |= dict.fromkeys(_BROWS_UP, weights["brows_up"])
+    scores |= dict.fromkeys(_BROWS_DOWN, weights["brows_down"])
+    for side, index, inwards in (("Left", 1, -1), ("Right", 0, 1)):
+        yaw, pitch = gazes[:, index, 0] / 30 * inwards, gazes[:, index, 1] / 20
+        scores[f"eyeBlink{side}"] = weights[f"blink_{side.lower()}"]
+        scores |= {f"eyeLookIn{side}": yaw, f"eyeLookOut{side}": -yaw}
         scores |= {f"eyeLookUp{side}": pitch, f"eyeLookDown{side}": -pitch}
-    values = np.array([scores.get(name, 0.0) for name in BLENDSHAPE_NAMES])
-    assert len(values) == BLENDSHAPES
+    values = np.zeros((len(gazes), BLENDSHAPES))
+    for name, value in scores.items():
+        values[:, BLENDSHAPE_NAMES.index(name)] = value
     return np.clip(values, 0.0, 1.0)
 
 
-def _rotation(yaw: float, pitch: float, roll: float) -> np.ndarray:
-    """(3,3) from degrees: roll first, then pitch, then yaw."""
-    (cy, cp, cr), (sy, sp, sr) = (f(np.radians([yaw, pitch, roll])) for f in (np.cos, np.sin))
-    about_y = np.array([(cy, 0, sy), (0, 1, 0), (-sy, 0, cy)])
-    about_x = np.array([(1, 0, 0), (0, cp, sp), (0, -sp, cp)])
-    return about_y @ about_x @ np.array([(cr, -sr, 0), (sr, cr, 0), (0, 0, 1)])
+def _rotations(degrees: np.ndarray) -> np.ndarray:
+    """(T,3) yaw, pitch, roll in degrees -> (T,3,3): roll first, then pitch, then yaw."""
+    (cy, cp, cr), (sy, sp, sr) = (f(np.radians(degrees)).T for f in (np.cos, np.sin))
+    zero, one = np.zeros_like(cy), np.ones_like(cy)
+
+    def matrices(*rows) -> np.ndarray:
+        return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
+
+    about_y = matrices((cy, zero, sy), (zero, one, zero), (-sy, zero, cy))
+    about_x = matrices((one, zero, zero), (zero, cp, sp), (zero, -sp, cp))
+    return about_y @ about_x @ matrices((cr, -sr, zero), (sr, cr, zero), (zero, zero, one))
 
 
 def _near(shape: np.ndarray, points: tuple[int, ...], radius: float) -> np.ndarray:

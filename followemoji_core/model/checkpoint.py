@@ -20,15 +20,17 @@ from torch import Tensor, nn
 
 from ..errors import CheckpointError
 from .appearance_net import AppearanceNet
-from .config import LandmarkEncoderConfig, UNetConfig
+from .config import ImageEncoderConfig, LandmarkEncoderConfig, UNetConfig
 from .denoiser import Denoiser
+from .image_encoder import ImageEncoder
 from .landmark_encoder import LandmarkEncoder
 from .ops import TORCH, Ops
 from .temporal import sinusoids
+from .unet import PUBLISHED_HEADS
 
 log = logging.getLogger(__name__)
 State = dict[str, Tensor]
-Config = UNetConfig | LandmarkEncoderConfig
+Config = UNetConfig | LandmarkEncoderConfig | ImageEncoderConfig
 
 # Part name -> network class, and the file names under which the part is known (published, split, ours).
 PARTS: dict[str, type[nn.Module]] = {
@@ -36,6 +38,7 @@ PARTS: dict[str, type[nn.Module]] = {
     "appearance_net": AppearanceNet,
     "landmark_encoder": LandmarkEncoder,
 }
+OWN_ENCODER = "image_encoder"  # a part that only files of ours have; others read CLIP's tokens
 FILE_NAMES = {
     "denoiser": ("unet.pth", "FYE_unet-fp16.safetensors", "denoiser.safetensors"),
     "appearance_net": ("referencenet.pth", "FYE_referencenet-fp16.safetensors", "appearance_net.safetensors"),
@@ -75,6 +78,7 @@ class Networks:
     denoiser: Denoiser
     appearance_net: AppearanceNet
     landmark_encoder: LandmarkEncoder
+    image_encoder: ImageEncoder | None = None
 
 
 # --- 1. reading
@@ -155,6 +159,12 @@ def read_config(part: str, state: State) -> Config:
         widths = (len(state["conv_in.weight"]), *(len(state[key]) for key in sorted(strided, key=_block_number)))
         return LandmarkEncoderConfig(widths, len(state["conv_out.weight"]))
 
+    if part == OWN_ENCODER:
+        _, places, width = state["places"].shape
+        patch = state["patches.weight"].shape[-1]
+        layers = len([key for key in state if key.endswith("norm1.weight")])
+        return ImageEncoderConfig(width, layers, patch, round(places**0.5) * patch, int(state["heads"]))
+
     def count(pattern: str) -> int:
         number = 0
         while pattern.format(number) in state:
@@ -179,6 +189,8 @@ def read_config(part: str, state: State) -> Config:
         context_width=context_width,
         queries=queries,
         query_layers=count("q_former.layers.{}.norm1.weight") or 4,
+        heads=int(state["heads"]) if "heads" in state else PUBLISHED_HEADS,
+        places=state["places"].shape[-1] if "places" in state else 0,
         positions=(_POSITIONS if table is None else table.shape[1]) if part == "denoiser" else 0,
     )
 
@@ -196,7 +208,7 @@ def prepare(part: str, state: State, name: str, clip_fc: State | None = None, ba
     base: state dicts that give what the part lacks, first come first served (published loading order reversed).
     """
     kind = identify(state)
-    if kind not in _ACCEPTED.get(part, (part,)):
+    if part != OWN_ENCODER and kind not in _ACCEPTED.get(part, (part,)):
         found = f"the {_title(kind)}" if kind in PARTS else _title(kind)
         raise CheckpointError(
             f"{name} was chosen as the {_title(part)}, but it is {found}. "
@@ -210,13 +222,16 @@ def prepare(part: str, state: State, name: str, clip_fc: State | None = None, ba
         for key, value in source.items():
             state.setdefault(key, value)
     given = set(state) - {key for source in sources for key in source}
-    essential = {"conv_in.weight", "conv_out.weight"} if part == "landmark_encoder" else {"conv_in.weight"}
-    if part != "landmark_encoder" and "q_former.queries" not in state:
+    essential = {
+        "landmark_encoder": {"conv_in.weight", "conv_out.weight"},
+        OWN_ENCODER: {"places", "patches.weight", "heads"},
+    }.get(part, {"conv_in.weight"})
+    if part in ("denoiser", "appearance_net") and "q_former.queries" not in state:
         essential.add("clip_fc.weight")
     _refuse_missing(part, name, sorted(essential - set(state)))
     config = read_config(part, state)
     try:
-        wanted = PARTS[part](config, TORCH.on("meta")).state_dict()
+        wanted = network_class(part)(config, TORCH.on("meta")).state_dict()
     except (ValueError, IndexError, ZeroDivisionError) as error:
         raise CheckpointError(f"{name} does not describe a {_title(part)}: {error}. Download it again.") from error
     for key in wanted:
@@ -234,6 +249,10 @@ def prepare(part: str, state: State, name: str, clip_fc: State | None = None, ba
     if unused:
         log.warning("%s: %d entries are not used by the %s: %s", name, len(unused), _title(part), ", ".join(unused[:8]))
     return Weights(part, config, {key: state[key] for key in wanted})
+
+
+def network_class(part: str) -> type[nn.Module]:
+    return ImageEncoder if part == OWN_ENCODER else PARTS[part]
 
 
 def _refuse_missing(part: str, name: str, missing: list[str]) -> None:
@@ -282,16 +301,21 @@ def prepare_all(files: CheckpointFiles, read: Callable[[Path], State] = read_ten
         base = {"denoiser": (motion_module, base_unet), "appearance_net": (base_unet,), "landmark_encoder": ()}[part]
         clip_fc = None if part == "landmark_encoder" else optional.get("clip_fc")
         weights[part] = prepare(part, state, path.name, clip_fc, base)
+    own = {k.removeprefix(f"{OWN_ENCODER}."): v for k, v in first.items() if k.startswith(f"{OWN_ENCODER}.")}
+    if own:
+        weights[OWN_ENCODER] = prepare(OWN_ENCODER, own, files.denoiser.name)
     _check_together(weights)
     return weights
 
 
 def _check_together(weights: dict[str, Weights]) -> None:
     denoiser, appearance, encoder = (weights[part].config for part in PARTS)
+    own = weights[OWN_ENCODER].config.width if OWN_ENCODER in weights else denoiser.token_width
     pairs = (
         ("appearance net", "channels", appearance.channels, denoiser.channels),
         ("appearance net", "token width", appearance.token_width, denoiser.token_width),
         ("landmark encoder", "output channels", encoder.out_channels, denoiser.channels[0]),
+        ("image encoder", "token width", own, denoiser.token_width),
     )
     for part, what, got, wanted in pairs:
         if got != wanted:
@@ -303,9 +327,11 @@ def _check_together(weights: dict[str, Weights]) -> None:
 
 def build(weights: Weights, ops: Ops = TORCH, device: str = "cpu", dtype: torch.dtype | None = None) -> nn.Module:
     """The network with its weights, in `dtype` (None: as stored), in evaluation mode. Empties `weights.state`."""
-    network = PARTS[weights.part](weights.config, ops.on("meta"))
+    network = network_class(weights.part)(weights.config, ops.on("meta"))
     # Converted one by one and taken from the source at once: never two copies of more than a parameter.
-    state = {key: weights.state.pop(key).to(device=device, dtype=dtype) for key in list(weights.state)}
+    state = {key: weights.state.pop(key) for key in list(weights.state)}
+    for key, value in state.items():
+        state[key] = value.to(device=device, dtype=dtype if value.is_floating_point() else None)
     network.load_state_dict(state, assign=True)
     return network.eval().requires_grad_(False)
 
@@ -345,11 +371,13 @@ def _first(folder: Path, names: Iterable[str]) -> Path | None:
     return next((folder / name for name in names if (folder / name).is_file()), None)
 
 
-def save_networks(path: Path | str, networks: Networks) -> None:
-    """One .safetensors with all three networks, which `load_networks` and the ComfyUI loader take as it is."""
-    parts = {part: getattr(networks, part).state_dict() for part in PARTS}
-    save_file(
-        {f"{part}.{key}": value.contiguous() for part, state in parts.items() for key, value in state.items()},
-        path,
-        metadata={"format": "followemoji", "version": "1"},
-    )
+def save_networks(path: Path | str, networks: Networks, dtype: torch.dtype | None = None, **about: str) -> None:
+    """One .safetensors with all networks, which `load_networks` and the ComfyUI loader take as it is. `dtype`: of the
+    parameters in the file; `about`: what its header says beside the format."""
+    state = {
+        f"{part}.{key}": value.to(dtype=dtype if value.is_floating_point() else None).contiguous()
+        for part, network in vars(networks).items()
+        if network is not None
+        for key, value in network.state_dict().items()
+    }
+    save_file(state, path, metadata={"format": "followemoji", "version": "1", **about})

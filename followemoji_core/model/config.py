@@ -19,8 +19,9 @@ class UNetConfig:
     positions: int = 32  # longest window of the motion modules, in frames; 0: no motion modules
     queries: int = 0  # tokens that the Q-Former makes; 0: the released linear clip_fc instead
     query_layers: int = 4
-    heads: int = 8
+    heads: int = 8  # in a file as a number of its own, where it is not 8
     groups: int = 32
+    places: int = 0  # side of a learned table of places, added after conv_in; 0: none, as published
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,17 @@ class LandmarkEncoderConfig:
 
     widths: tuple[int, ...] = (16, 32, 96, 256)
     out_channels: int = 320
+
+
+@dataclass(frozen=True)
+class ImageEncoderConfig:
+    """A small vision transformer, for checkpoints that bring their own instead of CLIP. Sizes in pixels."""
+
+    width: int = 64
+    layers: int = 2
+    patch: int = 8
+    size: int = 64  # side of the picture that it sees
+    heads: int = 4
 
 
 LATENT_CELL = 8  # pixels to one side of a latent cell, and of a cell of the landmark features

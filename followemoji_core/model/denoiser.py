@@ -29,6 +29,7 @@ class Denoiser(UNet):
         appearance: AppearanceFeatures | None,
         clips: int = 1,
         known: Tensor | None = None,
+        shown: Tensor | None = None,
     ) -> Tensor:
         """One prediction, (clips * frames, out_channels, h, w).
 
@@ -37,6 +38,8 @@ class Denoiser(UNet):
         appearance: maps of batch `clips`, None: no portrait. Both None are the unconditional half.
         known (clips * frames, in_channels - c, h, w): covered latents and their mask, for a checkpoint that was trained
         with them; None: nothing is known.
+        shown (clips,) bool, for training: clips whose portrait is seen; the others are computed as if appearance were
+        None. None: all.
         """
         frames = len(latents) // clips
         if tokens is None:  # equal keys and values give the same answer as one of them
@@ -45,6 +48,15 @@ class Denoiser(UNet):
             nothing = latents.new_zeros(len(latents), missing, *latents.shape[2:])
             latents = torch.cat([latents, nothing if known is None else known.to(latents)], dim=1)
         written = iter(appearance.maps if appearance else ())
-        context = self.context(timestep, tokens, frames, lambda normed: next(written, None))
+
+        def port(normed: Tensor) -> Tensor | None:
+            reference = next(written, None)
+            if reference is None or shown is None or shown.all():
+                return reference
+            # Who attends to himself twice attends to himself once: that is how a clip goes without its portrait.
+            reference, keep = (part.repeat_interleave(frames, 0) for part in (reference, shown))
+            return torch.where(keep[:, None, None], reference, normed)
+
+        context = self.context(timestep, tokens, frames, port)
         x = self.trunk(self.conv_in(latents) + landmark_features, context)
         return self.conv_out(F.silu(self.conv_norm_out(x)))

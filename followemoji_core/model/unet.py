@@ -14,6 +14,8 @@ from .config import UNetConfig
 from .image_projector import QFormer
 from .ops import Ops
 
+PUBLISHED_HEADS = 8
+
 
 def timestep_sinusoids(timestep: Tensor, width: int) -> Tensor:
     """Timesteps (n,) -> (n, width) float32: cosines, then sines (diffusers' `flip_sin_to_cos`)."""
@@ -33,6 +35,16 @@ class TimeEmbedding(nn.Module):
         return self.linear_2(F.silu(self.linear_1(x)))
 
 
+def _place_table(side: int, width: int, like: Tensor | None) -> Tensor:
+    """(1, width, side, side): sines and cosines of column and row, with periods from the picture's size down."""
+    place = torch.linspace(0, 1, side)
+    octaves = torch.pi * 2.0 ** torch.arange(width // 4).clamp(max=4) * (1 + torch.arange(width // 4) // 5 * 0.37)
+    waves = torch.stack([f(octaves[:, None] * place) for f in (torch.sin, torch.cos)]).flatten(0, 1)
+    down = waves[:, :, None].expand(-1, side, side)
+    table = torch.cat([down, down.transpose(1, 2)])[None]
+    return table if like is None else table.to(like)
+
+
 class UNet(nn.Module):
     """conv_in, time embedding, projection of the image tokens, and the U of blocks."""
 
@@ -41,6 +53,10 @@ class UNet(nn.Module):
         self.config = config
         widths = config.channels
         self.conv_in = ops.Conv2d(config.in_channels, widths[0], 3, padding=1)
+        if config.heads != PUBLISHED_HEADS:
+            self.register_buffer("heads", torch.tensor(config.heads))
+        if config.places:
+            self.places = nn.Parameter(_place_table(config.places, widths[0], self.conv_in.weight))
         self.time_embedding = TimeEmbedding(widths[0], ops)
         if config.queries:
             self.q_former = QFormer(config, ops)
@@ -71,6 +87,8 @@ class UNet(nn.Module):
 
     def trunk(self, x: Tensor, context: Context) -> Tensor:
         """conv_in's output (clips * frames, channels[0], h, w) -> the last up block's, of the same shape."""
+        if self.config.places:  # both networks say where things are, so that what one reads the other finds
+            x = x + F.interpolate(self.places.to(x), x.shape[2:], mode="bilinear", antialias=False)
         skips = [x]
         for block in self.down_blocks:
             x = block(x, skips, context)

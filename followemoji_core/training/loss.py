@@ -63,6 +63,10 @@ def facial_loss(
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    """Mean of values (n,c,h,w) inside a mask (n,H,W), brought to their resolution by area; 0 for an empty mask."""
+    """Mean of values (n,c,h,w) inside a mask (n,H,W), brought to their resolution by area; 0 for an empty mask.
+
+    Each sample counts once, whatever the size of its mask, so that a batch means the same however it is split.
+    """
     mask = F.interpolate(mask[:, None].to(values), values.shape[2:], mode="area")
-    return (values * mask).sum() / (mask.sum() * values.shape[1]).clamp_min(1e-6)
+    inside = (values * mask).sum((1, 2, 3)) / (mask.sum((1, 2, 3)) * values.shape[1]).clamp_min(1e-6)
+    return inside.mean()

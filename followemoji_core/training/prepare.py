@@ -9,7 +9,6 @@ A video whose report is there is done: an interrupted run goes on where it stopp
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -18,13 +17,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import FollowEmojiError, InputError
+from ..errors import FollowEmojiError, InputError, OutputError
 from ..face.crop import resize
 from ..face.detector import FaceDetector
 from ..face.geometry import screen_points
 from ..face.opencv import opencv
 from ..media import Clip, clip_info, read_frames
 from ..types import FaceFrame
+from .shards import save_clip, write_whole
 
 VIDEOS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
 _THUMB = (32, 32)
@@ -100,9 +100,13 @@ def prepare_video(path: Path, target: Path, task: Path, settings: PrepareSetting
         fps = clip_info(Clip(path)).fps
         stretches = find_stretches(path, task, settings, counts)
         for number, (stretch, images, points) in enumerate(_crops(path, stretches, settings)):
-            _save_clip(Path(f"{target}-{number:03d}.safetensors"), path, fps, stretch, images, points, settings)
+            about = dict(video=path.name, fps=repr(fps), first=str(stretch.first), last=str(stretch.last))
+            about["size"] = str(settings.size)
+            save_clip(Path(f"{target}-{number:03d}.safetensors"), images, points, about)
             counts["clips"] += 1
             counts["frames kept"] += len(images)
+    except OutputError:
+        raise
     except FollowEmojiError as error:
         counts["unreadable videos"] += 1
         reason = str(error)
@@ -181,41 +185,9 @@ def _square(points: np.ndarray, size: tuple[int, int], room: float) -> tuple[int
     return int(corner[0]), int(corner[1]), side
 
 
-def _save_clip(
-    file: Path, path: Path, fps: float, stretch: Stretch, images: list, points: np.ndarray, settings
-) -> None:
-    """images: JPEG bytes end to end, with `offsets` (T+1,); points (T,478,2) float32 pixels of the clip."""
-    from safetensors.numpy import save
-
-    lengths = [0, *(image.size for image in images)]
-    arrays = {
-        "images": np.concatenate([image.ravel() for image in images]),
-        "offsets": np.cumsum(lengths).astype(np.int64),
-        "points": points.astype(np.float32),
-    }
-    about = dict(format="followemoji.clip", version="1", video=path.name, fps=repr(fps))
-    about |= dict(first=str(stretch.first), last=str(stretch.last), size=str(settings.size))
-    temporary = file.with_suffix(".partial")
-    temporary.write_bytes(save(arrays, about))
-    os.replace(temporary, file)
-
-
-def read_clip(file: Path) -> tuple[np.ndarray, np.ndarray]:
-    """A prepared clip -> frames (T,H,W,3) uint8 RGB and points (T,478,2) float32 pixels."""
-    from safetensors.numpy import load_file
-
-    cv2 = opencv()
-    arrays = load_file(file)
-    bounds = arrays["offsets"]
-    parts = (arrays["images"][start:stop] for start, stop in zip(bounds, bounds[1:], strict=False))
-    return np.stack([cv2.imdecode(part, cv2.IMREAD_COLOR)[..., ::-1] for part in parts]), arrays["points"]
-
-
 def _report(target: Path) -> Path:
     return Path(f"{target}.json")
 
 
 def _write(path: Path, content: dict) -> None:
-    temporary = path.with_suffix(".partial")
-    temporary.write_text(json.dumps(content, indent=1), "utf-8")
-    os.replace(temporary, path)
+    write_whole(path, json.dumps(content, indent=1))

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from safetensors.torch import save_file
 
 from followemoji_core import download as downloads
 from followemoji_core.__main__ import main
@@ -19,8 +18,8 @@ from followemoji_core.demo import draw_frames, draw_portrait, drive
 from followemoji_core.face.motion import stack_frames
 from followemoji_core.face.motion_file import save_motion
 from followemoji_core.media import Clip, clip_info, read_frames, write_video
-from followemoji_core.model.checkpoint import save_networks
-from followemoji_core.standalone import CLIP_FILE, VAE_FILE, untrained_studio
+from followemoji_core.standalone import VAE_FILE
+from tests import weights
 
 
 @pytest.fixture(scope="module")
@@ -33,12 +32,7 @@ def inputs(tmp_path_factory) -> Path:
     motion = drive(6, size=(96, 96))
     save_motion(folder / "driving.safetensors", motion)
     write_video(folder / "driving.mp4", draw_frames(motion), 25.0)
-    studio = untrained_studio()
-    for name in ("followemoji", "vae", "clip_vision"):
-        (folder / "models" / name).mkdir(parents=True)
-    save_networks(folder / "models" / "followemoji" / "all.safetensors", studio.networks)
-    save_file(studio.vae.state_dict(), folder / "models" / VAE_FILE)
-    save_file({k: v.contiguous() for k, v in studio.clip.state_dict().items()}, folder / "models" / CLIP_FILE)
+    weights.untrained_models(folder / "models")
     return folder
 
 

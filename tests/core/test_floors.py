@@ -18,6 +18,7 @@ MAY_ENTER = {
     "diffusion": GROUND,
     "media": GROUND,
     "demo": GROUND | {"face"},
+    "codec": GROUND | {"model"},
     "animate": GROUND | {"face", "model", "diffusion"},
 }
 NEVER = {"face": {"torch"}, "model": {"numpy", "mediapipe"}, "diffusion": {"numpy", "mediapipe"}}

@@ -12,7 +12,8 @@ from followemoji_core.errors import InputError
 from followemoji_core.face.detector import FaceDetector
 from followemoji_core.face.geometry import screen_points
 from followemoji_core.media import Clip, read_frames, write_video
-from followemoji_core.training.prepare import PrepareSettings, prepare, read_clip
+from followemoji_core.training.prepare import PrepareSettings, prepare
+from followemoji_core.training.shards import open_clip, read_part
 from tests.parity.conftest import face_task, require_reference
 
 SETTINGS = PrepareSettings(size=128, shortest=8, smallest_face=64)
@@ -46,7 +47,9 @@ def test_clips_and_report(videos, tmp_path):
     assert json.loads((tmp_path / "report.json").read_text()) == counts
     assert "broken.mp4" in json.loads((tmp_path / "broken.json").read_text())["error"]
 
-    frames, points = read_clip(tmp_path / "plain-000.safetensors")
+    clip = open_clip(tmp_path / "plain-000.safetensors")
+    part = read_part(clip, range(clip.frames))
+    frames, points = part["pictures"], part["points"]
     assert frames.shape == (30, 128, 128, 3) and points.shape == (30, 478, 2)
     assert (points[:, :468] > -2).all() and (points[:, :468] < 130).all()
     with FaceDetector(face_task()) as detector:  # the face is where the clip says that it is

@@ -1,0 +1,202 @@
+"""Cross-reenactment of drawn people, measured against what no camera has: person A's true picture in B's motion.
+
+People and motions are held out: their numbers begin where training never comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..face.align import align
+from ..face.topology import LEFT_EYE, LEFT_IRIS, LIPS, RIGHT_EYE, RIGHT_IRIS
+from ..training.synthetic import Acting, Person, paint
+from ..training.synthetic.painting import EYE_WHITE, toned
+from ..types import AlignedMotion, FaceMotion
+
+HELD_OUT = 20_000_000
+_MARGIN = 0.25  # of a box around an eye or the mouth, on each side
+_OPEN = 4.0  # pixels at 128: an eye that is less open shows no gaze
+Animate = Callable[[np.ndarray, AlignedMotion], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Case:
+    """portrait (H,W,3) and truth (T,H,W,3) uint8 of the same person; motion: its own face in the truth; aligned: the
+    driver's motion on the portrait, as the pack aligns it."""
+
+    person: Person
+    portrait: np.ndarray
+    truth: np.ndarray
+    motion: FaceMotion
+    aligned: AlignedMotion
+
+
+def cases(
+    count: int,
+    frames: int = 16,
+    size: int = 128,
+    still_head: bool = False,
+    still: bool = False,
+    looking: bool = False,
+    stride: int = 2,
+) -> Iterator[Case]:
+    """Person A at rest, person B in a motion that starts at rest. still: B does not move at all. looking: B only looks
+    around, with open eyes."""
+    for number in range(HELD_OUT, HELD_OUT + count):
+        person, driver = Person.of(number), Person.of(number + 500_000)
+        acting = Acting.random(number + 250_000, frames * stride, from_rest=True).every(stride)
+        if looking:
+            acting = acting.looking()
+        if still:
+            acting = acting.held(frames // 2)
+        if still_head:
+            acting = acting.with_head_of(Acting.rest())
+        rest = person.act(Acting.rest(), (size, size))
+        motion = person.act(acting, (size, size))
+        driving = _after_rest(driver, acting, (size, size))
+        aligned = align(rest.frame(0), driving)
+        aligned = AlignedMotion(aligned.points[1:], aligned.size, aligned.fps)
+        yield Case(person, paint(person, rest)[0], paint(person, motion), motion, aligned)
+
+
+def _after_rest(driver: Person, acting: Acting, size: tuple[int, int]) -> FaceMotion:
+    """The driver's motion with a frame at rest before it: what expressions and places are counted from."""
+    rest, motion = driver.act(Acting.rest(), size), driver.act(acting, size)
+    arrays = ("landmarks", "metric", "camera_from_face", "blendshapes")
+    joined = {name: np.concatenate([getattr(rest, name), getattr(motion, name)]) for name in arrays}
+    return FaceMotion(**joined, size=size, found=np.ones(len(acting) + 1, bool), fps=motion.fps)
+
+
+# --- measures; pictures are uint8, results in 8-bit levels where nothing else is said
+
+
+def box_error(case: Case, pictures: np.ndarray) -> float:
+    """Mean absolute error inside the boxes around eyes and mouth of the truth."""
+    errors = []
+    for picture, truth, boxes in zip(pictures, case.truth, face_boxes(case.motion), strict=True):
+        for left, top, right, bottom in boxes:
+            cut = np.s_[top:bottom, left:right]
+            errors.append(np.abs(picture[cut].astype(float) - truth[cut]).mean())
+    return float(np.mean(errors))
+
+
+def box_psnr(case: Case, pictures: np.ndarray) -> float:
+    """dB, of the mean squared error inside these boxes."""
+    errors = []
+    for picture, truth, boxes in zip(pictures, case.truth, face_boxes(case.motion), strict=True):
+        for left, top, right, bottom in boxes:
+            cut = np.s_[top:bottom, left:right]
+            errors.append(np.square((picture[cut].astype(float) - truth[cut]) / 255).mean())
+    return float(-10 * np.log10(max(np.mean(errors), 1e-10)))
+
+
+def psnr(pictures: np.ndarray, truth: np.ndarray) -> float:
+    """dB, of the mean squared error of all pixels."""
+    return float(-10 * np.log10(max(np.square((pictures.astype(float) - truth) / 255).mean(), 1e-10)))
+
+
+def face_boxes(motion: FaceMotion) -> list[list[tuple[int, int, int, int]]]:
+    """Left, top, right, bottom of right eye, left eye and mouth in every frame, in pixels of the picture."""
+    points = motion.landmarks[..., :2].astype(float) * motion.size
+    frames = []
+    for frame in points:
+        boxes = []
+        for part in (RIGHT_EYE, LEFT_EYE, LIPS):
+            low, high = frame[list(part)].min(0), frame[list(part)].max(0)
+            room = _MARGIN * (high - low).max()
+            low, high = np.floor(low - room).astype(int), np.ceil(high + room).astype(int)
+            low, high = np.clip(low, 0, np.array(motion.size) - 2), np.clip(high, 2, motion.size)
+            boxes.append((*low.tolist(), *np.maximum(high, low + 2).tolist()))
+        frames.append(boxes)
+    return frames
+
+
+def gaze(case: Case, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where the pupils are seen and where they are, (n,2) each, of all open eyes: relative to the middle of the eye, in
+    eye widths. Seen: the centre of what is as far from the white of the eye as the person's iris is, between the lids
+    without their lashes."""
+    import cv2
+
+    seen, true = [], []
+    points = case.motion.landmarks[..., :2].astype(float) * case.motion.size
+    least = _OPEN * case.motion.size[1] / 128
+    white, iris_colour = (np.array(toned(case.person, colour)) for colour in (EYE_WHITE, case.person.iris))
+    axis = (iris_colour - white) / np.square(iris_colour - white).sum()
+    for frame, picture in zip(points, pictures, strict=True):
+        for eye, iris in ((RIGHT_EYE, RIGHT_IRIS), (LEFT_EYE, LEFT_IRIS)):
+            lids = frame[list(eye)]
+            low, high = lids.min(0), lids.max(0)
+            if high[1] - low[1] < least or (low < 0).any() or (high >= case.motion.size).any():
+                continue
+            middle, width = (low + high) / 2, high[0] - low[0]
+            mask = np.zeros(picture.shape[:2], np.uint8)
+            within = middle + (lids - middle) * (0.92, 0.8)
+            cv2.fillPoly(mask, [np.round((within - 0.5) * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+            weight = ((picture.astype(float) - white) @ axis).clip(0, 1) * (mask / 255)
+            weight = np.where(weight > 0.3, weight, 0)
+            if weight.sum() < 1:
+                continue
+            rows, columns = np.nonzero(weight)
+            place = np.array([np.average(at + 0.5, weights=weight[rows, columns]) for at in (columns, rows)])
+            seen.append((place - middle) / width)
+            true.append((frame[iris[0]] - middle) / width)
+    return np.array(seen).reshape(-1, 2), np.array(true).reshape(-1, 2)
+
+
+def flicker(pictures: np.ndarray) -> float:
+    """Mean absolute change from frame to frame."""
+    return float(np.abs(np.diff(pictures.astype(float), axis=0)).mean())
+
+
+def parts(case: Case, pictures: np.ndarray) -> dict[str, np.ndarray]:
+    """Mean colours (T,3) of small patches of what tells people apart."""
+    size = np.array(case.motion.size)
+    points = case.motion.landmarks[..., :2].astype(float) * size
+    up = points[:, 10] - points[:, 152]
+    places = {
+        "skin": points[:, 50],
+        "hair": points[:, 10] + 0.12 * up,
+        "cloth": np.broadcast_to((0.5, 0.97) * size, (len(points), 2)),
+        "background": np.broadcast_to((0.05, 0.08) * size, (len(points), 2)),
+        "brow": points[:, 105],
+    }
+    half = max(size[0] // 64, 1)
+    found = {}
+    for name, at in places.items():
+        corners = np.clip(np.round(at).astype(int), half, size - half - 1)
+        cut = [p[y - half : y + half + 1, x - half : x + half + 1] for p, (x, y) in zip(pictures, corners, strict=True)]
+        found[name] = np.stack(cut).astype(float).mean((1, 2))
+    return found
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Of one way to make pictures, over all cases. ratio: box error over the untouched portrait's. identity: per part,
+    the mean difference of colours from the truth."""
+
+    box_error: float
+    ratio: float
+    psnr: float
+    box_psnr: float
+    identity: dict[str, float]
+
+
+def score(chosen: Sequence[Case], pictures: Sequence[np.ndarray]) -> Scores:
+    untouched = [np.broadcast_to(case.portrait, case.truth.shape) for case in chosen]
+    errors = [box_error(case, made) for case, made in zip(chosen, pictures, strict=True)]
+    still = [box_error(case, made) for case, made in zip(chosen, untouched, strict=True)]
+    identity: dict[str, list[float]] = {}
+    for case, made in zip(chosen, pictures, strict=True):
+        here, there = parts(case, made), parts(case, case.truth)
+        for name in here:
+            identity.setdefault(name, []).append(float(np.abs(here[name] - there[name]).mean()))
+    return Scores(
+        box_error=float(np.mean(errors)),
+        ratio=float(np.sum(errors) / np.sum(still)),
+        psnr=float(np.mean([psnr(made, case.truth) for case, made in zip(chosen, pictures, strict=True)])),
+        box_psnr=float(np.mean([box_psnr(case, made) for case, made in zip(chosen, pictures, strict=True)])),
+        identity={name: float(np.mean(values)) for name, values in identity.items()},
+    )

@@ -1,0 +1,151 @@
+"""The small model's report: what was asked of it, what it does, and beside it the worst and the best one could do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..animate import SamplingSettings
+from ..standalone import Studio
+from ..training.shards import write_whole
+from ..types import AlignedMotion
+from .reenactment import Case, Scores, cases, flicker, gaze, score
+
+SETTINGS = SamplingSettings(steps=8, guidance=1.0)
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table. wanted: "at least", "at most" or "" and the number."""
+
+    what: str
+    value: float
+    sense: str = ""
+    wanted: float = 0.0
+
+    @property
+    def reached(self) -> bool | None:
+        if not self.sense:
+            return None
+        return self.value >= self.wanted if self.sense == "at least" else self.value <= self.wanted
+
+
+def measure(studio: Studio, people: int = 24, say: Say = lambda line: None) -> dict:
+    """Rows, and the scores behind them, over `people` held-out people and motions."""
+    moving, still = list(cases(people)), list(cases(people, still_head=True))
+    looking, frozen = list(cases(people, looking=True)), list(cases(people, still=True, frames=8))
+    made = {}
+    for name, chosen in (("moving head", moving), ("still head", still), ("looking", looking), ("still", frozen)):
+        say(f"animating: {name}")
+        made[name] = [animate(studio, case.portrait, case.aligned) for case in chosen]
+    say("comparing")
+    scores = {
+        "model, moving head": score(moving, made["moving head"]),
+        "model, still head": score(still, made["still head"]),
+        "untouched portrait, moving head": score(moving, [_still(case) for case in moving]),
+        "untouched portrait, still head": score(still, [_still(case) for case in still]),
+        "autoencoder alone, moving head": score(moving, [_through(studio, case.truth) for case in moving]),
+        "autoencoder alone, still head": score(still, [_through(studio, case.truth) for case in still]),
+    }
+    wrong = [animate(studio, case.portrait, other.aligned) for case, other in zip(moving, _next(moving), strict=True)]
+    scores["model, landmarks of another motion, moving head"] = score(moving, wrong)
+    seen = {"model": made["looking"], "truth": [case.truth for case in looking]}
+    gazes = {name: _correlation(looking, pictures) for name, pictures in seen.items()}
+    alone = scores["autoencoder alone, moving head"]
+    shaking = float(np.mean([flicker(pictures) for pictures in made["still"]]))
+    rows = [
+        Row("autoencoder alone, PSNR in dB", alone.psnr, "at least", 29),
+        Row("autoencoder alone, eye and mouth boxes, PSNR in dB", alone.box_psnr, "at least", 24),
+        Row("moving head, box error of the portrait's", scores["model, moving head"].ratio, "at most", 0.40),
+        Row("still head, box error of the portrait's", scores["model, still head"].ratio, "at most", 0.80),
+        Row("gaze, horizontal correlation", gazes["model"][0], "at least", 0.90),
+        Row("gaze, vertical correlation", gazes["model"][1], "at least", 0.70),
+        Row("flicker on a still motion, 8-bit levels", shaking, "at most", 1),
+        Row("identity: portrait found again among all, share", recognised(moving, made["moving head"])),
+        Row("gaze probe on the true pictures, horizontal", gazes["truth"][0]),
+        Row("gaze probe on the true pictures, vertical", gazes["truth"][1]),
+    ]
+    return {"rows": rows, "scores": scores, "sheet": contact_sheet(moving[:12], made["moving head"][:12])}
+
+
+def animate(studio: Studio, portrait: np.ndarray, aligned: AlignedMotion) -> np.ndarray:
+    """(T,H,W,3) uint8."""
+    latents = studio.animate(portrait, aligned, SETTINGS)
+    return np.stack(list(studio.frames(latents)))
+
+
+def recognised(chosen: Sequence[Case], made: Sequence[np.ndarray]) -> float:
+    """Share of the videos that are nearest to their own person by the colours of skin, hair, brow, cloth, ground."""
+    from .reenactment import parts
+
+    def colours(case: Case, pictures: np.ndarray) -> np.ndarray:
+        return np.concatenate([values.mean(0) for values in parts(case, pictures).values()])
+
+    true = np.stack([colours(case, case.truth) for case in chosen])
+    found = np.stack([colours(case, pictures) for case, pictures in zip(chosen, made, strict=True)])
+    distance = np.abs(found[:, None] - true[None]).sum(-1)
+    return float((distance.argmin(1) == np.arange(len(true))).mean())
+
+
+def contact_sheet(chosen: Sequence[Case], made: Sequence[np.ndarray], frames: Sequence[int] = (4, 9, 14)) -> np.ndarray:
+    """Per person: the portrait, and for some frames what was made above the truth."""
+    rows = []
+    for case, pictures in zip(chosen, made, strict=True):
+        above = np.concatenate([case.portrait, *(pictures[frame] for frame in frames)], axis=1)
+        below = np.concatenate([np.full_like(case.portrait, 255), *(case.truth[frame] for frame in frames)], axis=1)
+        rows.append(np.concatenate([above, below]))
+    half = (len(rows) + 1) // 2
+    columns = [np.concatenate(rows[:half]), np.concatenate(rows[half:])]
+    return np.concatenate(columns, axis=1) if len(rows) % 2 == 0 and len(rows) > 1 else np.concatenate(rows)
+
+
+def write_report(report: dict, out: Path) -> str:
+    """OUT/targets.json, OUT/targets.md and OUT/targets.jpg; returns the table."""
+    import cv2
+
+    rows: list[Row] = report["rows"]
+    lines = ["| | reached | target |", "| --- | --- | --- |"]
+    lines += [
+        f"| {row.what} | {row.value:.2f} | {f'{row.sense} {row.wanted:g}' if row.sense else ''}"
+        f"{' - missed' if row.reached is False else ''} |"
+        for row in rows
+    ]
+    lines += ["", "| | box error | of the portrait's | PSNR | in the boxes | skin | hair | cloth | ground |"]
+    lines += ["| --- | --- | --- | --- | --- | --- | --- | --- | --- |"]
+    for name, scores in report["scores"].items():
+        parts = " | ".join(f"{scores.identity[part]:.1f}" for part in ("skin", "hair", "cloth", "background"))
+        numbers = f"{scores.box_error:.1f} | {scores.ratio:.2f} | {scores.psnr:.1f} | {scores.box_psnr:.1f}"
+        lines.append(f"| {name} | {numbers} | {parts} |")
+    out.mkdir(parents=True, exist_ok=True)
+    table = "\n".join(lines)
+    write_whole(out / "targets.md", table + "\n")
+    plain = {"rows": [asdict(row) for row in rows], "scores": {k: asdict(v) for k, v in report["scores"].items()}}
+    write_whole(out / "targets.json", json.dumps(plain, indent=1))
+    cv2.imwrite(str(out / "targets.jpg"), report["sheet"][..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])
+    return table
+
+
+def _correlation(chosen: Sequence[Case], pictures: Sequence[np.ndarray]) -> tuple[float, float]:
+    seen, true = (np.concatenate(part) for part in zip(*map(gaze, chosen, pictures), strict=True))
+    return tuple(float(np.corrcoef(seen[:, axis], true[:, axis])[0, 1]) for axis in (0, 1))
+
+
+def _still(case: Case) -> np.ndarray:
+    return np.broadcast_to(case.portrait, case.truth.shape)
+
+
+def _through(studio: Studio, pictures: np.ndarray) -> np.ndarray:
+    return studio.codec.decode(studio.codec.encode(torch.from_numpy(pictures))).numpy()
+
+
+def _next(chosen: Sequence[Case]) -> Sequence[Case]:
+    return [*chosen[1:], chosen[0]]
+
+
+__all__ = ["Row", "Scores", "animate", "measure", "recognised", "write_report"]

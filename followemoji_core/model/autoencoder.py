@@ -1,0 +1,110 @@
+"""A small autoencoder in TAESD's layout (Bohan 2023, `taesd_encoder.*`, `taesd_decoder.*`), which ComfyUI's Load VAE
+opens with any number of latent channels. Pictures to latents at an eighth of the size, and back."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from .config import LATENT_SCALE
+
+WIDTH = 64
+_FULL = (1, 3, 3, 3)  # residual blocks at full, half, quarter and eighth size: what the layout has room for
+
+
+class Block(nn.Module):
+    """Three convolutions beside an identity, rectified."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        convs = [nn.Conv2d(WIDTH, WIDTH, 3, padding=1) for _ in range(3)]  # own layers: only trained, and run, in torch
+        self.conv = nn.Sequential(convs[0], nn.ReLU(), convs[1], nn.ReLU(), convs[2])
+        nn.init.zeros_(convs[2].weight)  # begins as nothing but its identity
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(self.conv(x) + x)
+
+
+class Clamp(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.tanh(x / 3) * 3
+
+
+def _blocks(count: int, room: int) -> list[nn.Module]:
+    """`count` blocks, and what blocks without weights do in the places that are left."""
+    return [Block() for _ in range(count)] + [nn.ReLU() for _ in range(room - count)]
+
+
+class TinyAutoencoder(nn.Module):
+    """depths: residual blocks at full, half, quarter and eighth size, at most (1, 3, 3, 3).
+
+    Places without a block are written to the file as blocks of zeros, which do nothing: a shallow autoencoder trains
+    several times faster and is still a whole file for those who read this layout.
+    """
+
+    def __init__(self, latent_channels: int = 4, depths: tuple[int, ...] = _FULL):
+        super().__init__()
+        if len(depths) != 4 or any(not 0 <= depth <= most for depth, most in zip(depths, _FULL, strict=True)):
+            raise ValueError(f"depths are {depths}; allowed are four numbers of at most {_FULL}.")
+        self.latent_channels, self.depths = latent_channels, tuple(depths)
+        encoder: list[nn.Module] = [nn.Conv2d(3, WIDTH, 3, padding=1)]
+        decoder: list[nn.Module] = [Clamp(), nn.Conv2d(latent_channels, WIDTH, 3, padding=1), nn.ReLU()]
+        for level in range(4):
+            if level:
+                encoder.append(nn.Conv2d(WIDTH, WIDTH, 3, padding=1, stride=2, bias=False))
+                decoder += [nn.Upsample(scale_factor=2), nn.Conv2d(WIDTH, WIDTH, 3, padding=1, bias=False)]
+            encoder += _blocks(depths[level], _FULL[level])
+            decoder += _blocks(depths[3 - level], _FULL[3 - level])
+        self.taesd_encoder = nn.Sequential(*encoder, nn.Conv2d(WIDTH, latent_channels, 3, padding=1))
+        self.taesd_decoder = nn.Sequential(*decoder, nn.Conv2d(WIDTH, 3, 3, padding=1))
+        self._initialise()
+
+    @torch.no_grad()
+    def _initialise(self) -> None:
+        """The decoder begins by enlarging its features bilinearly: edges within a latent cell are then thresholds of
+        ramps, which are found 3 dB sooner (in 200 steps) than from random kernels."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                if module.weight.any():
+                    nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        tent = torch.tensor([0.25, 0.5, 0.25])
+        layers = list(self.taesd_decoder)
+        for before, conv in zip(layers, layers[1:], strict=False):
+            if isinstance(before, nn.Upsample):
+                conv.weight.mul_(0.3)
+                conv.weight[range(WIDTH), range(WIDTH)] += tent[:, None] * tent
+        layers[-1].weight.mul_(0.3)
+        layers[-1].bias.fill_(0.5)
+
+    def encode(self, pictures: Tensor) -> Tensor:
+        """(n,3,H,W) RGB in [0,1], sides multiples of 8 -> latents (n,c,H/8,W/8) of unit variance."""
+        return self.taesd_encoder(pictures)
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Latents (n,c,h,w) of unit variance -> (n,3,8h,8w) RGB, about in [0,1]."""
+        return self.taesd_decoder(latents)
+
+    def full_state(self) -> dict[str, Tensor]:
+        """What is written: every block of the layout, and the factor by which ComfyUI's raw latents are larger."""
+        state = {key: value.detach() for key, value in self.state_dict().items()}
+        for key, value in TinyAutoencoder(self.latent_channels).state_dict().items():
+            state.setdefault(key, torch.zeros_like(value))
+        return state | {"vae_scale": torch.tensor(LATENT_SCALE), "vae_shift": torch.tensor(0.0)}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Tensor]) -> TinyAutoencoder:
+        """From what `full_state` gave, whose factor is taken out again. Blocks of zeros are left out."""
+        own = {key: value.float() for key, value in state.items() if key.startswith("taesd_")}
+        depths = tuple(_live(own, "taesd_encoder", start, room) for start, room in _PLACES)
+        network = cls(own["taesd_decoder.1.weight"].shape[1], depths)
+        network.load_state_dict({key: own[key] for key in network.state_dict()})
+        return network
+
+
+_PLACES = ((1, 1), (3, 3), (7, 3), (11, 3))  # of the encoder's blocks: first index, and how many
+
+
+def _live(state: dict[str, Tensor], prefix: str, start: int, room: int) -> int:
+    return sum(bool(state[f"{prefix}.{start + index}.conv.0.weight"].any()) for index in range(room))

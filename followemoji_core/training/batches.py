@@ -1,0 +1,151 @@
+"""What a training step is given. Sample i of step s depends on the seed, s and i alone: not on the number of
+processes, nor on where a run was interrupted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..diffusion.schedule import TRAIN_TIMESTEPS
+from ..errors import InputError
+from ..face.draw import draw_landmarks
+from ..face.masks import expression_mask, face_mask
+from ..face.opencv import opencv
+from ..face.topology import FACE_CONTOUR, PUPILS
+from .covering import draw_known
+from .settings import TrainSettings
+from .shards import Clip, read_part
+
+_HIGH = 150  # timesteps at the noisy end from which `high_noise` draws
+_CELL = 8
+
+
+@dataclass(frozen=True)
+class Batch:
+    """n clips of k target frames each, clips first; pictures are RGB.
+
+    portraits (n,H,W,3) uint8; portrait_latents (n,c,h,w) and latents (n*k,c,h,w), or None and `pictures`
+    (n*k,H,W,3) uint8 instead; landmark_images (n*k,H,W,3) uint8; masks (2,n*k,h,w) of expression and face; noise
+    like latents, empty where their shape is unknown; timesteps (n,); known (n*k,) bool; shown (n,) bool.
+    """
+
+    portraits: Tensor
+    portrait_latents: Tensor | None
+    latents: Tensor | None
+    pictures: Tensor | None
+    landmark_images: Tensor
+    masks: Tensor
+    timesteps: Tensor
+    known: Tensor
+    shown: Tensor
+    seeds: Tensor
+
+    def noise(self, like: Tensor) -> Tensor:
+        """Gaussian noise like the latents, of the samples' own seeds."""
+        per_clip = like.shape[0] // len(self.seeds)
+        shape = (per_clip, *like.shape[1:])
+        drawn = [torch.randn(shape, generator=torch.Generator().manual_seed(int(seed))) for seed in self.seeds]
+        return torch.cat(drawn).to(like)
+
+
+class Batches:
+    """The batches of one process, from a step on."""
+
+    def __init__(self, clips: list[Clip], settings: TrainSettings, rank: int = 0, processes: int = 1):
+        self.settings, self.rank, self.processes = settings, rank, processes
+        self.clips = [clip for clip in clips if clip.frames >= max(settings.targets, 2)]
+        if not self.clips:
+            raise InputError(
+                f"Clips of {settings.targets} frames are asked for; the longest in {settings.data} has "
+                f"{max(clip.frames for clip in clips)}. Prepare longer ones, or lower targets."
+            )
+        if len(sizes := {clip.size for clip in self.clips}) > 1:
+            raise InputError(f"The clips differ in size: {sorted(sizes)}. Train on one size at a time.")
+
+    def at(self, step: int) -> Batch:
+        """step counts micro batches: with accumulation, several to an update."""
+        count = self.settings.clips
+        first = (step * self.processes + self.rank) * count
+        samples = [self._sample(first + index) for index in range(count)]
+        parts = {name: np.concatenate([sample[name] for sample in samples]) for name in samples[0]}
+        tensors = {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in parts.items()}
+        masks = torch.stack([tensors.pop("expression"), tensors.pop("face")])
+        return Batch(
+            portraits=tensors["portrait"],
+            portrait_latents=tensors.get("portrait_latents"),
+            latents=tensors.get("latents"),
+            pictures=tensors.get("pictures"),
+            landmark_images=tensors["landmark_images"],
+            masks=masks,
+            timesteps=tensors["timestep"],
+            known=tensors["known"],
+            shown=tensors["shown"],
+            seeds=tensors["seed"],
+        )
+
+    def from_step(self, step: int) -> Iterator[Batch]:
+        while True:
+            yield self.at(step)
+            step += 1
+
+    def _sample(self, index: int) -> dict[str, np.ndarray]:
+        settings = self.settings
+        rng = np.random.default_rng([settings.seed, 5, index])
+        clip = self.clips[rng.integers(len(self.clips))]
+        # 1. Which frames: single ones from anywhere, or neighbours; the portrait is any frame of the clip.
+        if settings.stage == 1:
+            frames = rng.choice(clip.frames, settings.targets, replace=clip.frames < settings.targets)
+        else:
+            frames = rng.integers(clip.frames - settings.targets + 1) + np.arange(settings.targets)
+        portrait = rng.integers(clip.frames)
+        latents = clip.latent_shape is not None
+        target = read_part(clip, frames, pictures=not latents)
+        source = read_part(clip, [portrait])
+        # 2. What is drawn of the landmarks: images, and masks at latent resolution.
+        size, out = (clip.size, clip.size), (clip.size // _CELL, clip.size // _CELL)
+        images = [draw(points, clip.size, settings) for points in target["points"]]
+        cv2 = opencv()
+        masks = [
+            [cv2.resize(mask, out, interpolation=cv2.INTER_AREA) for mask in (expression, face_mask(points, size))]
+            for points in target["points"]
+            for expression in [expression_mask(points, size, radius=settings.expression_radius)]
+        ]
+        expression, face = np.stack(masks).astype(np.float32).swapaxes(0, 1)
+        # 3. Chances.
+        high = rng.random() < settings.high_noise
+        timestep = rng.integers(TRAIN_TIMESTEPS - _HIGH if high else 0, TRAIN_TIMESTEPS)
+        seed = int(rng.integers(2**62))
+        known = np.zeros(settings.targets, bool)
+        if settings.covered and settings.stage == 2:
+            known = draw_known(settings.targets, torch.Generator().manual_seed(seed)).numpy()
+        sample = {
+            "portrait": source["pictures"],
+            "landmark_images": np.stack(images),
+            "expression": expression,
+            "face": face,
+            "timestep": np.array([timestep]),
+            "known": known,
+            "shown": np.array([rng.random() >= settings.drop]),
+            "seed": np.array([seed]),
+        }
+        if latents:
+            sample |= {"latents": target["latents"], "portrait_latents": source["latents"]}
+        else:
+            sample["pictures"] = target["pictures"]
+        return sample
+
+
+def draw(points: np.ndarray, size: int, settings: TrainSettings) -> np.ndarray:
+    """The landmark image that a run is trained on, (size,size,3) uint8: as everywhere, or as an ablation asks."""
+    if not settings.pupils:
+        points = points.copy()
+        points[list(PUPILS)] = np.nan
+    image = draw_landmarks(points, (size, size))
+    if settings.contour:
+        contour = np.round(points[list(FACE_CONTOUR)]).astype(np.int32)
+        opencv().polylines(image, [contour], isClosed=False, color=(255, 255, 255))
+    return image

@@ -1,0 +1,170 @@
+"""The settings of a training run: one TOML file per stage, every key of it known."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import sys
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from ..errors import InputError
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """Sizes of networks that start from nothing; read where `initial` is empty. See UNetConfig."""
+
+    channels: tuple[int, ...] = (64, 64, 64)
+    attention: tuple[bool, ...] = (True, True, False)
+    layers: int = 1
+    heads: int = 2
+    groups: int = 32
+    places: int = 16
+    queries: int = 8
+    query_layers: int = 4
+    token_width: int = 64
+    context_width: int = 32
+    positions: int = 32
+    landmark_widths: tuple[int, ...] = (16, 32, 48, 64)
+    image_layers: int = 2
+    image_size: int = 64
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """Paths are relative to the settings file. The defaults are the paper's (5.1), where it names a value.
+
+    stage: 1 trains on single frames everything but the temporal layers, 2 the temporal layers on clips.
+    initial: a file with all networks, or a folder of the released ones; empty: from nothing, as [model] says.
+    motion_module: an AnimateDiff file from which stage 2 takes its temporal layers.
+    vae, clip_vision: frozen; the VAE is not needed where the clips carry latents, CLIP not where the networks bring
+    their own image encoder.
+    clips: samples per step and process; targets: frames of each that are predicted (stage 2: neighbours).
+    optimizer: adamw, or muon, which brings small networks from nothing further in the same time.
+    drop: share of the samples that see neither portrait nor image tokens, for guidance.
+    covered: whether the denoiser's input is widened by covered latents and their mask (4.3).
+    expression_weight, face_weight: of the facial loss (4.2). high_noise: share of timesteps drawn from the last 150.
+    """
+
+    stage: int
+    data: str
+    out: str
+    initial: str = ""
+    motion_module: str = ""
+    vae: str = ""
+    clip_vision: str = ""
+    clips: int = 8
+    targets: int = 1
+    steps: int = 30000
+    learning_rate: float = 1e-5
+    warmup: int = 500
+    decay: str = "constant"
+    optimizer: str = "adamw"
+    weight_decay: float = 0.01
+    clip_norm: float = 1.0
+    accumulation: int = 1
+    gradient_checkpointing: bool = False
+    precision: str = "bf16"
+    ema: float = 0.9999
+    drop: float = 0.1
+    covered: bool = True
+    expression_weight: float = 0.5
+    face_weight: float = 0.5
+    expression_radius: float = 0.04
+    kind: str = "v_prediction"
+    high_noise: float = 0.0
+    contour: bool = False  # ablations: draw the face contour as well,
+    pupils: bool = True  # leave the pupils out
+    seed: int = 0
+    save_every: int = 1000
+    keep: int = 2
+    log_every: int = 20
+    sample_every: int = 1000
+    threads: int = 0
+    model: ModelSettings = field(default_factory=ModelSettings)
+
+    def __post_init__(self) -> None:
+        allowed = dict(
+            stage=(1, 2), precision=("bf16", "fp32"), decay=("constant", "cosine"), optimizer=("adamw", "muon")
+        )
+        allowed["kind"] = ("v_prediction", "epsilon")
+        for name, values in allowed.items():
+            if getattr(self, name) not in values:
+                raise InputError(f"{name} is {getattr(self, name)!r}; allowed: {', '.join(map(str, values))}.")
+        for name in ("clips", "targets", "steps", "accumulation", "save_every", "log_every", "sample_every", "keep"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+
+
+def load_settings(path: Path, changes: dict[str, Any] | None = None) -> TrainSettings:
+    """A settings file, with `changes` on top. Raises InputError for unknown keys and values of a wrong type."""
+    table = read_file(path)
+    for key, value in (changes or {}).items():
+        table[key] = {**table.get(key, {}), **value} if isinstance(value, dict) else value
+    return read_table(TrainSettings, table, path.name)
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """The table in a TOML file."""
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}).") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not a TOML file: {error}.") from error
+
+
+def parse_changes(pairs: list[str]) -> dict[str, Any]:
+    """["steps=200", "model.layers=2", "out=runs/a"] -> a table; values are read as JSON where they are some."""
+    table: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not equals:
+            raise InputError(f"{pair!r} is not KEY=VALUE.")
+        try:
+            value = json.loads(text)
+        except ValueError:
+            value = text
+        *path, last = key.split(".")
+        target = table
+        for part in path:
+            target = target.setdefault(part, {})
+        target[last] = value
+    return table
+
+
+def read_table(kind: type, table: dict[str, Any], name: str) -> Any:
+    """A dataclass from a table of plain values; lists become tuples."""
+    known = {entry.name: entry for entry in fields(kind)}
+    hints = get_type_hints(kind)
+    values = {}
+    for key, value in table.items():
+        if key not in known:
+            close = difflib.get_close_matches(key, known, 1)
+            hint = f" Did you mean {close[0]}?" if close else f" Known keys: {', '.join(known)}."
+            raise InputError(f"{name}: there is no setting {key}.{hint}")
+        if is_dataclass(hints[key]) and isinstance(value, dict):
+            value = read_table(hints[key], value, f"{name} [{key}]")
+        elif isinstance(value, list):
+            value = tuple(value)
+        elif hints[key] is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        wanted = getattr(hints[key], "__origin__", hints[key])
+        if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
+            raise InputError(f"{name}: {key} is {value!r}; a value of type {wanted.__name__} is needed.")
+        values[key] = value
+    missing = [key for key in ("stage", "data", "out") if key in known and key not in values]
+    if missing:
+        raise InputError(f"{name}: {' and '.join(missing)} must be set.")
+    return kind(**values)
+
+
+def plain(settings: TrainSettings) -> dict[str, Any]:
+    """For records and comparisons: nested plain values."""
+    return asdict(settings)

@@ -1,0 +1,7 @@
+"""Endless drawn people for training and measuring: landmarks, pose and cross-reenactment exact by construction."""
+
+from .motion import Acting
+from .painting import paint
+from .people import Person
+
+__all__ = ["Acting", "Person", "paint"]

@@ -1,0 +1,65 @@
+"""Drawn people as training clips, in the format of `prepare`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from ...face.geometry import screen_points
+from ...face.opencv import opencv
+from ..shards import save_clip
+from .motion import Acting
+from .painting import paint
+from .people import Person
+
+STILL_HEADS = 0.3  # share of the clips in which only the expression changes
+
+
+def synthesize(
+    out: Path,
+    people: int,
+    frames: int = 16,
+    size: int = 128,
+    first: int = 0,
+    stride: int = 1,
+    workers: int = 1,
+    on_clip: Callable[[int], None] = lambda done: None,
+) -> None:
+    """One clip of each person `first`, `first` + 1, ... to OUT/NUMBER.safetensors; clips that are there are kept.
+
+    stride: only every so many frames of a motion at 25 fps, so that few frames show much: for training on single ones.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    jobs = [number for number in range(first, first + people) if not _file(out, number).exists()]
+    draw = partial(draw_clip, out, frames=frames, size=size, stride=stride)
+    if workers > 1:
+        with ProcessPoolExecutor(workers) as pool:
+            for done, _ in enumerate(pool.map(draw, jobs, chunksize=8)):
+                on_clip(people - len(jobs) + done + 1)
+    else:
+        for done, number in enumerate(jobs):
+            draw(number)
+            on_clip(people - len(jobs) + done + 1)
+
+
+def draw_clip(out: Path, number: int, frames: int, size: int, stride: int = 1) -> None:
+    cv2 = opencv()
+    person, acting = Person.of(number), training_acting(number, frames * stride).every(stride)
+    motion = person.act(acting, (size, size))
+    images = [cv2.imencode(".png", picture[..., ::-1])[1] for picture in paint(person, motion)]
+    about = dict(size=str(size), fps=repr(motion.fps), video=f"person {number}", first="0", last=str(frames))
+    save_clip(_file(out, number), images, screen_points(motion), about)
+
+
+def training_acting(number: int, frames: int) -> Acting:
+    """What that person does in its training clip; every second one starts at rest."""
+    still = np.random.default_rng([number, 3]).random() < STILL_HEADS
+    return Acting.random(number, frames, still_head=bool(still), from_rest=number % 2 == 0)
+
+
+def _file(out: Path, number: int) -> Path:
+    return out / f"{number:08d}.safetensors"

@@ -1,0 +1,158 @@
+"""The small model's autoencoder, on crops of drawn people: half of them around eyes and mouths, where one looks."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..face.topology import LEFT_EYE, LIPS, RIGHT_EYE
+from ..model.autoencoder import TinyAutoencoder
+from .muon import Muon
+from .synthetic import Acting, Person, paint
+
+_PARTS = (RIGHT_EYE, LEFT_EYE, LIPS)
+
+
+@dataclass(frozen=True)
+class AutoencoderSettings:
+    """people x frames pictures of `size` are drawn once; `crop` is the side of what is trained on.
+
+    noise: added to the latents, so that a slightly wrong latent still decodes to a face. depths: see TinyAutoencoder.
+    """
+
+    latent_channels: int = 16
+    depths: tuple[int, ...] = (0, 1, 2, 3)
+    size: int = 128
+    people: int = 1024
+    frames: int = 8
+    first_person: int = 0
+    crop: int = 64
+    batch: int = 16
+    steps: int = 2200
+    learning_rate: float = 2.5e-3
+    noise: float = 0.05
+    ema: float = 0.998
+    seed: int = 0
+    precision: str = "bf16"
+
+
+def train_autoencoder(
+    settings: AutoencoderSettings, on_step: Callable[[int, dict[str, float]], None] = lambda step, scalars: None
+) -> TinyAutoencoder:
+    """An autoencoder whose latents have zero mean and unit variance per channel over the drawn pictures."""
+    torch.manual_seed(settings.seed)
+    rng = np.random.default_rng(settings.seed)
+    pictures, boxes = draw_pictures(settings)
+    network = TinyAutoencoder(settings.latent_channels, settings.depths).to(memory_format=torch.channels_last)
+    norm = RunningNorm(settings.latent_channels)
+    average = torch.optim.swa_utils.AveragedModel(
+        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(settings.ema)
+    )
+    kernels = [p for p in network.parameters() if p.ndim > 1]
+    biases = [p for p in network.parameters() if p.ndim == 1]
+    optimizers = [
+        Muon(kernels, settings.learning_rate),
+        torch.optim.AdamW(biases, settings.learning_rate, betas=(0.9, 0.99), weight_decay=0),
+    ]
+    low = settings.precision == "bf16"
+    started = time.monotonic()
+    for step in range(settings.steps):
+        clean = _crops(pictures, boxes, settings, rng)
+        with torch.autocast("cpu", torch.bfloat16, enabled=low):
+            latents = network.encode(clean)
+            latents = norm.follow(latents.float())
+            noisy = latents + settings.noise * torch.randn_like(latents)
+            made = network.decode(noisy).float()
+        error = (made - clean).abs()
+        loss = error.mean() + 4 * error.square().mean()
+        network.zero_grad(set_to_none=True)
+        loss.backward()
+        rate = min((step + 1) / 20, 1.0) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / settings.steps)))
+        for optimizer in optimizers:
+            optimizer.param_groups[0]["lr"] = settings.learning_rate * rate
+            optimizer.step()
+        average.update_parameters(network)
+        psnr = -10 * torch.log10(error.detach().square().mean()).item()
+        on_step(step, {"loss": loss.item(), "psnr_of_crops": psnr, "seconds": time.monotonic() - started})
+    network.load_state_dict(average.module.state_dict())
+    norm.fold(network, (_crops(pictures, boxes, settings, rng) for _ in range(64)))
+    return network.eval().requires_grad_(False)
+
+
+class RunningNorm:
+    """Unit variance per channel while an autoencoder trains, folded into the encoder's last layer afterwards.
+
+    By running statistics, not the batch's own: with those the decoder would not know how bright a batch is.
+    """
+
+    def __init__(self, channels: int):
+        self.mean, self.square, self.weight = torch.zeros(channels), torch.zeros(channels), 0.0
+
+    @torch.no_grad()
+    def see(self, latents: Tensor, momentum: float = 0.1) -> None:
+        share = momentum / (momentum + (1 - momentum) * self.weight)  # the first batches count in full
+        self.weight = momentum + (1 - momentum) * self.weight
+        self.mean.lerp_(latents.mean((0, 2, 3)), share)
+        self.square.lerp_(latents.square().mean((0, 2, 3)), share)
+
+    @property
+    def deviation(self) -> Tensor:
+        return (self.square - self.mean.square()).clamp_min(1e-8).sqrt()
+
+    def follow(self, latents: Tensor) -> Tensor:
+        self.see(latents.detach())
+        return (latents - self.mean[:, None, None]) / self.deviation[:, None, None]
+
+    @torch.no_grad()
+    def fold(self, network: TinyAutoencoder, batches: Iterator[Tensor]) -> None:
+        """Measured anew over some batches, each counting the same."""
+        latents = torch.cat([network.encode(batch) for batch in batches])
+        self.weight = 0.0
+        self.see(latents, 1.0)
+        last = network.taesd_encoder[-1]
+        last.weight.div_(self.deviation[:, None, None, None])
+        last.bias.sub_(self.mean).div_(self.deviation)
+
+
+def draw_pictures(settings: AutoencoderSettings) -> tuple[np.ndarray, np.ndarray]:
+    """(N,size,size,3) uint8, and the centres (N,3,2) pixels of eyes and mouth in them."""
+    pictures, boxes = [], []
+    for number in range(settings.first_person, settings.first_person + settings.people):
+        person = Person.of(number)
+        motion = person.act(Acting.random(number, settings.frames * 6), (settings.size, settings.size))
+        every = slice(None, None, 6)
+        arrays = {name: getattr(motion, name)[every] for name in ("landmarks", "metric", "camera_from_face", "found")}
+        motion = type(motion)(**arrays, blendshapes=motion.blendshapes[every], size=motion.size, fps=motion.fps)
+        pictures.append(paint(person, motion))
+        points = motion.landmarks[..., :2] * settings.size
+        boxes.append(np.stack([points[:, list(part)].mean(axis=1) for part in _PARTS], axis=1))
+    return np.concatenate(pictures), np.concatenate(boxes)
+
+
+def _crops(pictures: np.ndarray, boxes: np.ndarray, settings: AutoencoderSettings, rng: np.random.Generator) -> Tensor:
+    """(batch,3,crop,crop) in [0,1]; corners on the latents' grid, half of the crops around an eye or the mouth."""
+    chosen = rng.integers(len(pictures), size=settings.batch)
+    room = settings.size - settings.crop
+    corners = rng.integers(room + 1, size=(settings.batch, 2))
+    parts = boxes[chosen, rng.integers(3, size=settings.batch)] - settings.crop / 2 + rng.normal(0, 5, (len(chosen), 2))
+    corners = np.where(rng.random((len(chosen), 1)) < 0.5, parts, corners).clip(0, room).astype(int) // 8 * 8
+    side = settings.crop
+    cut = [pictures[index, y : y + side, x : x + side] for index, (x, y) in zip(chosen, corners, strict=True)]
+    return _tensor(np.stack(cut))
+
+
+def _tensor(pictures: np.ndarray) -> Tensor:
+    return torch.from_numpy(pictures).movedim(-1, 1).float().div(255).contiguous(memory_format=torch.channels_last)
+
+
+@torch.no_grad()
+def reconstruct(network: TinyAutoencoder, pictures: np.ndarray) -> np.ndarray:
+    """(N,H,W,3) uint8 through the autoencoder."""
+    made = [network.decode(network.encode(part)) for part in _tensor(pictures).split(32)]
+    return torch.cat(made).mul(255).round().clamp(0, 255).byte().movedim(1, -1).numpy()

@@ -1,0 +1,230 @@
+"""The networks of a training run, and the loss of one batch: the figure of paper 4.2 and 4.3 in one forward pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ..diffusion.schedule import make_scheduler
+from ..errors import CheckpointError, InputError
+from ..model.attention import Attention, FeedForward
+from ..model.blocks import Resnet
+from ..model.checkpoint import (
+    OWN_ENCODER,
+    Networks,
+    find_files,
+    grow_input,
+    network_class,
+    prepare_all,
+    read_tensors,
+)
+from ..model.config import ImageEncoderConfig, LandmarkEncoderConfig, UNetConfig
+from ..model.denoiser import Denoiser
+from ..model.temporal import MotionModule
+from .batches import Batch
+from .cast_ops import CAST
+from .covering import COVERED_CHANNELS, covered_input
+from .loss import facial_loss
+from .settings import ModelSettings, TrainSettings
+
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
+
+
+class Trainee(nn.Module):
+    """All networks under one roof. `dtype`: of what flows through them; parameters are float32."""
+
+    def __init__(self, networks: Networks, settings: TrainSettings):
+        super().__init__()
+        for part, network in vars(networks).items():
+            if network is not None:
+                self.add_module(part, network)
+        self.settings = settings
+        self.dtype = PRECISIONS[settings.precision]
+        self.register_buffer("alphas_cumprod", make_scheduler().alphas_cumprod.float(), persistent=False)
+        chosen = _trained(settings)
+        for name, parameter in self.named_parameters():
+            parameter.requires_grad_(chosen(name))
+        if settings.gradient_checkpointing:
+            _checkpoint_activations(self)
+
+    @property
+    def networks(self) -> Networks:
+        return Networks(self.denoiser, self.appearance_net, self.landmark_encoder, getattr(self, OWN_ENCODER, None))
+
+    def forward(self, batch: Batch, portrait_latents: Tensor, latents: Tensor, tokens: Tensor | None) -> Tensor:
+        """Losses (4,): total, diffusion, expression, face. Latents scaled to unit variance; tokens (n,m,width) of CLIP,
+        None where the networks bring their own image encoder."""
+        settings, dtype = self.settings, self.dtype
+        clips = len(batch.seeds)
+        device = latents.device
+        shown = batch.shown.to(device)
+        # 1. The portrait: tokens and features, and neither for some.
+        if tokens is None:
+            tokens = getattr(self, OWN_ENCODER)(_pixels(batch.portraits, device, dtype))
+        appearance = self.appearance_net(portrait_latents.to(dtype), tokens.to(dtype))
+        tokens = tokens.to(dtype) * shown[:, None, None]
+        # 2. Noise, the same timestep for the frames of a clip.
+        noise = batch.noise(latents)
+        alpha_bar = self.alphas_cumprod[batch.timesteps.to(device)].repeat_interleave(len(latents) // clips)
+        alpha, sigma = (value.sqrt()[:, None, None, None] for value in (alpha_bar, 1 - alpha_bar))
+        noisy = alpha * latents + sigma * noise
+        # 3. What the clip itself is known by: landmarks, and latents that are not covered.
+        features = self.landmark_encoder(_pixels(batch.landmark_images, device, dtype))
+        known = None
+        if self.denoiser.config.in_channels > latents.shape[1]:
+            known = covered_input(latents, batch.known.to(device)).to(dtype)
+        prediction = self.denoiser(
+            noisy.to(dtype), batch.timesteps.to(device), features, tokens, appearance, clips, known, shown
+        )
+        loss = facial_loss(
+            prediction.float(),
+            latents,
+            noise,
+            alpha_bar,
+            batch.masks[0].to(device),
+            batch.masks[1].to(device),
+            (settings.expression_weight, settings.face_weight),
+            settings.kind,
+        )
+        return torch.stack([loss.total, loss.diffusion, loss.expression, loss.face])
+
+
+def _pixels(pictures: Tensor, device, dtype: torch.dtype) -> Tensor:
+    """(n,H,W,3) uint8 -> (n,3,H,W) in [0,1]."""
+    return (pictures.to(device).movedim(-1, 1).to(dtype) / 255).contiguous()
+
+
+def _trained(settings: TrainSettings):
+    """Paper 5.1: stage 1 all but the temporal layers, stage 2 these, and the input that learns what is covered."""
+
+    def chosen(name: str) -> bool:
+        temporal = "motion_modules" in name
+        if settings.stage == 1:
+            return not temporal
+        return temporal or (settings.covered and name.startswith("denoiser.conv_in"))
+
+    return chosen
+
+
+def _checkpoint_activations(trainee: nn.Module) -> None:
+    """Gradient checkpointing: what these modules computed is computed again instead of kept."""
+    from torch.utils.checkpoint import checkpoint
+
+    for module in trainee.modules():
+        if isinstance(module, (Resnet, MotionModule, FeedForward, Attention)):
+            plain = module.forward
+
+            def again(*inputs, plain=plain):
+                return checkpoint(plain, *inputs, use_reentrant=False)
+
+            module.forward = again
+
+
+# --- building
+
+
+@dataclass(frozen=True)
+class Built:
+    """trainee, and `motion`: temporal layers that stage 1 does not touch but its checkpoints carry on."""
+
+    trainee: Trainee
+    motion: dict[str, Tensor]
+
+
+def build_trainee(settings: TrainSettings, folder: Path, latent_channels: int, token_width: int | None) -> Built:
+    """Networks from `settings.initial`, or from nothing. token_width: of CLIP, None without one."""
+    torch.manual_seed(settings.seed)
+    if settings.initial:
+        states, configs = _read_initial(settings, folder)
+    else:
+        states, configs = {}, _new_configs(settings.model, latent_channels, token_width)
+    config = configs["denoiser"]
+    if config.out_channels != latent_channels:
+        raise CheckpointError(
+            f"{settings.initial} works on latents of {config.out_channels} channels, the clips have {latent_channels}. "
+            f"Encode them with the autoencoder that belongs to it."
+        )
+    wanted = latent_channels + (latent_channels + COVERED_CHANNELS) * settings.covered
+    if states and config.in_channels < wanted:
+        states["denoiser"] = grow_input(states["denoiser"], wanted)
+    config = configs["denoiser"] = replace(config, in_channels=max(wanted, config.in_channels))
+    networks: dict[str, nn.Module] = {part: network_class(part)(c, CAST) for part, c in configs.items()}
+    for part, state in states.items():
+        networks[part].load_state_dict(state, strict=False)  # complete, but for temporal layers that are new
+    motion = _temporal_layers(networks["denoiser"], states.get("denoiser", {}), settings, folder)
+    if settings.stage == 1:  # they take no part, and are carried along
+        bare = Denoiser(replace(config, positions=0), CAST)
+        bare.load_state_dict({k: v for k, v in networks["denoiser"].state_dict().items() if k not in motion})
+        networks["denoiser"] = bare
+    if not states:
+        _share_queries(networks)
+    return Built(Trainee(Networks(**networks), settings), motion if settings.stage == 1 else {})
+
+
+@torch.no_grad()
+def _temporal_layers(denoiser: Denoiser, given: dict, settings: TrainSettings, folder: Path) -> dict[str, Tensor]:
+    """Of an AnimateDiff file, else of the checkpoint, else new ones that change nothing yet; set in the denoiser."""
+    own = {key: value for key, value in denoiser.state_dict().items() if "motion_modules" in key}
+    if not any(key in given for key in own):
+        for key, value in own.items():
+            if ".temporal_transformer.proj_out." in key:
+                value.zero_()
+    if settings.motion_module:
+        file = read_tensors(folder / settings.motion_module)
+        fits = {key: file[key] for key, value in own.items() if key in file and file[key].shape == value.shape}
+        if not fits:
+            raise CheckpointError(f"{settings.motion_module} has no temporal layers that fit these networks.")
+        denoiser.load_state_dict(fits, strict=False)
+    return {key: value.detach().clone() for key, value in denoiser.state_dict().items() if key in own}
+
+
+def _read_initial(settings: TrainSettings, folder: Path) -> tuple[dict, dict]:
+    path = folder / settings.initial
+    if not path.exists():
+        raise CheckpointError(f"There is no {path} to start from. Check `initial` in the settings.")
+    weights = prepare_all(find_files(path))
+    states = {part: {key: value.float() if value.is_floating_point() else value for key, value in w.state.items()}
+              for part, w in weights.items()}  # fmt: skip
+    return states, {part: w.config for part, w in weights.items()}
+
+
+def _new_configs(model: ModelSettings, latent_channels: int, token_width: int | None) -> dict:
+    config = UNetConfig(
+        channels=model.channels,
+        attention=model.attention,
+        layers=model.layers,
+        in_channels=latent_channels,
+        out_channels=latent_channels,
+        token_width=token_width or model.token_width,
+        context_width=model.context_width,
+        positions=model.positions,
+        queries=model.queries,
+        query_layers=model.query_layers,
+        heads=model.heads,
+        groups=model.groups,
+        places=model.places,
+    )
+    if len(model.attention) != len(model.channels) or not model.attention[0]:
+        raise InputError(
+            f"[model] attention is {model.attention} for channels {model.channels}: one entry for each, the first true."
+        )
+    configs = {
+        "denoiser": config,
+        "appearance_net": replace(config, positions=0),
+        "landmark_encoder": LandmarkEncoderConfig(model.landmark_widths, model.channels[0]),
+    }
+    if token_width is None:
+        configs[OWN_ENCODER] = ImageEncoderConfig(model.token_width, model.image_layers, size=model.image_size)
+    return configs
+
+
+@torch.no_grad()
+def _share_queries(networks: dict[str, nn.Module]) -> None:
+    """From nothing, self-attention starts by looking where things are alike: queries equal keys."""
+    for network in networks.values():
+        for name, module in network.named_modules():
+            if isinstance(module, Attention) and name.endswith("attn1"):
+                module.to_q.weight.copy_(module.to_k.weight)

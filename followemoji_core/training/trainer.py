@@ -1,0 +1,393 @@
+"""The training loop (paper 5.1): one settings file, one process or many, and after a kill on from where it was.
+
+OUT/checkpoint-STEP.safetensors   averaged weights, which the ComfyUI loader and `animate` take as they are
+OUT/state-STEP.safetensors        parameters, averages and moments, to go on from; the newest `keep` of both stay
+OUT/samples/STEP.png              portrait, landmarks, what is made, the truth
+OUT/record.json, OUT/logs         settings, steps and wall time; TensorBoard
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..animate import LandmarkFeatures, SamplingSettings, denoise, read_appearance
+from ..codec import Codec, open_codec
+from ..errors import CheckpointError, InputError, OutputError
+from ..face.opencv import opencv
+from ..model.checkpoint import OWN_ENCODER, Networks, save_networks
+from ..model.denoiser import Denoiser
+from .batches import Batch, Batches
+from .muon import Muon
+from .settings import TrainSettings, plain
+from .shards import find_clips, write_whole
+from .trainee import build_trainee
+
+_MAY_CHANGE = ("steps", "save_every", "keep", "log_every", "sample_every", "threads", "data", "out", "initial")
+_MOMENTS = ("step", "exp_avg", "exp_avg_sq", "mean")  # what AdamW and Muon remember of a parameter
+_SAMPLE_STEPS = 8
+Say = Callable[[str], None]
+
+
+def train(settings: TrainSettings, folder: Path, say: Say = lambda line: None) -> Path:
+    """Run or continue a stage; returns the last checkpoint. `folder`: what paths in the settings are relative to."""
+    return Trainer(settings, folder, say).run()
+
+
+class Trainer:
+    def __init__(self, settings: TrainSettings, folder: Path, say: Say):
+        from accelerate import Accelerator
+        from accelerate.utils import DistributedDataParallelKwargs
+
+        if settings.threads:
+            torch.set_num_threads(settings.threads)
+        self.settings, self.folder, self.say = settings, folder, say
+        self.out = folder / settings.out
+        unused = DistributedDataParallelKwargs(find_unused_parameters=True)
+        self.accelerator = Accelerator(mixed_precision="no", kwargs_handlers=[unused])
+        clips = find_clips(folder / settings.data)
+        accelerator = self.accelerator
+        self.batches = Batches(clips, settings, accelerator.process_index, accelerator.num_processes)
+        self.codec = open_codec(folder / settings.vae).to(accelerator.device, torch.float32) if settings.vae else None
+        shape = clips[0].latent_shape
+        if shape is None and self.codec is None:
+            raise InputError(
+                "The clips carry no latents. Name a VAE in the settings (vae = ...), or run "
+                "`python -m followemoji_core encode` on them."
+            )
+        self.clip = _Clip(folder / settings.clip_vision, accelerator.device) if settings.clip_vision else None
+        built = build_trainee(
+            settings, folder, shape[0] if shape else self.codec.channels, self.clip.width if self.clip else None
+        )
+        self.built = built
+        if self.clip is None and not hasattr(built.trainee, OWN_ENCODER):
+            raise InputError("These networks read CLIP's tokens. Name CLIP in the settings (clip_vision = ...).")
+        self.trainee, *self.optimizers = accelerator.prepare(built.trainee, *_optimizers(built.trainee, settings))
+        self.names = [name for name, p in self.bare.named_parameters() if p.requires_grad]
+        self.learned = [p for p in self.bare.parameters() if p.requires_grad]
+        self.average = [p.detach().clone() for p in self.learned] if settings.ema else []
+        self.step, self.seconds = 0, 0.0
+        self.record: list[dict[str, float]] = []
+
+    @property
+    def bare(self):
+        return self.accelerator.unwrap_model(self.trainee)
+
+    @property
+    def leads(self) -> bool:
+        return self.accelerator.is_main_process
+
+    # The loop.
+
+    def run(self) -> Path:
+        settings, accelerator = self.settings, self.accelerator
+        self._prepare_folder()
+        self._resume()
+        board = self._open_board() if self.leads else None
+        feed = _feed(self.batches, self.step * settings.accumulation)
+        started, sums, count = time.monotonic(), torch.zeros(4), 0
+        before = self.seconds
+        try:
+            while self.step < settings.steps:
+                self._set_rate()
+                for micro in range(settings.accumulation):
+                    batch = next(feed)
+                    last = micro + 1 == settings.accumulation
+                    with nullcontext() if last else accelerator.no_sync(self.trainee):
+                        losses = self.trainee(batch, *self._encoded(batch))
+                        accelerator.backward(losses[0] / settings.accumulation)
+                    sums += losses.detach().cpu()
+                    count += 1
+                accelerator.clip_grad_norm_(self.learned, settings.clip_norm)
+                for optimizer in self.optimizers:
+                    optimizer.step()
+                    optimizer.zero_grad(set_to_none=True)
+                self._follow()
+                self.step += 1
+                self.seconds = before + time.monotonic() - started
+                if not math.isfinite(float(sums[0])):
+                    raise InputError(
+                        f"The loss is not finite at step {self.step}. Lower learning_rate, or set precision to fp32; "
+                        f"the newest checkpoint is from before."
+                    )
+                if self.step % settings.log_every == 0 or self.step == settings.steps:
+                    means = accelerator.reduce((sums / count).to(accelerator.device), "mean").tolist()
+                    self._log(board, dict(zip(("loss", "diffusion", "expression", "face"), means, strict=True)))
+                    sums, count = torch.zeros(4), 0
+                if self.step % settings.sample_every == 0 or self.step == settings.steps:
+                    self._sample(board)
+                if self.step % settings.save_every == 0 or self.step == settings.steps:
+                    self._save()
+        except KeyboardInterrupt:
+            if self.step:
+                self._save()
+            raise
+        finally:
+            if board is not None:
+                board.close()
+        accelerator.wait_for_everyone()
+        return self._checkpoint(self.step)
+
+    def _set_rate(self) -> None:
+        settings = self.settings
+        rate = min((self.step + 1) / max(settings.warmup, 1), 1.0)
+        if settings.decay == "cosine":
+            rate *= 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * self.step / settings.steps))
+        for group in (group for optimizer in self.optimizers for group in optimizer.param_groups):
+            group["lr"] = settings.learning_rate * rate
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        """The average of the parameters; young averages follow faster."""
+        if self.average:
+            decay = min(self.settings.ema, (1 + self.step) / (10 + self.step))
+            torch._foreach_lerp_(self.average, self.learned, 1 - decay)
+
+    def _encoded(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Latents of portraits and targets, and CLIP's tokens."""
+        device = self.accelerator.device
+        if batch.latents is not None:
+            latents = batch.portrait_latents.to(device, torch.float32), batch.latents.to(device, torch.float32)
+        else:
+            latents = self.codec.encode(batch.portraits), self.codec.encode(batch.pictures)
+        return *latents, self.clip.see(batch.portraits) if self.clip else None
+
+    # What is kept.
+
+    def _prepare_folder(self) -> None:
+        try:
+            (self.out / "samples").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{self.out} cannot be made ({error.strerror}). Choose another `out`.") from error
+
+    def _checkpoint(self, step: int) -> Path:
+        return self.out / f"checkpoint-{step:07d}.safetensors"
+
+    def _state(self, step: int) -> Path:
+        return self.out / f"state-{step:07d}.safetensors"
+
+    def _save(self) -> None:
+        if not self.leads:
+            return
+        from safetensors.torch import save_file
+
+        tensors = {f"parameter.{name}": p.detach() for name, p in zip(self.names, self.learned, strict=True)}
+        if self.average:
+            tensors |= {f"average.{name}": value for name, value in zip(self.names, self.average, strict=True)}
+        for name, parameter in zip(self.names, self.learned, strict=True):
+            for optimizer in self.optimizers:
+                for key, value in optimizer.state.get(parameter, {}).items():
+                    tensors[f"{key}.{name}"] = value
+        tensors = {name: value.contiguous().cpu() for name, value in tensors.items()}
+        about = {"step": str(self.step), "seconds": repr(self.seconds), "settings": json.dumps(plain(self.settings))}
+        about["record"] = json.dumps(self.record)
+        self._write(self._checkpoint(self.step), lambda path: save_networks(path, self._averaged()))
+        self._write(self._state(self.step), lambda path: save_file(tensors, path, about))
+        record = {
+            "settings": plain(self.settings),
+            "steps": self.step,
+            "seconds": round(self.seconds, 1),
+            "processes": self.accelerator.num_processes,
+            "curve": self.record,
+        }
+        write_whole(self.out / "record.json", json.dumps(record, indent=1))
+        for kind in ("checkpoint", "state"):
+            for old in sorted(self.out.glob(f"{kind}-*.safetensors"))[: -self.settings.keep]:
+                old.unlink()
+
+    def _write(self, path: Path, write: Callable[[Path], None]) -> None:
+        """Whole, or not at all: a full disk keeps the checkpoints before."""
+        from safetensors import SafetensorError
+
+        partial = path.with_name(path.name + ".partial")
+        try:
+            write(partial)
+            os.replace(partial, path)
+        except (OSError, SafetensorError) as error:
+            partial.unlink(missing_ok=True)
+            raise OutputError(
+                f"{path} could not be written ({error}). The checkpoints before are kept: make room, and run the same "
+                f"command to go on from them."
+            ) from error
+
+    def _averaged(self) -> Networks:
+        """The networks as they are used: averaged, and with temporal layers in every stage."""
+        bare = self.bare
+        values = dict(zip(self.names, self.average or self.learned, strict=True))
+        state = {name: values.get(name, value).detach() for name, value in bare.state_dict().items()}
+        networks = {}
+        for part, network in vars(bare.networks).items():
+            if network is None:
+                continue
+            own = {k.removeprefix(f"{part}."): v for k, v in state.items() if k.startswith(f"{part}.")}
+            config = network.config
+            if part == "denoiser" and self.built.motion:
+                own |= self.built.motion
+                table = next(value for key, value in own.items() if key.endswith("pos_encoder.pe"))
+                config = type(config)(**{**asdict(config), "positions": table.shape[1]})
+            copy = type(network)(config) if part != "denoiser" else Denoiser(config)
+            copy.load_state_dict(own)
+            networks[part] = copy.eval().requires_grad_(False).to(self.accelerator.device)
+        return Networks(**networks)
+
+    def _resume(self) -> None:
+        from safetensors import SafetensorError, safe_open
+
+        for path in sorted(self.out.glob("state-*.safetensors"), reverse=True):
+            try:
+                with safe_open(path, "pt") as file:
+                    about = file.metadata()
+                    tensors = {key: file.get_tensor(key) for key in file.keys()}
+            except (SafetensorError, OSError) as error:
+                self.say(f"{path.name} is damaged ({error}); the one before is taken.")
+                continue
+            self._check_same(json.loads(about["settings"]), path)
+            self._restore(tensors, path)
+            self.step, self.seconds = int(about["step"]), float(about["seconds"])
+            self.record = json.loads(about["record"])
+            self.say(f"going on from step {self.step}")
+            return
+
+    def _check_same(self, before: dict, path: Path) -> None:
+        now = json.loads(json.dumps(plain(self.settings)))
+        changed = [key for key in now if key not in _MAY_CHANGE and now[key] != before.get(key)]
+        if changed:
+            listed = ", ".join(f"{key} was {before.get(key)!r}, is {now[key]!r}" for key in changed)
+            raise InputError(
+                f"{path} was made with other settings: {listed}. Set them back to go on, or choose another `out`."
+            )
+
+    @torch.no_grad()
+    def _restore(self, tensors: dict[str, Tensor], path: Path) -> None:
+        for index, (name, parameter) in enumerate(zip(self.names, self.learned, strict=True)):
+            saved = tensors.get(f"parameter.{name}")
+            if saved is None or saved.shape != parameter.shape:
+                got = "nothing" if saved is None else tuple(saved.shape)
+                raise CheckpointError(
+                    f"{path} is of networks of another size: {name} is {tuple(parameter.shape)} here, {got} there. "
+                    f"Choose another `out`, or the sizes that it was begun with."
+                )
+            parameter.copy_(saved)
+            if self.average:
+                self.average[index].copy_(tensors[f"average.{name}"])
+            moments = {key: tensors[f"{key}.{name}"] for key in _MOMENTS if f"{key}.{name}" in tensors}
+            for optimizer in self.optimizers:
+                if moments and any(parameter is p for group in optimizer.param_groups for p in group["params"]):
+                    optimizer.state[parameter] = {key: value.to(parameter.device) for key, value in moments.items()}
+
+    # What is shown.
+
+    def _open_board(self):
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            self.say("TensorBoard is not installed: curves go to record.json alone (pip install tensorboard).")
+            return None
+        return SummaryWriter(str(self.out / "logs"), purge_step=self.step)
+
+    def _log(self, board, scalars: dict[str, float]) -> None:
+        if not self.leads:
+            return
+        self.record.append({"step": self.step, **{key: round(value, 5) for key, value in scalars.items()}})
+        if board is not None:
+            for name, value in scalars.items():
+                board.add_scalar(f"loss/{name}" if name != "loss" else "loss", value, self.step)
+            board.add_scalar("learning_rate", self.optimizers[0].param_groups[0]["lr"], self.step)
+        losses = ", ".join(f"{name} {value:.4f}" for name, value in scalars.items())
+        self.say(f"step {self.step}: {losses}; {self.seconds / max(self.step, 1):.2f} s a step")
+
+    @torch.no_grad()
+    def _sample(self, board, count: int = 4) -> None:
+        """A grid: portrait, landmarks, what is made of them, the truth; of the first samples of the run."""
+        if not self.leads or self.codec is None:
+            return
+        batch = self.batches.at(0)
+        _, latents, _ = encoded = self._encoded(batch)
+        networks, targets = self._averaged(), len(batch.landmark_images) // len(batch.seeds)
+        rows = []
+        for clip in range(min(count, len(batch.seeds))):
+            chosen = slice(clip * targets, (clip + 1) * targets)
+            part = Part(batch.portraits[clip : clip + 1], encoded[0][clip : clip + 1], batch.landmark_images[chosen])
+            tokens = encoded[2][clip : clip + 1] if encoded[2] is not None else None
+            made = make(networks, part, self.codec, tokens, SamplingSettings(_SAMPLE_STEPS, 1.0))
+            truth = self.codec.decode(latents[chosen])
+            for index in range(min(targets, 4)):
+                row = (part.portraits[0], part.images[index], made[index], truth[index])
+                rows.append(np.concatenate([np.asarray(picture) for picture in row], axis=1))
+        grid = np.concatenate(rows)
+        opencv().imwrite(str(self.out / "samples" / f"{self.step:07d}.png"), grid[..., ::-1])
+        if board is not None:
+            board.add_image("samples", grid, self.step, dataformats="HWC")
+
+
+class Part:
+    """What one clip is made from: portrait (1,H,W,3) uint8, its latents (1,c,h,w), landmark images (T,H,W,3) uint8."""
+
+    def __init__(self, portraits: Tensor, latents: Tensor, images: Tensor):
+        self.portraits, self.latents, self.images = portraits, latents, images
+
+
+@torch.no_grad()
+def make(networks: Networks, part: Part, codec: Codec, tokens: Tensor | None, settings: SamplingSettings) -> Tensor:
+    """(T,H,W,3) uint8: a clip from its landmark images, by networks in float32."""
+    device = next(networks.denoiser.parameters()).device
+    if tokens is None:
+        tokens = networks.image_encoder(part.portraits.to(device).movedim(-1, 1) / 255)
+    appearance = read_appearance(networks.appearance_net, part.latents.to(device), tokens)
+    height, width = part.images.shape[1:3]
+    images = part.images.float() / 255
+    features = LandmarkFeatures(networks.landmark_encoder, images, (width, height), device, torch.float32)
+    return codec.decode(denoise(networks.denoiser, features, appearance, settings))
+
+
+class _Clip:
+    """CLIP's tokens of pictures, frozen."""
+
+    def __init__(self, path: Path, device):
+        from ..standalone import load_clip
+
+        self.module: nn.Module = load_clip(path).to(device)
+        self.width = self.module.config.hidden_size
+        self.device = device
+
+    @torch.no_grad()
+    def see(self, pictures: Tensor) -> Tensor:
+        from ..standalone import clip_tokens
+
+        return torch.cat([clip_tokens(self.module, picture.numpy()) for picture in pictures])
+
+
+def _optimizers(trainee: nn.Module, settings: TrainSettings) -> list[torch.optim.Optimizer]:
+    learned = {name: p for name, p in trainee.named_parameters() if p.requires_grad}
+    # Muon is for matrices between features; what meets pictures, latents or tables is left to AdamW.
+    edges = ("conv_in.", "conv_out.", "places", "patches.", "queries")
+    inner = [p for name, p in learned.items() if p.ndim > 1 and not any(edge in name for edge in edges)]
+    inner = inner if settings.optimizer == "muon" else []
+    within = {id(p) for p in inner}
+    others = [p for p in learned.values() if id(p) not in within]
+    rate, decay = settings.learning_rate, settings.weight_decay
+    adamw = torch.optim.AdamW(others, rate, weight_decay=decay, fused=others[0].device.type != "mps")
+    return [adamw, *([Muon(inner, rate, weight_decay=decay)] if inner else [])]
+
+
+def _feed(batches: Batches, step: int):
+    """Batches, made one ahead in a thread: reading and drawing release the interpreter."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(batches.at, step)
+        while True:
+            batch = coming.result()
+            step += 1
+            coming = pool.submit(batches.at, step)
+            yield batch

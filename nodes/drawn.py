@@ -1,0 +1,80 @@
+"""Drawn people: portraits and driving motions from nothing but a number, for a first try and for tests of one's own."""
+
+from __future__ import annotations
+
+import torch
+from comfy_api.v0_0_2 import io
+
+from ..followemoji_core.face.motion import stack_frames
+from ..followemoji_core.training.synthetic import Acting, Person, paint
+from ..followemoji_core.training.synthetic.people import STYLES
+from . import host
+from .sockets import Motion, schema
+
+_OWN = "their own"
+
+
+class DrawnPortrait(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            "FollowEmojiDrawnPortrait",
+            "Drawn Portrait",
+            ["synthetic portrait", "cartoon face", "test portrait"],
+            description="Draws a person, and says exactly where the face is. The small model that ships with the pack "
+            "was trained on such people.",
+            inputs=[
+                io.Int.Input(
+                    "person",
+                    default=20000007,
+                    min=0,
+                    max=0x7FFFFFFF,
+                    tooltip="Every number is another person. The small model has seen those below 2000.",
+                ),
+                io.Combo.Input("style", options=[_OWN, *STYLES], default=_OWN, tooltip="How the person is drawn."),
+                io.Int.Input(
+                    "size", default=128, min=64, max=1024, step=8, tooltip="Side in pixels; 128 for the small model."
+                ),
+            ],
+            outputs=[
+                io.Image.Output("portrait", display_name="portrait", tooltip="The picture to animate."),
+                Motion.Output("face", display_name="face", tooltip="Where its face is, for Align Motion."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, person: int, style: str, size: int) -> io.NodeOutput:
+        drawn = Person.of(person, None if style == _OWN else style)
+        motion = drawn.act(Acting.rest(), (size, size))
+        picture = torch.from_numpy(paint(drawn, motion)).float() / 255
+        return io.NodeOutput(picture, stack_frames([motion.frame(0)], motion.fps))
+
+
+class DrawnMotion(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            "FollowEmojiDrawnMotion",
+            "Drawn Motion",
+            ["synthetic motion", "test motion", "random motion"],
+            description="A driving motion of any length, made up: a drawn person who talks, blinks, winks and looks "
+            "around. It begins with a calm face.",
+            inputs=[
+                io.Int.Input("motion", default=7, min=0, max=0x7FFFFFFF, tooltip="Every number is another motion."),
+                io.Int.Input("frames", default=64, min=1, max=100000, tooltip="Length, at 25 frames per second."),
+                io.Int.Input("person", default=20000001, min=0, max=0x7FFFFFFF, tooltip="Who is the driver."),
+                io.Boolean.Input("still_head", default=False, tooltip="Only the face moves, the head keeps still."),
+            ],
+            outputs=[
+                Motion.Output("driving", display_name="motion", tooltip="For Align Motion."),
+                io.Float.Output("fps", display_name="fps", tooltip="Frames per second, for Create Video."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, motion: int, frames: int, person: int, still_head: bool) -> io.NodeOutput:
+        acting = Acting.random(motion, frames, from_rest=True)
+        acting = acting.with_head_of(Acting.rest()) if still_head else acting
+        host.management.throw_exception_if_processing_interrupted()
+        driving = Person.of(person).act(acting, (512, 512))
+        return io.NodeOutput(driving, driving.fps)

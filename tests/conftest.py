@@ -69,3 +69,13 @@ def old_server(tmp_path_factory: pytest.TempPathFactory, comfy_models: Path) -> 
 def both_servers(request: pytest.FixtureRequest) -> ComfyServer:
     """Each of the two in turn. Session scope: pytest groups the tests by server."""
     return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The checkpoint of a run of 200 steps on drawn people."""
+    from tests.training_run import draw, train
+
+    folder = draw(tmp_path_factory.mktemp("training"))
+    assert train(folder, "steps=200", "log_every=10", "save_every=100", "keep=1") == 0
+    return folder / "run" / "checkpoint-0000200.safetensors"

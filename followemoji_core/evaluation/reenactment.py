@@ -24,13 +24,14 @@ Animate = Callable[[np.ndarray, AlignedMotion], np.ndarray]
 
 @dataclass(frozen=True)
 class Case:
-    """portrait (H,W,3) and truth (T,H,W,3) uint8 of the same person; motion: its own face in the truth; aligned: the
-    driver's motion on the portrait, as the pack aligns it."""
+    """portrait (H,W,3) and truth (T,H,W,3) uint8 of the same person; motion: its own face in the truth; driving: the
+    driver's face; aligned: the driver's motion on the portrait, as the pack aligns it."""
 
     person: Person
     portrait: np.ndarray
     truth: np.ndarray
     motion: FaceMotion
+    driving: FaceMotion
     aligned: AlignedMotion
 
 
@@ -56,18 +57,17 @@ def cases(
             acting = acting.with_head_of(Acting.rest())
         rest = person.act(Acting.rest(), (size, size))
         motion = person.act(acting, (size, size))
-        driving = _after_rest(driver, acting, (size, size))
-        aligned = align(rest.frame(0), driving)
+        driving = driver.act(acting, (size, size))
+        aligned = align(rest.frame(0), _after(driver.act(Acting.rest(), (size, size)), driving))
         aligned = AlignedMotion(aligned.points[1:], aligned.size, aligned.fps)
-        yield Case(person, paint(person, rest)[0], paint(person, motion), motion, aligned)
+        yield Case(person, paint(person, rest)[0], paint(person, motion), motion, driving, aligned)
 
 
-def _after_rest(driver: Person, acting: Acting, size: tuple[int, int]) -> FaceMotion:
-    """The driver's motion with a frame at rest before it: what expressions and places are counted from."""
-    rest, motion = driver.act(Acting.rest(), size), driver.act(acting, size)
-    arrays = ("landmarks", "metric", "camera_from_face", "blendshapes")
+def _after(rest: FaceMotion, motion: FaceMotion) -> FaceMotion:
+    """A motion with a frame at rest before it: what expressions and places are counted from."""
+    arrays = ("landmarks", "metric", "camera_from_face", "blendshapes", "found")
     joined = {name: np.concatenate([getattr(rest, name), getattr(motion, name)]) for name in arrays}
-    return FaceMotion(**joined, size=size, found=np.ones(len(acting) + 1, bool), fps=motion.fps)
+    return FaceMotion(**joined, size=motion.size, fps=motion.fps)
 
 
 # --- measures; pictures are uint8, results in 8-bit levels where nothing else is said

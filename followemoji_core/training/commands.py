@@ -43,6 +43,7 @@ def add_commands(command: Command) -> None:
 
     small = command("autoencoder", _autoencoder, "Train the small model's autoencoder on drawn people.")
     small.add_argument("settings", type=Path, help="TOML file; an empty one takes the defaults")
+    small.add_argument("--begun", type=Path, help="an autoencoder whose decoder alone is trained on")
     small.add_argument("out", type=Path, help="folder for autoencoder.safetensors and its record")
 
     train = command("train", _train, "Train a stage; interrupted, the same command goes on (accelerate launch works).")
@@ -56,6 +57,12 @@ def add_commands(command: Command) -> None:
     targets.add_argument("--people", type=int, default=24, help="held-out people, each with a motion of its own")
     targets.add_argument("--weights", type=Path, help="another checkpoint, instead of the one that ships")
     targets.add_argument("--vae", type=Path, help="its autoencoder")
+
+    ablations = command("ablations", _ablations, "Train and measure the paper's ablations on drawn people; resumable.")
+    ablations.add_argument("settings", type=Path, help="TOML file of a short stage 1: every row's budget")
+    ablations.add_argument("--out", type=Path, default=Path("out/ablations"), help="folder for the table")
+    ablations.add_argument("--seeds", type=int, default=3, help="runs of every row")
+    ablations.add_argument("--people", type=int, default=16, help="held-out people")
 
 
 def _prepare(options: argparse.Namespace) -> None:
@@ -113,6 +120,7 @@ def _autoencoder(options: argparse.Namespace) -> None:
     import torch
     from safetensors.torch import save_file
 
+    from ..codec import open_codec
     from .settings import read_file, read_table
     from .shards import write_whole
     from .train_autoencoder import AutoencoderSettings, train_autoencoder
@@ -121,12 +129,13 @@ def _autoencoder(options: argparse.Namespace) -> None:
     curve: list[dict[str, float]] = []
 
     def on_step(step: int, scalars: dict[str, float]) -> None:
-        if step % 100 == 0 or step + 1 == settings.steps:
+        if step % 100 == 0 or step + 1 == settings.steps + settings.decoder_steps:
             curve.append({"step": step, **{name: round(value, 4) for name, value in scalars.items()}})
             _say(f"step {step}: " + ", ".join(f"{name} {value:.3f}" for name, value in scalars.items()))
 
     options.out.mkdir(parents=True, exist_ok=True)
-    network = train_autoencoder(settings, on_step)
+    begun = open_codec(options.begun).module if options.begun else None
+    network = train_autoencoder(settings, on_step, begun)
     state = {key: value.to(torch.float16).contiguous() for key, value in network.full_state().items()}
     save_file(state, options.out / "autoencoder.safetensors", {"format": "pt"})
     record = {"settings": asdict(settings), "seconds": curve[-1]["seconds"], "curve": curve}
@@ -155,6 +164,17 @@ def _targets(options: argparse.Namespace) -> None:
     weights, vae = options.weights or SMALL_MODEL, options.vae or SMALL_VAE
     studio = open_studio(SMALL_MODELS, "cpu", torch.float32, weights, vae)
     _say(write_report(measure(studio, options.people, _say), options.out))
+
+
+def _ablations(options: argparse.Namespace) -> None:
+    from ..codec import open_codec
+    from ..evaluation.ablations import ablate, write_table
+    from .settings import load_settings
+
+    settings, folder = load_settings(options.settings), options.settings.parent
+    codec = open_codec(folder / settings.vae)
+    result = ablate(settings, folder, codec, options.seeds, options.people, _say)
+    _say(write_table(result, options.out, options.seeds))
 
 
 def _say(line: str) -> None:

@@ -34,7 +34,8 @@ class AutoencoderSettings:
     first_person: int = 0
     crop: int = 64
     batch: int = 16
-    steps: int = 2200
+    steps: int = 2000
+    decoder_steps: int = 600
     learning_rate: float = 2.5e-3
     noise: float = 0.05
     ema: float = 0.998
@@ -43,46 +44,70 @@ class AutoencoderSettings:
 
 
 def train_autoencoder(
-    settings: AutoencoderSettings, on_step: Callable[[int, dict[str, float]], None] = lambda step, scalars: None
+    settings: AutoencoderSettings,
+    on_step: Callable[[int, dict[str, float]], None] = lambda step, scalars: None,
+    begun: TinyAutoencoder | None = None,
 ) -> TinyAutoencoder:
-    """An autoencoder whose latents have zero mean and unit variance per channel over the drawn pictures."""
+    """An autoencoder whose latents have zero mean and unit variance per channel over the drawn pictures.
+
+    1. Both halves, the latents brought to unit variance on the way. 2. That is folded into the encoder, and the decoder
+    goes on alone: until then it has met every brightness shifted by the last few batches, and washes colours out.
+    begun: what 1. gave, to do 2. alone.
+    """
     torch.manual_seed(settings.seed)
     rng = np.random.default_rng(settings.seed)
     pictures, boxes = draw_pictures(settings)
-    network = TinyAutoencoder(settings.latent_channels, settings.depths).to(memory_format=torch.channels_last)
-    norm = RunningNorm(settings.latent_channels)
-    average = torch.optim.swa_utils.AveragedModel(
-        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(settings.ema)
-    )
-    kernels = [p for p in network.parameters() if p.ndim > 1]
-    biases = [p for p in network.parameters() if p.ndim == 1]
-    optimizers = [
-        Muon(kernels, settings.learning_rate),
-        torch.optim.AdamW(biases, settings.learning_rate, betas=(0.9, 0.99), weight_decay=0),
-    ]
-    low = settings.precision == "bf16"
     started = time.monotonic()
-    for step in range(settings.steps):
-        clean = _crops(pictures, boxes, settings, rng)
-        with torch.autocast("cpu", torch.bfloat16, enabled=low):
-            latents = network.encode(clean)
-            latents = norm.follow(latents.float())
+
+    def batches() -> Iterator[Tensor]:
+        while True:
+            yield _crops(pictures, boxes, settings, rng)
+
+    def note(step: int, loss: float, psnr: float) -> None:
+        on_step(step, {"loss": loss, "psnr_of_crops": psnr, "seconds": time.monotonic() - started})
+
+    network = begun
+    if network is None:
+        network = TinyAutoencoder(settings.latent_channels, settings.depths).to(memory_format=torch.channels_last)
+        norm = RunningNorm(settings.latent_channels)
+        _descend(network, network, norm.follow, batches(), settings, settings.steps, 1.0, note)
+        norm.fold(network, (next(batches()) for _ in range(64)))
+    network.to(memory_format=torch.channels_last).requires_grad_(False)
+    network.taesd_decoder.requires_grad_(True)
+
+    def later(step: int, loss: float, psnr: float) -> None:
+        note(settings.steps + step, loss, psnr)
+
+    _descend(network, network.taesd_decoder, lambda z: z, batches(), settings, settings.decoder_steps, 0.5, later)
+    return network.eval().requires_grad_(False)
+
+
+def _descend(network, part, follow, batches, settings, steps: int, strength: float, note) -> None:
+    """Steps on the parameters of `part`, which ends as their moving average."""
+    kernels = [p for p in part.parameters() if p.ndim > 1]
+    biases = [p for p in part.parameters() if p.ndim == 1]
+    peak = strength * settings.learning_rate
+    optimizers = [Muon(kernels, peak), torch.optim.AdamW(biases, peak, betas=(0.9, 0.99), weight_decay=0)]
+    parameters = list(part.parameters())
+    average = [p.detach().clone() for p in parameters]
+    for step, clean in zip(range(steps), batches, strict=False):
+        with torch.autocast("cpu", torch.bfloat16, enabled=settings.precision == "bf16"):
+            latents = follow(network.encode(clean).float())
             noisy = latents + settings.noise * torch.randn_like(latents)
             made = network.decode(noisy).float()
         error = (made - clean).abs()
         loss = error.mean() + 4 * error.square().mean()
-        network.zero_grad(set_to_none=True)
+        part.zero_grad(set_to_none=True)
         loss.backward()
-        rate = min((step + 1) / 20, 1.0) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / settings.steps)))
+        rate = min((step + 1) / 20, 1.0) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / steps)))
         for optimizer in optimizers:
-            optimizer.param_groups[0]["lr"] = settings.learning_rate * rate
+            optimizer.param_groups[0]["lr"] = peak * rate
             optimizer.step()
-        average.update_parameters(network)
-        psnr = -10 * torch.log10(error.detach().square().mean()).item()
-        on_step(step, {"loss": loss.item(), "psnr_of_crops": psnr, "seconds": time.monotonic() - started})
-    network.load_state_dict(average.module.state_dict())
-    norm.fold(network, (_crops(pictures, boxes, settings, rng) for _ in range(64)))
-    return network.eval().requires_grad_(False)
+        with torch.no_grad():
+            torch._foreach_lerp_(average, parameters, 1 - min(settings.ema, (1 + step) / (10 + step)))
+        note(step, loss.item(), -10 * math.log10(error.detach().square().mean().item()))
+    with torch.no_grad():
+        torch._foreach_copy_(parameters, average)
 
 
 class RunningNorm:

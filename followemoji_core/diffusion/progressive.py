@@ -1,0 +1,109 @@
+"""The progressive long-video plan (paper 4.3): keyframes over the whole clip first, then what lies between. Ints only.
+
+Bottom up, so that as few frames as possible are seen twice:
+1. The last level fills every frame: its windows begin and end on anchors that lie at most a window apart.
+2. The anchors are a clip of their own, filled by the level above in the same way.
+3. Until they fit into one window: these are the keyframes, which know nothing and are made together.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..errors import InputError
+
+KEYFRAMES = ("even", "motion")
+SHORTEST = 3  # frames of a window: two that are known, and one between
+
+
+@dataclass(frozen=True)
+class ProgressiveWindow:
+    """frames: indices of the clip, rising. given: how many are known before: 0, or 2, which are the first and last."""
+
+    frames: tuple[int, ...]
+    given: int
+
+    @property
+    def made(self) -> tuple[int, ...]:
+        return self.frames[1:-1] if self.given else self.frames
+
+
+@dataclass(frozen=True)
+class ProgressivePlan:
+    """levels: windows that may be made at once, coarse to fine; every frame of the clip is made in one of them."""
+
+    levels: tuple[tuple[ProgressiveWindow, ...], ...]
+    frame_count: int
+
+    @property
+    def windows(self) -> tuple[ProgressiveWindow, ...]:
+        return tuple(window for level in self.levels for window in level)
+
+    @property
+    def evaluated(self) -> int:
+        """Frames that one denoising step evaluates over all windows; frame_count is the least there could be."""
+        return sum(len(window.frames) for window in self.windows)
+
+    @property
+    def cost(self) -> float:
+        """Frames evaluated per frame made."""
+        return self.evaluated / self.frame_count
+
+
+def plan_progressive(
+    frame_count: int, length: int = 16, keyframes: str = "even", motion: Sequence[float] | None = None
+) -> ProgressivePlan:
+    """The plan of a clip for windows of `length` frames.
+
+    keyframes: "even" as in the paper; "motion" puts anchors closer where more happens: `motion` (frame_count - 1,) says
+    how much, from each frame to the next, and takes half as many anchors again, for room to choose.
+    """
+    if frame_count < 1:
+        raise InputError("There are no frames to animate: the motion is empty. Check the driving clip.")
+    if length < SHORTEST:
+        raise InputError(
+            f"Window length {length}: a window that fills a gap needs at least {SHORTEST} frames, two of them known."
+        )
+    if keyframes not in KEYFRAMES:
+        raise InputError(f'No way to place keyframes is called "{keyframes}". Choose one of: {", ".join(KEYFRAMES)}.')
+    if keyframes == "motion" and (motion is None or len(motion) != frame_count - 1):
+        raise InputError(f"Keyframes by motion need {frame_count - 1} numbers, one between every two frames.")
+    pace = [1.0] * (frame_count - 1) if keyframes == "even" else [float(value) for value in motion]
+
+    fine, levels = tuple(range(frame_count)), []
+    while len(fine) > length:
+        gaps = math.ceil((len(fine) - 1) / (length - 1))
+        if keyframes == "motion":  # more gaps than needed, as long as they take no further level
+            room = next(room for n in range(1, 64) if (room := (length - 1) ** n) >= gaps)
+            gaps = min(math.ceil(1.5 * gaps), room, len(fine) - 1)
+        coarse = _anchors(fine, length, pace, gaps)
+        levels.append(tuple(ProgressiveWindow(gap, 2) for gap in _gaps(fine, coarse) if len(gap) > 2))
+        fine = coarse
+    levels.append((ProgressiveWindow(fine, 0),))
+    return ProgressivePlan(tuple(reversed(levels)), frame_count)
+
+
+def _anchors(frames: tuple[int, ...], length: int, pace: list[float], gaps: int) -> tuple[int, ...]:
+    """Frames that leave `gaps` gaps which windows of `length` can fill; first and last among them."""
+    last = len(frames) - 1
+    along = [0.0]
+    for before, after in zip(frames, frames[1:], strict=False):
+        along.append(along[-1] + sum(max(value, 0.0) for value in pace[before:after]))
+    if along[-1] <= 0:
+        along = [float(index) for index in range(last + 1)]
+    chosen = [0]
+    for number in range(1, gaps):
+        wanted = along[-1] * number / gaps
+        # No farther than a window from the anchor before, no nearer than the anchors still to come can make up for.
+        low = max(chosen[-1] + 1, last - (gaps - number) * (length - 1))
+        high = min(chosen[-1] + length - 1, last - (gaps - number))
+        chosen.append(min(range(low, high + 1), key=lambda index: abs(along[index] - wanted)))
+    return tuple(frames[index] for index in (*chosen, last))
+
+
+def _gaps(frames: tuple[int, ...], anchors: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """The frames from each anchor to the next, both included."""
+    places = [frames.index(anchor) for anchor in anchors]
+    return [frames[start : end + 1] for start, end in zip(places, places[1:], strict=False)]

@@ -1,0 +1,129 @@
+"""The paper's ablations (Table 2) on drawn people: every row trained alike, with three seeds, and measured alike."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..animate import SamplingSettings
+from ..codec import Codec
+from ..face.geometry import screen_points
+from ..model.checkpoint import Networks, find_files, load_networks
+from ..training.batches import draw
+from ..training.settings import TrainSettings
+from ..training.shards import write_whole
+from ..training.trainer import Part, make, train
+from .reenactment import Case, cases, gaze, score
+
+SAMPLING = SamplingSettings(steps=8, guidance=1.0)
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """name as in the table; changes of the training settings; aligned: whether motion alignment is used."""
+
+    name: str
+    changes: dict[str, Any] = field(default_factory=dict)
+    aligned: bool = True
+
+
+FULL = Ablation("full model")
+ABLATIONS = (
+    FULL,
+    Ablation("without the expression part of the loss", {"expression_weight": 0.0}),
+    Ablation("without the face part of the loss", {"face_weight": 0.0}),
+    Ablation("plain 2D landmarks, not aligned", aligned=False),  # trained as the full model: it differs in use alone
+    Ablation("landmarks with the face contour", {"contour": True}),
+    Ablation("without pupils", {"pupils": False}),
+    Ablation("linear projection instead of the Q-Former", {"model": {"queries": 0}}),
+)
+MEASURES = {
+    "box error, moving head": "lower",
+    "box error, still head": "lower",
+    "PSNR, moving head": "higher",
+    "gaze, horizontal": "higher",
+    "gaze, vertical": "higher",
+    "skin and hair colour": "lower",
+}
+
+
+def ablate(
+    base: TrainSettings, folder: Path, codec: Codec, seeds: int = 3, people: int = 16, say: Say = lambda line: None
+) -> dict[str, dict[str, tuple[float, float]]]:
+    """Row -> measure -> mean and standard deviation over the seeds. Runs that are finished are not trained again."""
+    found: dict[str, dict[str, list[float]]] = {row.name: {name: [] for name in MEASURES} for row in ABLATIONS}
+    sets = {name: list(cases(people, **kind)) for name, kind in _KINDS.items()}
+    for seed in range(seeds):
+        for row in ABLATIONS:
+            trained = row if row.aligned else FULL
+            settings = _settings(base, trained, seed)
+            last = folder / settings.out / f"checkpoint-{settings.steps:07d}.safetensors"
+            if not last.exists():
+                say(f"training: {trained.name}, seed {seed}")
+                train(settings, folder)
+            networks = load_networks(find_files(last), "cpu", torch.float32)
+            measured = _measure(networks, codec, settings, row, sets)
+            say(f"{row.name}, seed {seed}: " + ", ".join(f"{k} {v:.3f}" for k, v in measured.items()))
+            for name, value in measured.items():
+                found[row.name][name].append(value)
+    return {
+        row: {name: (float(np.mean(v)), float(np.std(v, ddof=1) if len(v) > 1 else 0)) for name, v in values.items()}
+        for row, values in found.items()
+    }
+
+
+_KINDS: dict[str, dict[str, bool]] = {"moving": {}, "still": {"still_head": True}, "looking": {"looking": True}}
+
+
+def _settings(base: TrainSettings, row: Ablation, seed: int) -> TrainSettings:
+    changes = dict(row.changes)
+    model = replace(base.model, **changes.pop("model", {}))
+    name = "".join(c if c.isalnum() else "-" for c in row.name)
+    return replace(base, **changes, model=model, seed=seed, out=f"{base.out}/{name}-{seed}")
+
+
+def _measure(networks: Networks, codec: Codec, settings: TrainSettings, row: Ablation, sets) -> dict[str, float]:
+    made = {
+        name: [_animate(networks, codec, settings, case, row.aligned) for case in part] for name, part in sets.items()
+    }
+    moving, still = score(sets["moving"], made["moving"]), score(sets["still"], made["still"])
+    pairs = [gaze(case, pictures) for case, pictures in zip(sets["looking"], made["looking"], strict=True)]
+    seen, true = (np.concatenate(part) for part in zip(*pairs, strict=True))
+    across, up = (float(np.corrcoef(seen[:, axis], true[:, axis])[0, 1]) for axis in (0, 1))
+    values = (moving.ratio, still.ratio, moving.psnr, across, up, moving.identity["skin"] + moving.identity["hair"])
+    return dict(zip(MEASURES, values, strict=True))
+
+
+def _animate(networks: Networks, codec: Codec, settings: TrainSettings, case: Case, aligned: bool) -> np.ndarray:
+    size = case.portrait.shape[0]
+    points = case.aligned.points if aligned else screen_points(case.driving)
+    images = torch.from_numpy(np.stack([draw(frame, size, settings) for frame in points]))
+    portrait = torch.from_numpy(case.portrait)[None]
+    return make(networks, Part(portrait, codec.encode(portrait), images), codec, None, SAMPLING).numpy()
+
+
+def write_table(result: dict[str, dict[str, tuple[float, float]]], out: Path, seeds: int) -> str:
+    """OUT/ablations.json and OUT/ablations.md; returns the table. A row that differs from the full model by more than
+    both spreads together is marked with what that means."""
+    lines = ["| | " + " | ".join(MEASURES) + " |", "| --- |" + " --- |" * len(MEASURES)]
+    for row, values in result.items():
+        cells = []
+        for name, (mean, spread) in values.items():
+            best, best_spread = result[FULL.name][name]
+            apart = abs(mean - best) > spread + best_spread
+            worse = (mean > best) == (MEASURES[name] == "lower")
+            mark = "" if row == FULL.name or not apart else (" (worse)" if worse else " (better)")
+            cells.append(f"{mean:.3f} ± {spread:.3f}{mark}")
+        lines.append(f"| {row} | " + " | ".join(cells) + " |")
+    table = "\n".join(lines)
+    out.mkdir(parents=True, exist_ok=True)
+    write_whole(out / "ablations.md", f"Mean and spread over {seeds} seeds.\n\n{table}\n")
+    write_whole(out / "ablations.json", json.dumps(result, indent=1))
+    return table

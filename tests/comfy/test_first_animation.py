@@ -1,0 +1,69 @@
+"""The small model that ships: a fresh ComfyUI, no files of anybody's, and a face that visibly moves."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+
+from followemoji_core.evaluation.reenactment import Case, box_error
+from followemoji_core.face.align import align
+from followemoji_core.media import Clip, read_frames
+from followemoji_core.training.synthetic import Acting, Person, paint
+from tests.comfy import graphs
+from tests.comfy.server import PromptFailed
+
+PERSON, MOTION, FRAMES = 20_000_007, 7, 48  # what the graph shows: its portrait, and how talking.safetensors was made
+
+
+def video(server, graph) -> np.ndarray:
+    (path,) = [path for path in server.outputs(server.run(graph)) if path.suffix == ".mp4"]
+    return np.stack(list(read_frames(Clip(path))))
+
+
+def case(size: int = 128) -> Case:
+    """The true pictures of the graph's person in the graph's motion."""
+    person, acting = Person.of(PERSON), Acting.random(MOTION, FRAMES, from_rest=True)
+    rest, motion = person.act(Acting.rest(), (size, size)), person.act(acting, (size, size))
+    return Case(person, paint(person, rest)[0], paint(person, motion), motion, motion, align(rest.frame(0), motion))
+
+
+def test_it_runs_as_it_ships(both_servers):
+    made, true = video(both_servers, graphs.load("first_animation")), case()
+    assert made.shape == (FRAMES, 128, 128, 3)
+    untouched = box_error(true, np.broadcast_to(true.portrait, true.truth.shape))
+    assert box_error(true, made) < 0.6 * untouched
+    # The person stays: the ground does not move, and the hair keeps its colour.
+    assert np.abs(made[:, :6, :6].astype(int) - true.portrait[:6, :6]).mean() < 10
+
+
+def test_drawn_motion_of_any_length(server):
+    graph = graphs.load("first_animation")
+    (loader,) = [node for node in graph.values() if node["class_type"] == "FollowEmojiLoadMotion"]
+    loader["class_type"] = "FollowEmojiDrawnMotion"
+    loader["inputs"] = dict(motion=3, frames=5, person=1, still_head=True)
+    graphs.change(graph, "FollowEmojiDrawnPortrait", style="stone")
+    made = video(server, graphs.change(graph, "FollowEmojiSampler", steps=2))
+    assert made.shape == (5, 128, 128, 3)
+
+
+def test_a_checkpoint_of_200_steps_animates(both_servers, trained):
+    """What the trainer wrote a moment ago is loaded as it is."""
+    folder = both_servers.models / "followemoji"
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(trained, folder / "mine.safetensors")
+    graph = graphs.load("first_animation")
+    graphs.change(graph, "FollowEmojiLoadModel", denoiser="mine.safetensors")
+    graphs.change(graph, "FollowEmojiDrawnPortrait", size=64)
+    made = video(both_servers, graph)
+    assert made.shape == (FRAMES, 64, 64, 3) and np.abs(np.diff(made.astype(int), axis=0)).mean() > 0.3
+
+
+def test_the_released_weights_need_clip(current):
+    """The loader's image encoder output is empty for files without one; the error says what to connect."""
+    graph = graphs.animate()
+    loader = next(key for key, node in graph.items() if node["class_type"] == "FollowEmojiLoadModel")
+    graphs.change(graph, "FollowEmojiEncodePortrait", clip_vision=[loader, 1])
+    with pytest.raises(PromptFailed, match="Connect Load CLIP Vision"):
+        current.run(graph)

@@ -15,6 +15,8 @@ import numpy as np
 
 from . import __version__
 from .animate import SamplingSettings
+from .diffusion.progressive import KEYFRAMES
+from .diffusion.progressive_sampler import CARRIERS
 from .diffusion.schedule import SCHEDULERS
 from .diffusion.windows import STRATEGIES, plan_windows
 from .errors import FollowEmojiError, InputError
@@ -118,6 +120,9 @@ def _make_video(studio, portrait: np.ndarray, aligned: AlignedMotion, sound, opt
         options.window_length,
         options.overlap,
     )
+    if options.long:
+        _make_long(studio, portrait, aligned, sound, settings, options)
+        return
     with tqdm(desc="denoising", unit="window", leave=False) as bar:
 
         def on_window(index: int, total: int) -> None:
@@ -127,6 +132,28 @@ def _make_video(studio, portrait: np.ndarray, aligned: AlignedMotion, sound, opt
         latents = studio.animate(portrait, aligned, settings, on_window=on_window)
     with _bar(len(aligned), "decoding") as bar:
         count = write_video(options.out, bar(studio.frames(latents)), aligned.fps, sound)
+    _say(f"{options.out}: {count} frames at {aligned.fps:g} fps")
+
+
+def _make_long(studio, portrait: np.ndarray, aligned: AlignedMotion, sound, settings, options) -> None:
+    from tqdm import tqdm
+
+    from .animate_long import LongSettings
+
+    long = LongSettings(options.keyframes, options.known_frames, options.resampling)
+    folder = options.out.with_name(f".{options.out.stem}.windows")
+    with tqdm(desc="denoising", unit="step", leave=False) as bar:
+
+        def on_step(report) -> None:
+            bar.total = report.windows * report.steps
+            bar.update(report.window * report.steps + report.step + 1 - bar.n)
+
+        store = studio.animate_long(portrait, aligned, settings, long, folder, on_step)
+    with _bar(len(aligned), "decoding") as bar:
+        count = write_video(options.out, bar(studio.frames(store.latents)), aligned.fps, sound)
+    store.forget()
+    if not any(folder.iterdir()):
+        folder.rmdir()
     _say(f"{options.out}: {count} frames at {aligned.fps:g} fps")
 
 
@@ -319,6 +346,10 @@ def _sampling_arguments(parser: argparse.ArgumentParser, steps: int, guidance: f
     add("--scheduler", choices=SCHEDULERS, default="ddim", help="solver")
     add("--seed", type=int, default=0, help="of the noise")
     add("--windows", choices=STRATEGIES, default="gaussian", help="how long clips are cut into windows")
+    add("--long", action="store_true", help="keyframes first, then what lies between; bounded memory, resumable")
+    add("--keyframes", choices=KEYFRAMES, default="even", help="with --long: evenly, or closer where more happens")
+    add("--known-frames", choices=["auto", *CARRIERS], default="auto", help="with --long: how windows learn of them")
+    add("--resampling", type=int, default=0, help="with --long and replace: further passes of each step")
     add("--window-length", type=int, default=16, help="frames made together")
     add("--overlap", type=int, default=4, help="frames that windows share")
 

@@ -100,6 +100,11 @@ class LandmarkFeatures:
                 self._room -= size
         return torch.stack(features)
 
+    def forget(self) -> None:
+        """Make room: long jobs come to each frame in one or two windows only."""
+        self._kept.clear()
+        self._room = FEATURE_CACHE_BYTES
+
     def _draw(self, frames: list[int]) -> Tensor:
         if isinstance(self.images, AlignedMotion):
             images = torch.from_numpy(draw_motion(self.images, frames, self.size)).to(self.device, self.dtype) / 255
@@ -115,6 +120,15 @@ def plan_job(
 
     config: of the denoiser. size (width, height): of the landmark images.
     """
+    plan = plan_windows(frame_count, settings.windows, settings.window_length, settings.overlap)
+    check_job(config, appearance, size, settings, max(len(window.frames) for window in plan.windows))
+    return plan
+
+
+def check_job(
+    config: UNetConfig, appearance: Appearance, size: tuple[int, int], settings: SamplingSettings, longest: int
+) -> None:
+    """Whether portrait, landmarks, checkpoint and settings go together; `longest`: frames of a window."""
     _, h, w = appearance.latent_shape
     if (w * LATENT_CELL, h * LATENT_CELL) != tuple(size):
         raise InputError(
@@ -126,14 +140,11 @@ def plan_job(
         raise InputError("The portrait was encoded with another checkpoint. Encode it with the model that samples.")
     if settings.steps < 1:
         raise InputError(f"{settings.steps} sampling steps: at least 1 is needed, 30 is the published number.")
-    plan = plan_windows(frame_count, settings.windows, settings.window_length, settings.overlap)
-    longest = max(len(window.frames) for window in plan.windows)
     if longest > config.positions:
         raise InputError(
             f"A window of {longest} frames: this checkpoint's motion modules know {config.positions} places. "
             f"Set the window length to {config.positions} or less."
         )
-    return plan
 
 
 def denoise(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +11,11 @@ import torch
 from torch import Tensor
 
 from .animate import Appearance, LandmarkFeatures, SamplingSettings, denoise, read_appearance
+from .animate_long import LongSettings, denoise_long, plan_long
 from .codec import Codec, fill, open_codec
+from .diffusion.progressive_sampler import WindowReport
 from .errors import CheckpointError
+from .latent_store import LatentStore, job_key
 from .model.checkpoint import Networks, find_files, load_networks, read_tensors
 from .small import SMALL_MODEL, SMALL_MODELS, SMALL_VAE
 from .types import AlignedMotion
@@ -52,10 +55,29 @@ class Studio:
         landmarks = LandmarkFeatures(self.networks.landmark_encoder, motion, motion.size, self.device, self.dtype)
         return denoise(self.networks.denoiser, landmarks, self.see(portrait), settings, **hooks)
 
+    def animate_long(
+        self,
+        portrait: np.ndarray,
+        motion: AlignedMotion,
+        settings: SamplingSettings,
+        long: LongSettings,
+        folder: Path,
+        on_step: Callable[[WindowReport], None] = lambda report: None,
+    ) -> LatentStore:
+        """Clips of any length: finished windows are kept under `folder`, where the same job finds them again."""
+        appearance = self.see(portrait)
+        plan = plan_long(self.networks.denoiser.config, appearance, motion, motion.size, settings, long)
+        some = next(self.networks.denoiser.parameters()).detach().float().cpu()
+        key = job_key(vars(settings), vars(long), motion.points, appearance.tokens, *appearance.features.maps, some)
+        store = LatentStore(len(motion), appearance.latent_shape, folder / key)
+        landmarks = LandmarkFeatures(self.networks.landmark_encoder, motion, motion.size, self.device, self.dtype)
+        denoise_long(self.networks.denoiser, landmarks, appearance, settings, long, plan, store, on_step=on_step)
+        return store
+
     def frames(self, latents: Tensor) -> Iterator[np.ndarray]:
         """Decode latents to (H,W,3) uint8 RGB, a few at a time."""
         for chunk in latents.split(_DECODED_AT_ONCE):
-            yield from self.codec.decode(chunk).numpy()
+            yield from self.codec.decode(chunk.float()).numpy()
 
 
 def open_studio(

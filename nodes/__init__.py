@@ -10,6 +10,7 @@ from .appearance import EncodeAppearance, PreparePortrait
 from .drawn import DrawnMotion, DrawnPortrait
 from .landmarks import DrawLandmarks, ExtractLandmarks, UseFaceLandmarks
 from .loaders import LoadModel
+from .long_video import LongVideo
 from .motion_files import LoadMotion, SaveMotion
 from .sampler import SampleVideo
 
@@ -22,6 +23,7 @@ NODES = [
     DrawLandmarks,
     EncodeAppearance,
     SampleVideo,
+    LongVideo,
     SaveMotion,
     LoadMotion,
     DrawnPortrait,

@@ -14,10 +14,18 @@ import comfy.utils
 import latent_preview
 import torch
 from comfy.ldm.modules.attention import optimized_attention
+from PIL import Image
 
 from ..followemoji_core.diffusion.sampler import StepReport
 from ..followemoji_core.errors import InputError
-from ..followemoji_core.model.checkpoint import CheckpointFiles, Weights, build, prepare_all, read_tensors
+from ..followemoji_core.model.checkpoint import (
+    CheckpointFiles,
+    Weights,
+    build,
+    latent_table,
+    prepare_all,
+    read_tensors,
+)
 from ..followemoji_core.model.config import LATENT_CELL, LATENT_SCALE
 from ..followemoji_core.model.ops import Ops
 
@@ -37,6 +45,8 @@ class LoadedModel:
     landmark_encoder: comfy.model_patcher.ModelPatcher
     dtype: torch.dtype
     image_encoder: comfy.model_patcher.ModelPatcher | None = None
+    latent_rgb: torch.Tensor | None = None  # (c + 1, 3): what a latent looks like, about; of files that say so
+    identity: tuple = ()  # files, their sizes and times: what the weights are known by
 
     def get_models(self) -> list[comfy.model_patcher.ModelPatcher]:
         """For ComfyUI, which asks what it may move and free."""
@@ -66,6 +76,8 @@ class OwnImageEncoder:
 def load_model(files: CheckpointFiles, precision: str) -> LoadedModel:
     """The networks in ComfyUI's hands, not yet on the device. `precision`: a key of PRECISIONS."""
     weights = prepare_all(files, _read)
+    named = [path for path in vars(files).values() if path is not None]
+    identity = tuple((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in named)
     device = management.get_torch_device()
     count = sum(tensor.numel() for part in weights.values() for tensor in part.state.values())
     stored = next(iter(weights["denoiser"].state.values())).dtype
@@ -77,7 +89,8 @@ def load_model(files: CheckpointFiles, precision: str) -> LoadedModel:
         management.throw_exception_if_processing_interrupted()
         patchers[part] = _patcher(part_weights, dtype, compute, device)
         progress.update(1)
-    return LoadedModel(**patchers, dtype=compute)
+    latent_rgb = latent_table(files.denoiser)
+    return LoadedModel(**patchers, dtype=compute, latent_rgb=latent_rgb, identity=(*identity, str(dtype)))
 
 
 def _read(path: Path) -> dict[str, torch.Tensor]:
@@ -107,6 +120,31 @@ def put_on_device(patchers: list, frames: int, latent_shape: tuple[int, int, int
     """Make room and load, in one request. `frames` of latents go through the networks at once."""
     _, h, w = latent_shape
     management.load_models_gpu(patchers, memory_required=frames * h * w * dtype.itemsize * _BYTES_PER_CELL)
+
+
+def windows_at_once(latent_shape: tuple[int, int, int], model: LoadedModel, most: int):
+    """frames of a window -> how many such windows the free memory holds, by the same estimate."""
+    _, h, w = latent_shape
+    if model.device.type == "cpu":
+        return lambda frames: 1  # nothing is gained there
+
+    def at_once(frames: int) -> int:
+        each = frames * h * w * model.dtype.itemsize * _BYTES_PER_CELL
+        return max(1, min(most, int(management.get_free_memory(model.device) * 0.8 // each)))
+
+    return at_once
+
+
+def landmark_size(landmarks) -> tuple[int, int]:
+    """(width, height) of an aligned motion, or of landmark images, which must be black behind."""
+    if not isinstance(landmarks, torch.Tensor):
+        return landmarks.size
+    if landmarks[0, ..., :3].float().mean() > 0.25:
+        raise InputError(
+            "The landmark images are not black behind. Connect Draw Landmarks without a background, or the "
+            "aligned motion itself."
+        )
+    return landmarks.shape[2], landmarks.shape[1]
 
 
 def encode_picture(vae, picture: torch.Tensor) -> torch.Tensor:
@@ -150,11 +188,30 @@ def looks_like_sdxl(latents: torch.Tensor, picture: torch.Tensor) -> bool:
     return sdxl < 0.1 and sdxl < 0.5 * unexplained(comfy.latent_formats.SD15())
 
 
+class Preview:
+    """Quick pictures of latents, as ComfyUI's settings want them; none where they are switched off."""
+
+    def __init__(self, model: LoadedModel):
+        self._previewer = latent_preview.get_previewer(model.device, comfy.latent_formats.SD15())
+        self._table = model.latent_rgb
+
+    def picture(self, latent: torch.Tensor) -> Image.Image | None:
+        """One frame's latent (c,h,w), scaled -> a picture of about its own size."""
+        if self._previewer is None:
+            return None
+        if self._table is not None:
+            table = self._table.to(latent)
+            rgb = latent.movedim(0, -1) @ table[:-1] + table[-1]
+            picture = Image.fromarray(rgb.clamp(0, 1).mul(255).byte().cpu().numpy())
+            return picture.resize((rgb.shape[1] * 8, rgb.shape[0] * 8), Image.Resampling.BILINEAR)
+        return self._previewer.decode_latent_to_preview(latent[None]) if len(latent) == 4 else None
+
+
 class SamplingProgress:
     """ComfyUI's progress bar, preview picture and Cancel, as the sampler's two callbacks."""
 
-    def __init__(self, device: torch.device):
-        self._previewer = latent_preview.get_previewer(device, comfy.latent_formats.SD15())
+    def __init__(self, model: LoadedModel):
+        self._preview = Preview(model)
         self._bar: comfy.utils.ProgressBar | None = None
 
     def on_window(self, index: int, total: int) -> None:
@@ -165,12 +222,16 @@ class SamplingProgress:
     def on_step(self, report: StepReport) -> None:
         """The preview walks through the clip as the steps go on."""
         done = (report.step + 1) / report.steps
-        preview = None
-        if self._previewer is not None and report.clean.shape[1] == 4:
-            frame = report.clean[[round(done * (len(report.clean) - 1))]]
-            preview = self._previewer.decode_latent_to_preview_image("JPEG", frame)
+        picture = self._preview.picture(report.clean[round(done * (len(report.clean) - 1))])
         total = self._bar.total
-        self._bar.update_absolute(round(done * total), total, preview)
+        self._bar.update_absolute(
+            round(done * total), total, picture and ("JPEG", picture, latent_preview.MAX_PREVIEW_RESOLUTION)
+        )
+
+
+def jpeg(picture: Image.Image | None):
+    """What a progress bar takes as a preview."""
+    return picture and ("JPEG", picture, latent_preview.MAX_PREVIEW_RESOLUTION)
 
 
 def to_numpy(images: torch.Tensor, index: int):

@@ -8,7 +8,6 @@ from comfy_api.v0_0_2 import io
 from ..followemoji_core.animate import LandmarkFeatures, SamplingSettings, denoise, plan_job
 from ..followemoji_core.diffusion.schedule import SCHEDULERS
 from ..followemoji_core.diffusion.windows import STRATEGIES
-from ..followemoji_core.errors import InputError
 from ..followemoji_core.model.config import LATENT_SCALE
 from . import host
 from .sockets import Aligned, Appearance, Model, advanced, schema
@@ -104,20 +103,13 @@ class SampleVideo(io.ComfyNode):
         overlap: int = 4,
     ) -> io.NodeOutput:
         settings = SamplingSettings(steps, guidance, scheduler, seed, windows, window_length, overlap)
+        size = host.landmark_size(landmarks)
         if isinstance(landmarks, torch.Tensor):
-            size = (landmarks.shape[2], landmarks.shape[1])
             landmarks = landmarks[..., :3]
-            if landmarks[0].float().mean() > 0.25:
-                raise InputError(
-                    "The landmark images are not black behind. Connect Draw Landmarks without a background, or the "
-                    "aligned motion itself."
-                )
-        else:
-            size = landmarks.size
         plan = plan_job(model.denoiser.model.config, appearance, len(landmarks), size, settings)
         longest = max(len(window.frames) for window in plan.windows)
         host.put_on_device([model.denoiser, model.landmark_encoder], longest, appearance.latent_shape, model.dtype)
         features = LandmarkFeatures(model.landmark_encoder.model, landmarks, size, model.device, model.dtype)
-        progress = host.SamplingProgress(model.device)
+        progress = host.SamplingProgress(model)
         latents = denoise(model.denoiser.model, features, appearance, settings, progress.on_step, progress.on_window)
         return io.NodeOutput({"samples": (latents / LATENT_SCALE).to(host.management.intermediate_device())})

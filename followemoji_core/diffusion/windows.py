@@ -7,7 +7,7 @@ import math
 from ..errors import InputError
 from ..types import Window, WindowPlan
 
-STRATEGIES = ("gaussian", "uniform")
+STRATEGIES = ("gaussian", "uniform", "plain")
 _GAUSSIAN_VARIANCE = 0.01  # published; in units of the squared window length
 
 
@@ -16,7 +16,8 @@ def plan_windows(frame_count: int, strategy: str = "gaussian", length: int = 16,
 
     gaussian: windows slide by length - overlap, the middle of each counts most; the last one is moved back to end with
     the clip (published `forward_long`). uniform: windows count evenly and the last one runs on into the clip's start
-    (published default call, which asks for length 24 and always runs with overlap 0).
+    (published default call, which asks for length 24 and always runs with overlap 0). plain: windows side by side, the
+    last one as short as what is left; to compare with.
     """
     if frame_count < 1:
         raise InputError("There are no frames to animate: the motion is empty. Check the driving clip.")
@@ -29,6 +30,9 @@ def plan_windows(frame_count: int, strategy: str = "gaussian", length: int = 16,
         )
     if frame_count <= length:
         return WindowPlan((Window(tuple(range(frame_count)), (1.0,) * frame_count),), frame_count)
+    if strategy == "plain":
+        parts = (tuple(range(start, min(start + length, frame_count))) for start in range(0, frame_count, length))
+        return WindowPlan(tuple(Window(frames, (1.0,) * len(frames)) for frames in parts), frame_count)
     starts = list(range(0, frame_count, length - overlap))
     if strategy == "uniform":
         weights = (1.0,) * length

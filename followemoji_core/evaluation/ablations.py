@@ -16,9 +16,10 @@ from ..codec import Codec
 from ..face.geometry import screen_points
 from ..model.checkpoint import Networks, find_files, load_networks
 from ..training.batches import draw
+from ..training.sampling import Part, make
 from ..training.settings import TrainSettings
 from ..training.shards import write_whole
-from ..training.trainer import Part, make, train
+from ..training.trainer import train
 from .reenactment import Case, cases, gaze, score
 
 SAMPLING = SamplingSettings(steps=8, guidance=1.0)

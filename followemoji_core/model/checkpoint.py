@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -323,6 +323,20 @@ def _check_together(weights: dict[str, Weights]) -> None:
                 f"The {part} does not belong to this denoiser: {what} {got}, the denoiser has {wanted}. "
                 f"Choose files of one release."
             )
+
+
+LATENT_RGB = "latent_rgb"  # (c + 1, 3) float: a linear guess at the picture behind a latent, for previews
+
+
+def latent_table(path: Path) -> Tensor | None:
+    """What a file says of how its latents look; None where it says nothing."""
+    if path.suffix != ".safetensors":
+        return None
+    try:
+        with safe_open(path, "pt") as file:
+            return file.get_tensor(LATENT_RGB).float() if LATENT_RGB in file.keys() else None
+    except (SafetensorError, OSError):
+        return None
 
 
 def build(weights: Weights, ops: Ops = TORCH, device: str = "cpu", dtype: torch.dtype | None = None) -> nn.Module:

@@ -37,7 +37,7 @@ def save_clip(file: Path, images: Sequence[np.ndarray], points: np.ndarray, abou
     arrays = {
         "images": np.concatenate([image.ravel() for image in images]),
         "offsets": np.cumsum([0, *(image.size for image in images)]).astype(np.int64),
-        "points": points.astype(np.float32),
+        "points": np.ascontiguousarray(points, np.float32),
         **more,
     }
     write_whole(file, save(arrays, {"format": FORMAT, "version": "1", **about}))
@@ -117,6 +117,8 @@ def add_latents(
         with safe_open(clip.file, "numpy") as tensors:
             about = tensors.metadata()
         pictures = read_part(clip, range(clip.frames))["pictures"]
-        write_whole(clip.file, save(arrays | {"latents": encode(pictures).astype(np.float16)}, about))
+        # In C order: safetensors writes memory as it lies, and convolutions leave channels last.
+        latents = np.ascontiguousarray(encode(pictures), np.float16)
+        write_whole(clip.file, save(arrays | {"latents": latents}, about))
         on_clip(index + 1, len(clips))
     return len(clips)

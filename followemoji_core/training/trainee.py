@@ -22,11 +22,11 @@ from ..model.checkpoint import (
     read_tensors,
 )
 from ..model.config import ImageEncoderConfig, LandmarkEncoderConfig, UNetConfig
+from ..model.covering import COVERED_CHANNELS, covered_input
 from ..model.denoiser import Denoiser
 from ..model.temporal import MotionModule
 from .batches import Batch
 from .cast_ops import CAST
-from .covering import COVERED_CHANNELS, covered_input
 from .loss import facial_loss
 from .settings import ModelSettings, TrainSettings
 

@@ -21,14 +21,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..animate import LandmarkFeatures, SamplingSettings, denoise, read_appearance
-from ..codec import Codec, open_codec
-from ..errors import CheckpointError, InputError, OutputError
+from ..animate import SamplingSettings
+from ..codec import open_codec
+from ..errors import CheckpointError, InputError, MissingDependencyError, OutputError
 from ..face.opencv import opencv
 from ..model.checkpoint import OWN_ENCODER, Networks, save_networks
 from ..model.denoiser import Denoiser
 from .batches import Batch, Batches
 from .muon import Muon
+from .sampling import Part, make
 from .settings import TrainSettings, plain
 from .shards import find_clips, write_whole
 from .trainee import build_trainee
@@ -46,8 +47,11 @@ def train(settings: TrainSettings, folder: Path, say: Say = lambda line: None) -
 
 class Trainer:
     def __init__(self, settings: TrainSettings, folder: Path, say: Say):
-        from accelerate import Accelerator
-        from accelerate.utils import DistributedDataParallelKwargs
+        try:
+            from accelerate import Accelerator
+            from accelerate.utils import DistributedDataParallelKwargs
+        except ImportError as error:
+            raise MissingDependencyError("Training needs accelerate: pip install accelerate tensorboard") from error
 
         if settings.threads:
             torch.set_num_threads(settings.threads)
@@ -322,32 +326,12 @@ class Trainer:
             made = make(networks, part, self.codec, tokens, SamplingSettings(_SAMPLE_STEPS, 1.0))
             truth = self.codec.decode(latents[chosen])
             for index in range(min(targets, 4)):
-                row = (part.portraits[0], part.images[index], made[index], truth[index])
+                row = (part.portrait[0], part.images[index], made[index], truth[index])
                 rows.append(np.concatenate([np.asarray(picture) for picture in row], axis=1))
         grid = np.concatenate(rows)
         opencv().imwrite(str(self.out / "samples" / f"{self.step:07d}.png"), grid[..., ::-1])
         if board is not None:
             board.add_image("samples", grid, self.step, dataformats="HWC")
-
-
-class Part:
-    """What one clip is made from: portrait (1,H,W,3) uint8, its latents (1,c,h,w), landmark images (T,H,W,3) uint8."""
-
-    def __init__(self, portraits: Tensor, latents: Tensor, images: Tensor):
-        self.portraits, self.latents, self.images = portraits, latents, images
-
-
-@torch.no_grad()
-def make(networks: Networks, part: Part, codec: Codec, tokens: Tensor | None, settings: SamplingSettings) -> Tensor:
-    """(T,H,W,3) uint8: a clip from its landmark images, by networks in float32."""
-    device = next(networks.denoiser.parameters()).device
-    if tokens is None:
-        tokens = networks.image_encoder(part.portraits.to(device).movedim(-1, 1) / 255)
-    appearance = read_appearance(networks.appearance_net, part.latents.to(device), tokens)
-    height, width = part.images.shape[1:3]
-    images = part.images.float() / 255
-    features = LandmarkFeatures(networks.landmark_encoder, images, (width, height), device, torch.float32)
-    return codec.decode(denoise(networks.denoiser, features, appearance, settings))
 
 
 class _Clip:

@@ -1,0 +1,268 @@
+"""Clips of any length: planned coarse to fine, made window by window, kept as they are finished, streamed to a file."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from pathlib import Path
+
+import folder_paths
+import torch
+from comfy_api.v0_0_2 import InputImpl, io
+from PIL import Image
+
+from ..followemoji_core import __version__
+from ..followemoji_core.animate import LandmarkFeatures, SamplingSettings, denoise, plan_job
+from ..followemoji_core.animate_long import AUTO, LongSettings, denoise_long, plan_long
+from ..followemoji_core.diffusion.progressive import KEYFRAMES
+from ..followemoji_core.diffusion.progressive_sampler import CARRIERS, WindowReport
+from ..followemoji_core.diffusion.schedule import SCHEDULERS
+from ..followemoji_core.diffusion.windows import STRATEGIES
+from ..followemoji_core.errors import InputError
+from ..followemoji_core.latent_store import LatentStore, job_key, sweep
+from ..followemoji_core.media import write_video
+from ..followemoji_core.model.config import LATENT_SCALE
+from . import host
+from .sockets import Aligned, Appearance, Model, advanced, schema
+
+PROGRESSIVE = "progressive"
+_DECODED_AT_ONCE = 8  # frames
+_MOST_AT_ONCE = 8  # windows
+log = logging.getLogger(__name__)
+
+
+class LongVideo(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            "FollowEmojiLongVideo",
+            "Follow-Your-Emoji Long Video",
+            ["long video", "progressive", "keyframes", "scheduler"],
+            description="Animates a clip of any length: keyframes over the whole clip first, then what lies between. "
+            "Memory does not grow with the length; a job that was stopped goes on from its last finished window.",
+            inputs=[
+                Appearance.Input("appearance", tooltip="The portrait, from Encode Portrait."),
+                Model.Input("model", tooltip="From Load Follow-Your-Emoji Model."),
+                io.Vae.Input("vae", tooltip="The VAE of Encode Portrait; frames are decoded straight into the video."),
+                io.MultiType.Input(
+                    "landmarks",
+                    types=[Aligned, io.Image],
+                    tooltip="The aligned motion, drawn when needed; or landmark images of your own.",
+                ),
+                io.Float.Input("fps", default=25.0, min=1.0, max=240.0, tooltip="Frames per second of the video."),
+                io.Int.Input(
+                    "seed",
+                    default=0,
+                    min=0,
+                    max=0xFFFFFFFFFFFFFFFF,
+                    control_after_generate=True,
+                    tooltip="Every frame has its own noise, whichever window makes it. Another seed starts afresh.",
+                ),
+                io.Int.Input("steps", default=30, min=1, max=1000, tooltip="Denoising steps; 30 as published."),
+                io.Float.Input(
+                    "guidance",
+                    default=3.5,
+                    min=0.0,
+                    max=30.0,
+                    step=0.1,
+                    tooltip="How strongly the portrait is insisted on; 3.5 as published, 1 for the small model.",
+                ),
+                io.Combo.Input("scheduler", options=list(SCHEDULERS), default="ddim", tooltip="The solver."),
+                io.Combo.Input(
+                    "strategy",
+                    options=[PROGRESSIVE, *STRATEGIES],
+                    default=PROGRESSIVE,
+                    tooltip="progressive: the paper's, coarse to fine, every frame made once. The others are for "
+                    "comparison and hold the whole clip: gaussian and uniform as published, plain without overlap.",
+                ),
+                advanced(
+                    io.Combo.Input(
+                        "keyframes",
+                        options=list(KEYFRAMES),
+                        default="even",
+                        tooltip="even: as in the paper. motion: closer where more happens.",
+                    )
+                ),
+                advanced(
+                    io.Combo.Input(
+                        "known_frames",
+                        options=[AUTO, *CARRIERS],
+                        default=AUTO,
+                        tooltip="How a window is told of the frames at its ends. concat: beside the noise, for "
+                        "checkpoints trained so. replace: within the noise, for any. auto: what the checkpoint takes.",
+                    )
+                ),
+                advanced(
+                    io.Int.Input(
+                        "resampling",
+                        default=0,
+                        min=0,
+                        max=10,
+                        tooltip="Further passes of each step with replace: smoother joints, as much slower. ddim only.",
+                    )
+                ),
+                advanced(
+                    io.Int.Input(
+                        "window_length",
+                        default=16,
+                        min=3,
+                        max=32,
+                        tooltip="Frames that are made together, two of them known. 16 as trained.",
+                    )
+                ),
+                advanced(
+                    io.Int.Input(
+                        "overlap", default=4, min=0, max=31, tooltip="Frames that windows share, with gaussian alone."
+                    )
+                ),
+                io.Audio.Input("audio", optional=True, tooltip="Sound of the video, cut to its length."),
+            ],
+            outputs=[io.Video.Output("video", display_name="video", tooltip="For Save Video.")],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        appearance,
+        model: host.LoadedModel,
+        vae,
+        landmarks,
+        fps: float,
+        seed: int,
+        steps: int,
+        guidance: float,
+        scheduler: str,
+        strategy: str,
+        keyframes: str = "even",
+        known_frames: str = AUTO,
+        resampling: int = 0,
+        window_length: int = 16,
+        overlap: int = 4,
+        audio=None,
+    ) -> io.NodeOutput:
+        progressive = strategy == PROGRESSIVE
+        windows = "gaussian" if progressive else strategy
+        settings = SamplingSettings(steps, guidance, scheduler, seed, windows, window_length, overlap)
+        long = LongSettings(keyframes, known_frames, resampling)
+        if resampling and scheduler != "ddim":
+            raise InputError(f"Resampling goes back a step, which {scheduler} cannot. Set the scheduler to ddim.")
+        size = host.landmark_size(landmarks)
+        landmarks = landmarks if not isinstance(landmarks, torch.Tensor) else landmarks[..., :3]
+        job = _Job(appearance, model, landmarks, size, settings, long)
+        latents = job.progressive() if progressive else job.windowed()
+        path = _video_path()
+        sound = audio and (audio["waveform"][0].float().cpu().numpy(), int(audio["sample_rate"]))
+        write_video(path, _frames(vae, latents), fps, sound)
+        if progressive:
+            job.store.forget()
+        return io.NodeOutput(InputImpl.VideoFromFile(str(path)))
+
+
+class _Job:
+    def __init__(self, appearance, model: host.LoadedModel, landmarks, size, settings, long):
+        self.appearance, self.model, self.landmarks, self.size = appearance, model, landmarks, size
+        self.settings, self.long = settings, long
+
+    def progressive(self) -> torch.Tensor:
+        model, settings, appearance = self.model, self.settings, self.appearance
+        config = model.denoiser.model.config
+        plan = plan_long(config, appearance, self.landmarks, self.size, settings, self.long)
+        host.put_on_device(self._patchers, settings.window_length, appearance.latent_shape, model.dtype)
+        at_once = host.windows_at_once(appearance.latent_shape, model, _MOST_AT_ONCE)
+        jobs = Path(folder_paths.get_user_directory()) / "followemoji" / "jobs"
+        key = self._key()
+        sweep(jobs, keep=(key,))
+        self.store = LatentStore(plan.frame_count, appearance.latent_shape, jobs / key)
+        done = int(self.store.known.sum())
+        log.info(
+            "Long video: %d frames in %d windows on %d levels, %.2f frames evaluated per frame%s.",
+            plan.frame_count,
+            len(plan.windows),
+            len(plan.levels),
+            plan.cost,
+            f"; {done} frames are there from before" if done else "",
+        )
+        progress = _JobProgress(model, plan.frame_count)
+        denoise_long(
+            model.denoiser.model, self._features(), appearance, settings, self.long, plan, self.store, at_once, progress
+        )
+        return self.store.latents
+
+    def windowed(self) -> torch.Tensor:
+        model, settings, appearance = self.model, self.settings, self.appearance
+        plan = plan_job(model.denoiser.model.config, appearance, len(self.landmarks), self.size, settings)
+        longest = max(len(window.frames) for window in plan.windows)
+        host.put_on_device(self._patchers, longest, appearance.latent_shape, model.dtype)
+        progress = host.SamplingProgress(model)
+        return denoise(
+            model.denoiser.model, self._features(), appearance, settings, progress.on_step, progress.on_window
+        )
+
+    @property
+    def _patchers(self) -> list:
+        return [self.model.denoiser, self.model.landmark_encoder]
+
+    def _features(self) -> LandmarkFeatures:
+        model = self.model
+        return LandmarkFeatures(model.landmark_encoder.model, self.landmarks, self.size, model.device, model.dtype)
+
+    def _key(self) -> str:
+        """Everything that the frames depend on."""
+        motion = self.landmarks if isinstance(self.landmarks, torch.Tensor) else self.landmarks.points
+        seen = (self.appearance.tokens, *self.appearance.features.maps)
+        settings = (vars(self.settings), vars(self.long), self.size)
+        return job_key(__version__, self.model.identity, str(self.model.dtype), repr(settings), motion, seen)
+
+
+class _JobProgress:
+    """Progress over windows and steps, the time that is left, and a picture of the clip that fills in."""
+
+    _SLOTS = (6, 2)  # thumbnails across and down: the clip's timeline
+
+    def __init__(self, model: host.LoadedModel, frame_count: int):
+        self._preview, self._bar = host.Preview(model), None
+        self._frame_count, self._sheet = frame_count, None
+        self._started, self._first = time.monotonic(), None
+
+    def __call__(self, report: WindowReport) -> None:
+        host.management.throw_exception_if_processing_interrupted()
+        total = report.windows * report.steps
+        now = report.window * report.steps + report.step + 1
+        if self._bar is None:
+            self._bar = host.comfy.utils.ProgressBar(total)
+            self._first = now - 1
+        if report.step + 1 == report.steps:
+            left = (time.monotonic() - self._started) / (now - self._first) * (total - now)
+            log.info("Long video: window %d of %d, about %d s left.", report.window + 1, report.windows, round(left))
+        self._bar.update_absolute(now, total, host.jpeg(self._show(report)))
+
+    def _show(self, report: WindowReport) -> Image.Image | None:
+        across, down = self._SLOTS
+        slots = across * down
+        for frame, latent in zip(report.frames, report.clean, strict=True):
+            slot = min(frame * slots // self._frame_count, slots - 1)
+            if abs(frame - (slot + 0.5) * self._frame_count / slots) > max(self._frame_count / slots / 2, 1):
+                continue
+            picture = self._preview.picture(latent)
+            if picture is None:
+                return None
+            if self._sheet is None:
+                self._sheet = Image.new("RGB", (picture.width * across, picture.height * down))
+            self._sheet.paste(picture, (slot % across * picture.width, slot // across * picture.height))
+        return self._sheet
+
+
+def _frames(vae, latents: torch.Tensor):
+    """Decode a few at a time: (H,W,3) uint8."""
+    for chunk in latents.split(_DECODED_AT_ONCE):
+        host.management.throw_exception_if_processing_interrupted()
+        images = vae.decode(chunk.float() / LATENT_SCALE)
+        yield from (host.to_numpy(images, index) for index in range(len(images)))
+
+
+def _video_path() -> Path:
+    folder, name, counter, _, _ = folder_paths.get_save_image_path(
+        "followemoji/long", folder_paths.get_temp_directory(), 0, 0
+    )
+    return Path(folder) / f"{name}_{counter:05}_{os.getpid()}_{time.monotonic_ns() % 10**6}.mp4"

@@ -61,7 +61,7 @@ class Studio:
         motion: AlignedMotion,
         settings: SamplingSettings,
         long: LongSettings,
-        folder: Path,
+        folder: Path | None = None,
         on_step: Callable[[WindowReport], None] = lambda report: None,
     ) -> LatentStore:
         """Clips of any length: finished windows are kept under `folder`, where the same job finds them again."""
@@ -69,7 +69,7 @@ class Studio:
         plan = plan_long(self.networks.denoiser.config, appearance, motion, motion.size, settings, long)
         some = next(self.networks.denoiser.parameters()).detach().float().cpu()
         key = job_key(vars(settings), vars(long), motion.points, appearance.tokens, *appearance.features.maps, some)
-        store = LatentStore(len(motion), appearance.latent_shape, folder / key)
+        store = LatentStore(len(motion), appearance.latent_shape, folder and folder / key)
         landmarks = LandmarkFeatures(self.networks.landmark_encoder, motion, motion.size, self.device, self.dtype)
         denoise_long(self.networks.denoiser, landmarks, appearance, settings, long, plan, store, on_step=on_step)
         return store

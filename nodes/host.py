@@ -195,6 +195,10 @@ class Preview:
         self._previewer = latent_preview.get_previewer(model.device, comfy.latent_formats.SD15())
         self._table = model.latent_rgb
 
+    @property
+    def on(self) -> bool:
+        return self._previewer is not None
+
     def picture(self, latent: torch.Tensor) -> Image.Image | None:
         """One frame's latent (c,h,w), scaled -> a picture of about its own size."""
         if self._previewer is None:

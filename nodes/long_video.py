@@ -10,12 +10,12 @@ from pathlib import Path
 import folder_paths
 import torch
 from comfy_api.v0_0_2 import InputImpl, io
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from ..followemoji_core import __version__
 from ..followemoji_core.animate import LandmarkFeatures, SamplingSettings, denoise, plan_job
 from ..followemoji_core.animate_long import AUTO, LongSettings, denoise_long, plan_long
-from ..followemoji_core.diffusion.progressive import KEYFRAMES
+from ..followemoji_core.diffusion.progressive import KEYFRAMES, ProgressivePlan
 from ..followemoji_core.diffusion.progressive_sampler import CARRIERS, WindowReport
 from ..followemoji_core.diffusion.schedule import SCHEDULERS
 from ..followemoji_core.diffusion.windows import STRATEGIES
@@ -23,6 +23,7 @@ from ..followemoji_core.errors import InputError
 from ..followemoji_core.latent_store import LatentStore, job_key, sweep
 from ..followemoji_core.media import write_video
 from ..followemoji_core.model.config import LATENT_SCALE
+from ..followemoji_core.plan_picture import draw_plan
 from . import host
 from .sockets import Aligned, Appearance, Model, advanced, schema
 
@@ -183,7 +184,7 @@ class _Job:
             plan.cost,
             f"; {done} frames are there from before" if done else "",
         )
-        progress = _JobProgress(model, plan.frame_count)
+        progress = _JobProgress(model, plan, self.store, settings.steps)
         denoise_long(
             model.denoiser.model, self._features(), appearance, settings, self.long, plan, self.store, at_once, progress
         )
@@ -216,41 +217,57 @@ class _Job:
 
 
 class _JobProgress:
-    """Progress over windows and steps, the time that is left, and a picture of the clip that fills in."""
+    """Progress over windows and steps, the time that is left, and a picture: the clip filling in above its plan."""
 
     _SLOTS = (6, 2)  # thumbnails across and down: the clip's timeline
 
-    def __init__(self, model: host.LoadedModel, frame_count: int):
-        self._preview, self._bar = host.Preview(model), None
-        self._frame_count, self._sheet = frame_count, None
-        self._started, self._first = time.monotonic(), None
+    def __init__(self, model: host.LoadedModel, plan: ProgressivePlan, store: LatentStore, steps: int):
+        self._preview, self._plan, self._store, self._steps = host.Preview(model), plan, store, steps
+        self._bar = host.comfy.utils.ProgressBar(len(plan.windows) * steps)
+        self._thumbnails: dict[int, Image.Image] = {}
+        self._started: float | None = None
+        self._steps_here = 0
+        self._show(f"{len(plan.windows)} windows, {plan.cost:.2f} frames evaluated per frame")
 
     def __call__(self, report: WindowReport) -> None:
         host.management.throw_exception_if_processing_interrupted()
-        total = report.windows * report.steps
-        now = report.window * report.steps + report.step + 1
-        if self._bar is None:
-            self._bar = host.comfy.utils.ProgressBar(total)
-            self._first = now - 1
-        if report.step + 1 == report.steps:
-            left = (time.monotonic() - self._started) / (now - self._first) * (total - now)
-            log.info("Long video: window %d of %d, about %d s left.", report.window + 1, report.windows, round(left))
-        self._bar.update_absolute(now, total, host.jpeg(self._show(report)))
+        total, now = report.windows * report.steps, report.window * report.steps + report.step + 1
+        self._started = self._started or time.monotonic()
+        text = f"window {report.window + 1} of {report.windows}"
+        if self._steps_here:  # the first step is not timed: it loads and warms up
+            left = (time.monotonic() - self._started) / self._steps_here * (total - now)
+            text += f", about {round(left)} s left"
+            if self._steps_here == 1 or report.step + 1 == report.steps:
+                log.info("Long video: %s.", text)
+        self._steps_here += 1
+        self._collect(report)
+        self._show(text, now)
 
-    def _show(self, report: WindowReport) -> Image.Image | None:
-        across, down = self._SLOTS
-        slots = across * down
+    def _collect(self, report: WindowReport) -> None:
+        """Keep the frame nearest to the middle of each place of the sheet."""
+        slots = self._SLOTS[0] * self._SLOTS[1]
+        share = self._plan.frame_count / slots
         for frame, latent in zip(report.frames, report.clean, strict=True):
-            slot = min(frame * slots // self._frame_count, slots - 1)
-            if abs(frame - (slot + 0.5) * self._frame_count / slots) > max(self._frame_count / slots / 2, 1):
-                continue
-            picture = self._preview.picture(latent)
-            if picture is None:
-                return None
-            if self._sheet is None:
-                self._sheet = Image.new("RGB", (picture.width * across, picture.height * down))
-            self._sheet.paste(picture, (slot % across * picture.width, slot // across * picture.height))
-        return self._sheet
+            slot = min(int(frame / share), slots - 1)
+            if abs(frame - (slot + 0.5) * share) <= max(share / 2, 1) and (picture := self._preview.picture(latent)):
+                self._thumbnails[slot] = picture
+
+    def _show(self, text: str, now: int = 0) -> None:
+        done = [n for n, window in enumerate(self._plan.windows) if self._store.has(window.made)]
+        bars = Image.fromarray(draw_plan(self._plan, 480, done))
+        across, down = self._SLOTS
+        side = 480 // across
+        tall = side
+        if self._thumbnails:
+            some = next(iter(self._thumbnails.values()))
+            tall = round(side * some.height / some.width)
+        sheet = Image.new("RGB", (480, tall * down + bars.height + 14), (28, 28, 32))
+        for slot, picture in self._thumbnails.items():
+            sheet.paste(picture.resize((side, tall)), (slot % across * side, slot // across * tall))
+        sheet.paste(bars, (0, tall * down))
+        ImageDraw.Draw(sheet).text((4, sheet.height - 13), text, fill=(220, 220, 220))
+        shown = host.jpeg(sheet) if self._preview.on else None
+        self._bar.update_absolute(now, len(self._plan.windows) * self._steps, shown)
 
 
 def _frames(vae, latents: torch.Tensor):

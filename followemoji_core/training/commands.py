@@ -64,6 +64,11 @@ def add_commands(command: Command) -> None:
     ablations.add_argument("--seeds", type=int, default=3, help="runs of every row")
     ablations.add_argument("--people", type=int, default=16, help="held-out people")
 
+    long = command("long-video", _long_video, "Measure the strategies for long clips on drawn people.")
+    long.add_argument("--out", type=Path, default=Path("out/long_video"), help="folder for table, numbers and plot")
+    long.add_argument("--people", type=int, default=2, help="held-out people, each with a motion of its own")
+    long.add_argument("--frames", type=int, default=300, help="length of the clips")
+
 
 def _prepare(options: argparse.Namespace) -> None:
     from .prepare import PrepareSettings, prepare
@@ -175,6 +180,14 @@ def _ablations(options: argparse.Namespace) -> None:
     codec = open_codec(folder / settings.vae)
     result = ablate(settings, folder, codec, options.seeds, options.people, _say)
     _say(write_table(result, options.out, options.seeds))
+
+
+def _long_video(options: argparse.Namespace) -> None:
+    from ..evaluation.long_video import compare, write_report
+    from ..standalone import small_studio
+
+    result = compare(small_studio(), options.people, options.frames, _say)
+    _say(write_report(result, options.out, options.people, options.frames))
 
 
 def _say(line: str) -> None:

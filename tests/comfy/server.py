@@ -318,6 +318,10 @@ class ComfyServer:
         """The server's output so far, without colours."""
         return ANSI.sub("", self._log.read_text("utf-8", errors="replace")) if self._log.exists() else ""
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def rss_mb(self) -> float:
         """Resident memory of the server process in MiB."""
         return psutil.Process(self._process.pid).memory_info().rss / 2**20

@@ -1,0 +1,124 @@
+"""Does coarse to fine work better? Long cross-reenactments of drawn people, by every strategy, against the truth."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ..animate import SamplingSettings
+from ..animate_long import LongSettings, plan_long
+from ..diffusion.windows import plan_windows
+from ..standalone import Studio
+from ..training.shards import write_whole
+from .reenactment import Case, box_error, cases, parts, psnr
+
+SETTINGS = SamplingSettings(steps=8, guidance=1.0)
+PROGRESSIVE = {"progressive, concat": "concat", "progressive, replace": "replace"}
+STRATEGIES = (*PROGRESSIVE, "gaussian", "uniform", "plain")
+MEASURES = ("box error", "PSNR", "seam ratio", "drift", "frames evaluated per frame", "seconds")
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Made:
+    """pictures (T,H,W,3) uint8; borders: frames at which one window hands over to another; evaluated per frame."""
+
+    pictures: np.ndarray
+    borders: frozenset[int]
+    cost: float
+    seconds: float
+
+
+def compare(studio: Studio, people: int = 2, frames: int = 300, say: Say = lambda line: None) -> dict[str, dict]:
+    """Strategy -> measure -> mean over held-out people; and "seams": frame differences around borders, for the plot."""
+    chosen = list(cases(people, frames=frames, stride=1))
+    result: dict[str, dict] = {}
+    for strategy in STRATEGIES:
+        rows = []
+        for case in chosen:
+            made = make(studio, case, strategy)
+            rows.append(measure(case, made))
+            say(f"{strategy}: " + ", ".join(f"{name} {value:.3f}" for name, value in rows[-1].items()))
+        result[strategy] = {name: float(np.mean([row[name] for row in rows])) for name in MEASURES}
+    return result
+
+
+def make(studio: Studio, case: Case, strategy: str, folder: Path | None = None) -> Made:
+    started = time.monotonic()
+    count = len(case.aligned)
+    if strategy in PROGRESSIVE:
+        long = LongSettings(carrier=PROGRESSIVE[strategy])
+        config, seen = studio.networks.denoiser.config, studio.see(case.portrait)
+        plan = plan_long(config, seen, case.aligned, case.aligned.size, SETTINGS, long)
+        borders = frozenset(frame for window in plan.levels[-1] for frame in (window.frames[0], window.frames[-1]))
+        latents, cost = studio.animate_long(case.portrait, case.aligned, SETTINGS, long, folder).latents, plan.cost
+    else:
+        settings = replace(SETTINGS, windows=strategy)
+        windows = plan_windows(count, strategy, settings.window_length, settings.overlap)
+        borders = frozenset(frame for window in windows.windows for frame in (window.frames[0], window.frames[-1] + 1))
+        latents, cost = studio.animate(case.portrait, case.aligned, settings), windows.evaluated / count
+    pictures = np.stack(list(studio.frames(latents)))
+    return Made(pictures, borders - {0, count - 1, count}, cost, time.monotonic() - started)
+
+
+def measure(case: Case, made: Made) -> dict[str, float]:
+    second = round(case.aligned.fps)
+    return {
+        "box error": box_error(case, made.pictures),
+        "PSNR": psnr(made.pictures, case.truth),
+        "seam ratio": seam_ratio(made.pictures, made.borders) / seam_ratio(case.truth, made.borders),
+        "drift": drift(case, made.pictures, second),
+        "frames evaluated per frame": made.cost,
+        "seconds": made.seconds,
+    }
+
+
+def seam_ratio(pictures: np.ndarray, borders: frozenset[int]) -> float:
+    """Change from frame to frame where windows meet, over that inside of windows; 1 where there is no border.
+
+    A window's border is both steps at its frame: into it and out of it.
+    """
+    change = np.abs(np.diff(pictures.astype(np.int16), axis=0)).mean((1, 2, 3))
+    at_border = np.array([bool({index, index + 1} & borders) for index in range(len(change))])
+    return float(change[at_border].mean() / change[~at_border].mean()) if at_border.any() else 1.0
+
+
+def drift(case: Case, pictures: np.ndarray, second: int) -> float:
+    """How much farther the colours of skin, hair and cloth are from the truth in the last second than in the first, in
+    8-bit levels."""
+    found, true = parts(case, pictures), parts(case, case.truth)
+    away = np.mean(
+        [np.abs(found[name] - true[name]).mean(1) for name in ("skin", "hair", "cloth", "background")], axis=0
+    )
+    return float(away[-second:].mean() - away[:second].mean())
+
+
+def write_report(result: dict[str, dict], out: Path, people: int, frames: int) -> str:
+    """OUT/long_video.md, OUT/long_video.json and the plot OUT/long_video.png; returns the table."""
+    lines = ["| | " + " | ".join(MEASURES) + " |", "| --- |" + " --- |" * len(MEASURES)]
+    lines += [f"| {name} | " + " | ".join(f"{row[m]:.2f}" for m in MEASURES) + " |" for name, row in result.items()]
+    out.mkdir(parents=True, exist_ok=True)
+    table = "\n".join(lines)
+    write_whole(out / "long_video.md", f"{frames} frames, {people} held-out people.\n\n{table}\n")
+    write_whole(out / "long_video.json", json.dumps({"people": people, "frames": frames, "rows": result}, indent=1))
+    _plot(result, out / "long_video.png")
+    return table
+
+
+def _plot(result: dict[str, dict], path: Path) -> None:
+    """Cost against error, a dot for each strategy, as large as its seams are visible."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    for name, row in result.items():
+        axes.scatter(row["frames evaluated per frame"], row["box error"], s=60 * row["seam ratio"] ** 2)
+        axes.annotate(name, (row["frames evaluated per frame"], row["box error"]), (6, 4), textcoords="offset points")
+    axes.set_xlabel("frames evaluated per frame made")
+    axes.set_ylabel("error in eye and mouth boxes, 8-bit levels")
+    figure.savefig(path, dpi=110)

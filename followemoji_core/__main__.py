@@ -15,7 +15,7 @@ import numpy as np
 
 from . import __version__
 from .animate import SamplingSettings
-from .diffusion.progressive import KEYFRAMES
+from .diffusion.progressive import KEYFRAMES, plan_progressive
 from .diffusion.progressive_sampler import CARRIERS
 from .diffusion.schedule import SCHEDULERS
 from .diffusion.windows import STRATEGIES, plan_windows
@@ -57,7 +57,10 @@ def _animate(options: argparse.Namespace) -> None:
 
     device, dtype = _device(options.device, options.precision)
     find_files(options.weights or options.models / "followemoji")  # what can go wrong goes wrong before the work
-    plan_windows(10_000, options.windows, options.window_length, options.overlap)
+    if options.long:
+        plan_progressive(10_000, options.window_length)
+    else:
+        plan_windows(10_000, options.windows, options.window_length, options.overlap)
     if options.steps < 1:
         raise InputError(f"{options.steps} sampling steps: at least 1 is needed, 30 is the published number.")
     portrait, face, driving = _inputs(options)

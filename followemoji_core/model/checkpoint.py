@@ -385,13 +385,15 @@ def _first(folder: Path, names: Iterable[str]) -> Path | None:
     return next((folder / name for name in names if (folder / name).is_file()), None)
 
 
-def save_networks(path: Path | str, networks: Networks, dtype: torch.dtype | None = None, **about: str) -> None:
+def save_networks(
+    path: Path | str, networks: Networks, dtype: torch.dtype | None = None, extra: State | None = None
+) -> None:
     """One .safetensors with all networks, which `load_networks` and the ComfyUI loader take as it is. `dtype`: of the
-    parameters in the file; `about`: what its header says beside the format."""
+    parameters in the file; `extra`: further tensors, such as LATENT_RGB."""
     state = {
         f"{part}.{key}": value.to(dtype=dtype if value.is_floating_point() else None).contiguous()
         for part, network in vars(networks).items()
         if network is not None
         for key, value in network.state_dict().items()
     }
-    save_file(state, path, metadata={"format": "followemoji", "version": "1", **about})
+    save_file({**state, **(extra or {})}, path, metadata={"format": "followemoji", "version": "1"})

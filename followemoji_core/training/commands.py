@@ -52,6 +52,12 @@ def add_commands(command: Command) -> None:
         "--set", action="append", default=[], metavar="KEY=VALUE", help="a setting, instead of the file's"
     )
 
+    give = command("export", _export, "Write a checkpoint as it is given away: float16, with a table for previews.")
+    give.add_argument("checkpoint", type=Path)
+    give.add_argument("out", type=Path, help="file to write (.safetensors)")
+    give.add_argument("--clips", type=Path, required=True, help="folder of clips with latents, for the table")
+    give.add_argument("--records", type=Path, nargs="*", default=[], help="record.json of the runs, to keep beside it")
+
     targets = command("targets", _targets, "Measure the small model on people and motions held out; writes the table.")
     targets.add_argument("--out", type=Path, default=Path("out/targets"), help="folder for table, numbers and pictures")
     targets.add_argument("--people", type=int, default=24, help="held-out people, each with a motion of its own")
@@ -157,6 +163,15 @@ def _train(options: argparse.Namespace) -> None:
     last = train(settings, options.settings.parent, _say if leads else lambda line: None)
     if leads:
         _say(f"{last}: copy it to ComfyUI's models/followemoji, or pass it to animate --weights")
+
+
+def _export(options: argparse.Namespace) -> None:
+    from .export import export, write_record
+
+    export(options.checkpoint, options.out, options.clips)
+    if options.records:
+        write_record(options.records, options.out.with_name("record"))
+    _say(f"{options.out}: {options.out.stat().st_size / 2**20:.1f} MiB")
 
 
 def _targets(options: argparse.Namespace) -> None:

@@ -59,6 +59,16 @@ def test_animate(inputs, tmp_path, capsys):
     assert "6 frames at 25 fps" in capsys.readouterr().out
 
 
+def test_animate_long(inputs, tmp_path, capsys):
+    """Stopped and started again: the finished windows are found, and nothing is left lying about at the end."""
+    wanted = arguments(inputs, "animate", tmp_path / "long.mp4", window_length=3)
+    assert main([*wanted, "--long"]) == 0
+    assert "6 frames at 25 fps" in capsys.readouterr().out
+    assert [path.name for path in tmp_path.iterdir()] == ["long.mp4"]
+    assert main([*wanted, "--long", "--known-frames=concat"]) == 1
+    assert "not trained with covered latents" in capsys.readouterr().err
+
+
 def test_landmarks(inputs, tmp_path):
     saved = tmp_path / "kept.safetensors"
     assert main(arguments(inputs, "landmarks", tmp_path / "out.mp4", save_motion=saved, rotation="relative")) == 0

@@ -20,6 +20,9 @@ MAY_ENTER = {
     "demo": GROUND | {"face"},
     "codec": GROUND | {"model"},
     "animate": GROUND | {"face", "model", "diffusion"},
+    "animate_long": GROUND | {"face", "model", "diffusion", "animate", "latent_store"},
+    "latent_store": GROUND,
+    "plan_picture": GROUND | {"diffusion"},
 }
 NEVER = {"face": {"torch"}, "model": {"numpy", "mediapipe"}, "diffusion": {"numpy", "mediapipe"}}
 

@@ -122,6 +122,7 @@ def _make_video(studio, portrait: np.ndarray, aligned: AlignedMotion, sound, opt
         options.windows,
         options.window_length,
         options.overlap,
+        options.shared_noise,
     )
     if options.long:
         _make_long(studio, portrait, aligned, sound, settings, options)
@@ -298,8 +299,8 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--person", type=int, default=20_000_007, help="number of the person; another is the driver")
     demo.add_argument("--motion", type=int, default=7, help="number of the motion")
     demo.add_argument("--frames", type=int, default=48, help="length of the clip, at 25 frames per second")
-    _sampling_arguments(animate, 30, 3.5)
-    _sampling_arguments(demo, 8, 1.0)
+    _sampling_arguments(animate, 30, 3.5, 0.0)
+    _sampling_arguments(demo, 8, 1.0, 1.0)
     fetch = command("download", _download, "Fetch the released weights from Hugging Face (about 5 GB).")
     fetch.add_argument("--models", type=Path, default=Path("models"), help="ComfyUI's models folder, or one like it")
     fetch.add_argument("--release", choices=["fp16", "published"], default="fp16", help="published: twice the size")
@@ -342,7 +343,7 @@ def _input_arguments(parser: argparse.ArgumentParser) -> None:
     add("--save-motion", type=Path, help="also write the driving motion (.safetensors)")
 
 
-def _sampling_arguments(parser: argparse.ArgumentParser, steps: int, guidance: float) -> None:
+def _sampling_arguments(parser: argparse.ArgumentParser, steps: int, guidance: float, shared: float) -> None:
     add = parser.add_argument
     add("--steps", type=int, default=steps, help="denoising steps")
     add("--guidance", type=float, default=guidance, help="classifier-free guidance scale")
@@ -354,6 +355,7 @@ def _sampling_arguments(parser: argparse.ArgumentParser, steps: int, guidance: f
     add("--known-frames", choices=["auto", *CARRIERS], default="auto", help="with --long: how windows learn of them")
     add("--resampling", type=int, default=0, help="with --long and replace: further passes of each step")
     add("--window-length", type=int, default=16, help="frames made together")
+    add("--shared-noise", type=float, default=shared, help="0 to 1: of the noise, what all frames have in common")
     add("--overlap", type=int, default=4, help="frames that windows share")
 
 

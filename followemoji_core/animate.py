@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from .diffusion.guidance import guided
-from .diffusion.sampler import StepReport, draw_noise, sample
+from .diffusion.sampler import StepReport, draw_noise, sample, share_noise
 from .diffusion.schedule import make_scheduler
 from .diffusion.windows import plan_windows
 from .errors import InputError
@@ -30,7 +30,10 @@ FEATURE_CACHE_BYTES = 2**30  # of RAM; landmark features beyond it are made agai
 
 @dataclass(frozen=True)
 class SamplingSettings:
-    """The knobs of a sampling run; the first four as published (the released call), windows as `plan_windows` says."""
+    """The knobs of a sampling run; the first four as published (the released call), windows as `plan_windows` says.
+
+    shared_noise: of the variance, 0 as published; 1 keeps still what does not move, for models trained with it.
+    """
 
     steps: int = 30
     guidance: float = 3.5
@@ -39,6 +42,7 @@ class SamplingSettings:
     windows: str = "gaussian"
     window_length: int = 16
     overlap: int = 4
+    shared_noise: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -171,5 +175,6 @@ def denoise(
     def predict(latents: Tensor, timestep: Tensor, frames: list[int]) -> Tensor:
         return predict_window(latents.to(dtype), timestep, landmarks(frames))
 
-    noise = draw_noise((len(landmarks), *appearance.latent_shape), settings.seed).to(device)
+    noise = draw_noise((len(landmarks), *appearance.latent_shape), settings.seed)
+    noise = share_noise(noise, settings.seed, settings.shared_noise).to(device)
     return sample(predict, noise, plan, make_scheduler(settings.scheduler), settings.steps, on_step, on_window)

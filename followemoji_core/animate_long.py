@@ -110,6 +110,7 @@ def denoise_long(
         settings.steps,
         choose_carrier(denoiser.config, appearance, long),
         long.resampling,
+        settings.shared_noise,
         at_once,
         on_step,
     )

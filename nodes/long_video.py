@@ -117,6 +117,16 @@ class LongVideo(io.ComfyNode):
                         "overlap", default=4, min=0, max=31, tooltip="Frames that windows share, with gaussian alone."
                     )
                 ),
+                advanced(
+                    io.Float.Input(
+                        "shared_noise",
+                        default=0.0,
+                        min=0.0,
+                        max=1.0,
+                        step=0.05,
+                        tooltip="How much of the noise all frames have in common; 1 for the small model.",
+                    )
+                ),
                 io.Audio.Input("audio", optional=True, tooltip="Sound of the video, cut to its length."),
             ],
             outputs=[io.Video.Output("video", display_name="video", tooltip="For Save Video.")],
@@ -140,11 +150,12 @@ class LongVideo(io.ComfyNode):
         resampling: int = 0,
         window_length: int = 16,
         overlap: int = 4,
+        shared_noise: float = 0.0,
         audio=None,
     ) -> io.NodeOutput:
         progressive = strategy == PROGRESSIVE
         windows = "gaussian" if progressive else strategy
-        settings = SamplingSettings(steps, guidance, scheduler, seed, windows, window_length, overlap)
+        settings = SamplingSettings(steps, guidance, scheduler, seed, windows, window_length, overlap, shared_noise)
         long = LongSettings(keyframes, known_frames, resampling)
         if resampling and scheduler != "ddim":
             raise InputError(f"Resampling goes back a step, which {scheduler} cannot. Set the scheduler to ddim.")

@@ -82,6 +82,17 @@ class SampleVideo(io.ComfyNode):
                         "smoother and slower.",
                     )
                 ),
+                advanced(
+                    io.Float.Input(
+                        "shared_noise",
+                        default=0.0,
+                        min=0.0,
+                        max=1.0,
+                        step=0.05,
+                        tooltip="How much of the noise all frames have in common. 0 as published; 1 for the small "
+                        "model: what does not move keeps still.",
+                    )
+                ),
             ],
             outputs=[
                 io.Latent.Output("latent", display_name="latent", tooltip="One latent per frame, for VAE Decode.")
@@ -101,8 +112,9 @@ class SampleVideo(io.ComfyNode):
         windows: str,
         window_length: int = 16,
         overlap: int = 4,
+        shared_noise: float = 0.0,
     ) -> io.NodeOutput:
-        settings = SamplingSettings(steps, guidance, scheduler, seed, windows, window_length, overlap)
+        settings = SamplingSettings(steps, guidance, scheduler, seed, windows, window_length, overlap, shared_noise)
         size = host.landmark_size(landmarks)
         if isinstance(landmarks, torch.Tensor):
             landmarks = landmarks[..., :3]

@@ -11,11 +11,17 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
+from followemoji_core.animate import SamplingSettings  # noqa: E402
 from followemoji_core.demo import draw_frames, draw_portrait, drive  # noqa: E402
+from followemoji_core.diffusion.progressive import plan_progressive  # noqa: E402
 from followemoji_core.face.align import AlignOptions, align  # noqa: E402
 from followemoji_core.face.draw import draw_landmarks, overlay  # noqa: E402
 from followemoji_core.face.geometry import screen_points  # noqa: E402
 from followemoji_core.face.topology import BLENDSHAPE_NAMES  # noqa: E402
+from followemoji_core.plan_picture import draw_plan  # noqa: E402
+from followemoji_core.standalone import small_studio  # noqa: E402
+from followemoji_core.training.synthetic import Acting, Person, paint  # noqa: E402
+from followemoji_core.training.synthetic.people import STYLES  # noqa: E402
 
 SIDE = 384
 EXPRESSIONS = ("jawOpen", "mouthPucker", "eyeBlinkLeft")
@@ -33,6 +39,33 @@ def main() -> None:
     save("look_at_landmarks", [[seen[0], placed[0]]])
     save("animate_portrait", [[driver[frames[0]], read[0], portrait]])
     save("../nodes/web/docs/pictures/alignment", [seen, placed, read])
+    draw_people()
+    animate_drawn_people()
+    plan = draw_plan(plan_progressive(300), 900, range(100))
+    cv2.imwrite(str(ROOT / "nodes/web/docs/pictures/plan.png"), plan[..., ::-1])
+
+
+def draw_people() -> None:
+    """The contact sheet of drawn people: a column for each person, the same acting in every row."""
+    acting = Acting.random(4, 60).every(12)
+    people = [Person.of(number, STYLES[number % len(STYLES)]) for number in range(40, 50)]
+    pictures = [paint(person, person.act(acting, (192, 192))) for person in people]
+    save("../nodes/web/docs/pictures/drawn_people", [list(row) for row in zip(*pictures, strict=True)])
+
+
+def animate_drawn_people() -> None:
+    """Thumbnails of the templates that run with the small model, made by it."""
+    studio = small_studio()
+    for name, number, motion in (("first_animation", 20_000_007, 7), ("long_video", 20_000_012, 12)):
+        person = Person.of(number)
+        rest = person.act(Acting.rest(), (128, 128))
+        driving = Person.of(20_000_001).act(Acting.random(motion, 48, from_rest=True), (128, 128))
+        portrait, aligned = paint(person, rest)[0], align(rest.frame(0), driving, AlignOptions())
+        made = list(studio.frames(studio.animate(portrait, aligned, SamplingSettings(8, 1.0, shared_noise=1.0))))
+        row = [
+            cv2.resize(picture, (256, 256), interpolation=cv2.INTER_CUBIC) for picture in (portrait, made[20], made[36])
+        ]
+        save(name, [row])
 
 
 def save(name: str, rows: list[list[np.ndarray]]) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from .progressive import ProgressivePlan, ProgressiveWindow
+from .sampler import share_noise
 
 CARRIERS = ("concat", "replace")
 
@@ -43,13 +44,14 @@ class WindowReport:
     clean: Tensor
 
 
-def frame_noise(shape: tuple[int, ...], seed: int, frames: Sequence[int]) -> Tensor:
-    """Noise (n,*shape) float32 of those frames: each frame's own, whichever window asks for it, on every device."""
+def frame_noise(shape: tuple[int, ...], seed: int, frames: Sequence[int], sharing: float = 0.0) -> Tensor:
+    """Noise (n,*shape) float32 of those frames: each frame's own, whichever window asks for it, on every device; but
+    for what `share_noise` mixes in."""
     drawn = []
     for frame in frames:
         generator = torch.Generator("cpu").manual_seed((seed * 1_000_003 + frame) % 2**63)
         drawn.append(torch.randn(shape, generator=generator))
-    return torch.stack(drawn)
+    return share_noise(torch.stack(drawn), seed, sharing)
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class ProgressiveSampler:
     steps: int = 30
     carrier: str = "concat"
     resampling: int = 0
+    shared_noise: float = 0.0
     at_once: Callable[[int], int] = lambda frames: 1
     on_step: Callable[[WindowReport], None] = lambda report: None
 
@@ -104,7 +107,7 @@ class ProgressiveSampler:
     def _make(self, batch: list[ProgressiveWindow], store: Store, done: int, total: int) -> None:
         frames = [frame for window in batch for frame in window.frames]
         length, clips = len(batch[0].frames), len(batch)
-        noise = frame_noise(self.shape, self.seed, frames).to(self.device)
+        noise = frame_noise(self.shape, self.seed, frames, self.shared_noise).to(self.device)
         # 1. What is known: the first and the last frame of each window, unless it is the keyframes'.
         given = torch.zeros(len(frames), dtype=torch.bool, device=noise.device)
         clean = torch.zeros_like(noise)

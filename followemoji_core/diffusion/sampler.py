@@ -27,6 +27,17 @@ class StepReport:
     clean: Tensor
 
 
+def share_noise(noise: Tensor, seed: int, sharing: float) -> Tensor:
+    """Noise (T,c,h,w) mixed with one draw of the same seed for all frames, `sharing` of the variance: 0 none, 1 all."""
+    if not 0.0 <= sharing <= 1.0:
+        raise InputError(f"Shared noise is {sharing}; allowed: 0 (every frame its own) to 1 (the same for all).")
+    if sharing == 0:
+        return noise
+    generator = torch.Generator("cpu").manual_seed((seed * 1_000_003 - 1) % 2**63)
+    common = torch.randn(noise.shape[1:], generator=generator).to(noise)
+    return sharing**0.5 * common + (1 - sharing) ** 0.5 * noise
+
+
 def draw_noise(shape: tuple[int, ...], seed: int) -> Tensor:
     """Noise (T,c,h,w) float32, drawn on the CPU so that a seed means the same on every device.
 

@@ -22,7 +22,7 @@ from ..training.shards import write_whole
 from ..training.trainer import train
 from .reenactment import Case, cases, gaze, score
 
-SAMPLING = SamplingSettings(steps=8, guidance=1.0)
+SAMPLING = SamplingSettings(steps=8, guidance=1.0, shared_noise=1.0)
 Say = Callable[[str], None]
 
 

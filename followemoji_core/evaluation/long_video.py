@@ -17,7 +17,7 @@ from ..standalone import Studio
 from ..training.shards import write_whole
 from .reenactment import Case, box_error, cases, parts, psnr
 
-SETTINGS = SamplingSettings(steps=8, guidance=1.0)
+SETTINGS = SamplingSettings(steps=8, guidance=1.0, shared_noise=1.0)
 PROGRESSIVE = {"progressive, concat": "concat", "progressive, replace": "replace"}
 STRATEGIES = (*PROGRESSIVE, "gaussian", "uniform", "plain")
 MEASURES = ("box error", "PSNR", "seam ratio", "drift", "frames evaluated per frame", "seconds")

@@ -16,7 +16,7 @@ from ..training.shards import write_whole
 from ..types import AlignedMotion
 from .reenactment import Case, Scores, cases, flicker, gaze, score
 
-SETTINGS = SamplingSettings(steps=8, guidance=1.0)
+SETTINGS = SamplingSettings(steps=8, guidance=1.0, shared_noise=1.0)
 Say = Callable[[str], None]
 
 

@@ -29,8 +29,8 @@ class Batch:
     """n clips of k target frames each, clips first; pictures are RGB.
 
     portraits (n,H,W,3) uint8; portrait_latents (n,c,h,w) and latents (n*k,c,h,w), or None and `pictures`
-    (n*k,H,W,3) uint8 instead; landmark_images (n*k,H,W,3) uint8; masks (2,n*k,h,w) of expression and face; noise
-    like latents, empty where their shape is unknown; timesteps (n,); known (n*k,) bool; shown (n,) bool.
+    (n*k,H,W,3) uint8 instead; landmark_images (n*k,H,W,3) uint8; masks (2,n*k,h,w) of expression and face; timesteps
+    (n,); known (n*k,) bool; shown (n,) bool; shared (n,) bool: clips whose frames all get the same noise; seeds (n,).
     """
 
     portraits: Tensor
@@ -42,6 +42,7 @@ class Batch:
     timesteps: Tensor
     known: Tensor
     shown: Tensor
+    shared: Tensor
     seeds: Tensor
 
     def noise(self, like: Tensor) -> Tensor:
@@ -49,7 +50,8 @@ class Batch:
         per_clip = like.shape[0] // len(self.seeds)
         shape = (per_clip, *like.shape[1:])
         drawn = [torch.randn(shape, generator=torch.Generator().manual_seed(int(seed))) for seed in self.seeds]
-        return torch.cat(drawn).to(like)
+        pairs = zip(drawn, self.shared.tolist(), strict=True)
+        return torch.cat([noise[:1].expand_as(noise) if shared else noise for noise, shared in pairs]).to(like)
 
 
 class Batches:
@@ -84,6 +86,7 @@ class Batches:
             timesteps=tensors["timestep"],
             known=tensors["known"],
             shown=tensors["shown"],
+            shared=tensors["shared"],
             seeds=tensors["seed"],
         )
 
@@ -130,6 +133,7 @@ class Batches:
             "timestep": np.array([timestep]),
             "known": known,
             "shown": np.array([rng.random() >= settings.drop]),
+            "shared": np.array([rng.random() < settings.shared_noise]),
             "seed": np.array([seed]),
         }
         if latents:

@@ -45,6 +45,7 @@ class TrainSettings:
     optimizer: adamw, or muon, which brings small networks from nothing further in the same time.
     drop: share of the samples that see neither portrait nor image tokens, for guidance.
     covered: whether the denoiser's input is widened by covered latents and their mask (4.3).
+    shared_noise: share of the clips whose frames all get the same noise, for steadier sampling with such noise.
     expression_weight, face_weight: of the facial loss (4.2). high_noise: share of timesteps drawn from the last 150.
     """
 
@@ -70,6 +71,7 @@ class TrainSettings:
     ema: float = 0.9999
     drop: float = 0.1
     covered: bool = True
+    shared_noise: float = 0.0
     expression_weight: float = 0.5
     face_weight: float = 0.5
     expression_radius: float = 0.04

@@ -323,7 +323,7 @@ class Trainer:
             chosen = slice(clip * targets, (clip + 1) * targets)
             part = Part(batch.portraits[clip : clip + 1], encoded[0][clip : clip + 1], batch.landmark_images[chosen])
             tokens = encoded[2][clip : clip + 1] if encoded[2] is not None else None
-            made = make(networks, part, self.codec, tokens, SamplingSettings(_SAMPLE_STEPS, 1.0))
+            made = make(networks, part, self.codec, tokens, SamplingSettings(_SAMPLE_STEPS, 1.0, shared_noise=1.0))
             truth = self.codec.decode(latents[chosen])
             for index in range(min(targets, 4)):
                 row = (part.portrait[0], part.images[index], made[index], truth[index])

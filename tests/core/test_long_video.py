@@ -132,6 +132,11 @@ def test_options(job):
 def test_noise_belongs_to_the_frame():
     assert torch.equal(frame_noise(SHAPE, 5, [3, 9])[1], frame_noise(SHAPE, 5, [9])[0])
     assert not torch.equal(frame_noise(SHAPE, 5, [3]), frame_noise(SHAPE, 6, [3]))
+    one, two = frame_noise(SHAPE, 5, [3, 9], sharing=1.0)
+    assert torch.equal(one, two)
+    many = frame_noise((4, 32, 32), 5, range(20), sharing=0.5)
+    assert many.var() == pytest.approx(1, abs=0.05)
+    assert (many[0] * many[1]).mean() == pytest.approx(0.5, abs=0.05)
 
 
 def test_keys_and_old_jobs(tmp_path):

@@ -264,6 +264,8 @@ class Trainer:
 
     def _check_same(self, before: dict, path: Path) -> None:
         now = json.loads(json.dumps(plain(self.settings)))
+        # A setting that came later than the checkpoint had its default then.
+        before = json.loads(json.dumps(plain(TrainSettings(self.settings.stage, "", "")))) | before
         changed = [key for key in now if key not in _MAY_CHANGE and now[key] != before.get(key)]
         if changed:
             listed = ", ".join(f"{key} was {before.get(key)!r}, is {now[key]!r}" for key in changed)

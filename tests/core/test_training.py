@@ -83,17 +83,18 @@ def test_a_killed_run_ends_as_if_it_had_not_been(work):
 
 
 def test_two_processes_agree_with_one(work):
-    launcher = (sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes=2", "--num_machines=1")
-    launcher += ("--mixed_precision=no", "--dynamo_backend=no", "--main_process_port=0")
+    """Through torchrun: `accelerate launch --cpu` starts several processes with mpirun alone, else just one."""
+    launcher = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2")
     changes = ("steps=3", "learning_rate=1e-3", 'optimizer="adamw"', "ema=0.0", "threads=1")
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
     line = command(work, "out=two", "clips=2", *changes, launcher=launcher)
     two = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, env=env)
     assert two.returncode == 0, two.stderr[-3000:]
+    assert json.loads((work / "two" / "record.json").read_text())["processes"] == 2
     assert train(work, "out=one", "clips=4", *changes) == 0
     one, both = weights(work, "one", 3), weights(work, "two", 3)
     far = [float((one[key] - both[key]).abs().mean()) for key in one if one[key].is_floating_point()]
-    assert np.mean(far) < 2e-6 and max(far) < 1e-4  # three steps of 1e-3: a wrong gradient would be off by 1e-3
+    assert np.mean(far) < 1e-5 and max(far) < 2e-4  # a process on its own was seen 7e-4 away
 
 
 def test_mistakes_are_explained(work, tmp_path, capsys):

@@ -34,8 +34,9 @@ def test_it_runs_as_it_ships(both_servers):
     assert made.shape == (FRAMES, 128, 128, 3)
     untouched = box_error(true, np.broadcast_to(true.portrait, true.truth.shape))
     assert box_error(true, made) < 0.6 * untouched
-    # The person stays: the ground does not move, and the hair keeps its colour.
-    assert np.abs(made[:, :6, :6].astype(int) - true.portrait[:6, :6]).mean() < 10
+    # The ground stays what it is, in every frame.
+    ground = made[:, 4:20, 4:20].mean((1, 2)) - true.portrait[4:20, 4:20].mean((0, 1))
+    assert np.abs(ground).mean() < 15
 
 
 def test_drawn_motion_of_any_length(server):

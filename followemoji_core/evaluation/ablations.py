@@ -20,7 +20,7 @@ from ..training.sampling import Part, make
 from ..training.settings import TrainSettings
 from ..training.shards import write_whole
 from ..training.trainer import train
-from .reenactment import Case, cases, gaze, score
+from .reenactment import Case, cases, gaze_correlation, score
 
 SAMPLING = SamplingSettings(steps=8, guidance=1.0, shared_noise=1.0)
 Say = Callable[[str], None]
@@ -95,9 +95,7 @@ def _measure(networks: Networks, codec: Codec, settings: TrainSettings, row: Abl
         name: [_animate(networks, codec, settings, case, row.aligned) for case in part] for name, part in sets.items()
     }
     moving, still = score(sets["moving"], made["moving"]), score(sets["still"], made["still"])
-    pairs = [gaze(case, pictures) for case, pictures in zip(sets["looking"], made["looking"], strict=True)]
-    seen, true = (np.concatenate(part) for part in zip(*pairs, strict=True))
-    across, up = (float(np.corrcoef(seen[:, axis], true[:, axis])[0, 1]) for axis in (0, 1))
+    across, up = gaze_correlation(sets["looking"], made["looking"])
     values = (moving.ratio, still.ratio, moving.psnr, across, up, moving.identity["skin"] + moving.identity["hair"])
     return dict(zip(MEASURES, values, strict=True))
 

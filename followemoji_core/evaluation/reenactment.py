@@ -146,6 +146,13 @@ def gaze(case: Case, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.array(seen).reshape(-1, 2), np.array(true).reshape(-1, 2)
 
 
+def gaze_correlation(chosen: Sequence[Case], pictures: Sequence[np.ndarray]) -> tuple[float, float]:
+    """Of where pupils are seen and where they are, over all cases: horizontal and vertical."""
+    seen, true = (np.concatenate(part) for part in zip(*map(gaze, chosen, pictures), strict=True))
+    across, up = (float(np.corrcoef(seen[:, axis], true[:, axis])[0, 1]) for axis in (0, 1))
+    return across, up
+
+
 def flicker(pictures: np.ndarray) -> float:
     """Mean absolute change from frame to frame."""
     return float(np.abs(np.diff(pictures.astype(float), axis=0)).mean())

@@ -14,7 +14,7 @@ from ..animate import SamplingSettings
 from ..standalone import Studio
 from ..training.shards import write_whole
 from ..types import AlignedMotion
-from .reenactment import Case, Scores, cases, flicker, gaze, score
+from .reenactment import Case, cases, flicker, gaze_correlation, parts, score
 
 SETTINGS = SamplingSettings(steps=8, guidance=1.0, shared_noise=1.0)
 Say = Callable[[str], None]
@@ -56,7 +56,7 @@ def measure(studio: Studio, people: int = 24, say: Say = lambda line: None) -> d
     wrong = [animate(studio, case.portrait, other.aligned) for case, other in zip(moving, _next(moving), strict=True)]
     scores["model, landmarks of another motion, moving head"] = score(moving, wrong)
     seen = {"model": made["looking"], "truth": [case.truth for case in looking]}
-    gazes = {name: _correlation(looking, pictures) for name, pictures in seen.items()}
+    gazes = {name: gaze_correlation(looking, pictures) for name, pictures in seen.items()}
     alone = scores["autoencoder alone, moving head"]
     shaking = float(np.mean([flicker(pictures) for pictures in made["still"]]))
     rows = [
@@ -82,7 +82,6 @@ def animate(studio: Studio, portrait: np.ndarray, aligned: AlignedMotion) -> np.
 
 def recognised(chosen: Sequence[Case], made: Sequence[np.ndarray]) -> float:
     """Share of the videos that are nearest to their own person by the colours of skin, hair, brow, cloth, ground."""
-    from .reenactment import parts
 
     def colours(case: Case, pictures: np.ndarray) -> np.ndarray:
         return np.concatenate([values.mean(0) for values in parts(case, pictures).values()])
@@ -131,11 +130,6 @@ def write_report(report: dict, out: Path) -> str:
     return table
 
 
-def _correlation(chosen: Sequence[Case], pictures: Sequence[np.ndarray]) -> tuple[float, float]:
-    seen, true = (np.concatenate(part) for part in zip(*map(gaze, chosen, pictures), strict=True))
-    return tuple(float(np.corrcoef(seen[:, axis], true[:, axis])[0, 1]) for axis in (0, 1))
-
-
 def _still(case: Case) -> np.ndarray:
     return np.broadcast_to(case.portrait, case.truth.shape)
 
@@ -146,6 +140,3 @@ def _through(studio: Studio, pictures: np.ndarray) -> np.ndarray:
 
 def _next(chosen: Sequence[Case]) -> Sequence[Case]:
     return [*chosen[1:], chosen[0]]
-
-
-__all__ = ["Row", "Scores", "animate", "measure", "recognised", "write_report"]

@@ -16,12 +16,12 @@ from ..face.draw import draw_landmarks
 from ..face.masks import expression_mask, face_mask
 from ..face.opencv import opencv
 from ..face.topology import FACE_CONTOUR, PUPILS
+from ..model.config import LATENT_CELL
 from .covering import draw_known
 from .settings import TrainSettings
 from .shards import Clip, read_part
 
 _HIGH = 150  # timesteps at the noisy end from which `high_noise` draws
-_CELL = 8
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class Batches:
         target = read_part(clip, frames, pictures=not latents)
         source = read_part(clip, [portrait])
         # 2. What is drawn of the landmarks: images, and masks at latent resolution.
-        size, out = (clip.size, clip.size), (clip.size // _CELL, clip.size // _CELL)
+        size, out = (clip.size, clip.size), (clip.size // LATENT_CELL, clip.size // LATENT_CELL)
         images = [draw(points, clip.size, settings) for points in target["points"]]
         cv2 = opencv()
         masks = [

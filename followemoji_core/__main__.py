@@ -134,9 +134,7 @@ def _make_video(studio, portrait: np.ndarray, aligned: AlignedMotion, sound, opt
             bar.update(index - bar.n)
 
         latents = studio.animate(portrait, aligned, settings, on_window=on_window)
-    with _bar(len(aligned), "decoding") as bar:
-        count = write_video(options.out, bar(studio.frames(latents)), aligned.fps, sound)
-    _say(f"{options.out}: {count} frames at {aligned.fps:g} fps")
+    _decode(studio, latents, aligned, sound, options.out)
 
 
 def _make_long(studio, portrait: np.ndarray, aligned: AlignedMotion, sound, settings, options) -> None:
@@ -153,12 +151,16 @@ def _make_long(studio, portrait: np.ndarray, aligned: AlignedMotion, sound, sett
             bar.update(report.window * report.steps + report.step + 1 - bar.n)
 
         store = studio.animate_long(portrait, aligned, settings, long, folder, on_step)
-    with _bar(len(aligned), "decoding") as bar:
-        count = write_video(options.out, bar(studio.frames(store.latents)), aligned.fps, sound)
+    _decode(studio, store.latents, aligned, sound, options.out)
     store.forget()
     if not any(folder.iterdir()):
         folder.rmdir()
-    _say(f"{options.out}: {count} frames at {aligned.fps:g} fps")
+
+
+def _decode(studio, latents, aligned: AlignedMotion, sound, out: Path) -> None:
+    with _bar(len(aligned), "decoding") as bar:
+        count = write_video(out, bar(studio.frames(latents)), aligned.fps, sound)
+    _say(f"{out}: {count} frames at {aligned.fps:g} fps")
 
 
 def _inputs(options: argparse.Namespace) -> tuple[np.ndarray, FaceFrame, FaceMotion]:

@@ -1,4 +1,8 @@
 import io
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import av
 import numpy as np
@@ -25,6 +29,30 @@ def test_frames_in_frames_out(tmp_path):
     assert np.abs(np.array(levels) - 5 * np.arange(40)).max() < 3
     samples, rate = read_audio(Clip(path))
     assert rate == 44100 and samples.shape[1] / rate == pytest.approx(40 / 29.97, abs=0.06)
+
+
+_WRITE = """
+import sys, numpy as np
+from followemoji_core.media import write_video
+wave = np.sin(np.arange(64) / 5)
+noise = np.random.default_rng(0)
+frames = [
+    (127 + 90 * np.roll(wave, shift)[:, None, None] * wave[:, None] + noise.normal(0, 9, (64, 64, 3))).astype(np.uint8)
+    for shift in range(6)
+]
+write_video(sys.argv[1], frames, 25.0)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="MALLOC_PERTURB_ is glibc's")
+def test_the_same_frames_give_the_same_file(tmp_path):
+    """Whatever lies in fresh memory: the encoder must read nothing that it did not write."""
+    files = []
+    for fill in ("1", "170"):
+        files.append(tmp_path / f"{fill}.mp4")
+        variables = os.environ | {"MALLOC_PERTURB_": fill, "PYTHONPATH": str(Path(__file__).parents[2])}
+        subprocess.run([sys.executable, "-c", _WRITE, files[-1]], env=variables, check=True)
+    assert files[0].read_bytes() == files[1].read_bytes()
 
 
 def test_trim_and_memory_files(tmp_path):

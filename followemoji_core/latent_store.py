@@ -7,7 +7,6 @@ beside and moved into place, so two jobs of one name cannot harm each other, and
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import time
 from collections.abc import Iterable, Sequence
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor
 
 from .errors import OutputError
+from .files import written_whole
 
 _DAYS = 3  # after which a job that nobody came back to is forgotten
 
@@ -55,21 +55,16 @@ class LatentStore:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def _keep(self, frames: list[int]) -> None:
-        from safetensors import SafetensorError
         from safetensors.torch import save_file
 
         name = hashlib.sha256(repr(frames).encode()).hexdigest()[:24]
-        partial = self.folder / f"{name}.{os.getpid()}.partial"
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)  # another job of this name may have ended meanwhile
+        advice = (
+            f"Make room on that disk and run it again: it goes on from the {int(self.known.sum())} of "
+            f"{len(self.known)} frames that are done."
+        )
+        _make_folder(self.folder)  # another job of this name may have ended meanwhile
+        with written_whole(self.folder / f"{name}.safetensors", advice) as partial:
             save_file({"frames": torch.tensor(frames), "latents": self.latents[frames]}, partial)
-            os.replace(partial, self.folder / f"{name}.safetensors")
-        except (OSError, SafetensorError) as error:
-            partial.unlink(missing_ok=True)
-            raise OutputError(
-                f"A finished window could not be kept in {self.folder} ({error}). Make room on that disk and run it "
-                f"again: it goes on from the {int(self.known.sum())} of {len(self.known)} frames that are done."
-            ) from error
 
     def _recall(self) -> None:
         from safetensors import SafetensorError

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,6 +13,7 @@ from typing import IO
 import numpy as np
 
 from .errors import InputError
+from .files import written_whole
 
 log = logging.getLogger(__name__)
 Source = str | Path | IO[bytes]
@@ -157,12 +157,11 @@ def write_video(path: Path | str, frames: Iterable[np.ndarray], fps: float, audi
     import av
 
     path = Path(path)
-    partial = path.with_name(f".{path.stem}.partial{os.getpid()}.mp4")
     path.parent.mkdir(parents=True, exist_ok=True)
     rate = Fraction(fps).limit_denominator(100_000)
     count = 0
-    try:
-        with av.open(str(partial), "w", options={"movflags": "+faststart"}) as container:
+    with written_whole(path, "Check that the disk has room and that the folder can be written to.") as partial:
+        with av.open(str(partial), "w", format="mp4", options={"movflags": "+faststart"}) as container:
             # Without mbtree, whose assembly reads past its rows in pictures that are no multiple of 128 wide: the same
             # frames would not always give the same file (seen with MALLOC_PERTURB_ at 1 and 170).
             video = container.add_stream("libx264", rate=rate, options={"crf": "17", "x264-params": "mbtree=0"})
@@ -178,9 +177,6 @@ def write_video(path: Path | str, frames: Iterable[np.ndarray], fps: float, audi
             container.mux(video.encode(None))
             if sound is not None:
                 _write_sound(container, sound, audio, seconds=float(count / rate))
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
     return count
 
 

@@ -118,18 +118,22 @@ def _attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, heads: int) ->
 
 def put_on_device(patchers: list, frames: int, latent_shape: tuple[int, int, int], dtype: torch.dtype) -> None:
     """Make room and load, in one request. `frames` of latents go through the networks at once."""
+    management.load_models_gpu(patchers, memory_required=activations(frames, latent_shape, dtype))
+
+
+def activations(frames: int, latent_shape: tuple[int, int, int], dtype: torch.dtype) -> int:
+    """Bytes that the networks need for `frames` at once, beside themselves; an estimate."""
     _, h, w = latent_shape
-    management.load_models_gpu(patchers, memory_required=frames * h * w * dtype.itemsize * _BYTES_PER_CELL)
+    return frames * h * w * dtype.itemsize * _BYTES_PER_CELL
 
 
 def windows_at_once(latent_shape: tuple[int, int, int], model: LoadedModel, most: int):
     """frames of a window -> how many such windows the free memory holds, by the same estimate."""
-    _, h, w = latent_shape
     if model.device.type == "cpu":
         return lambda frames: 1  # nothing is gained there
 
     def at_once(frames: int) -> int:
-        each = frames * h * w * model.dtype.itemsize * _BYTES_PER_CELL
+        each = activations(frames, latent_shape, model.dtype)
         return max(1, min(most, int(management.get_free_memory(model.device) * 0.8 // each)))
 
     return at_once

@@ -17,7 +17,6 @@ from ..followemoji_core.animate import LandmarkFeatures, SamplingSettings, denoi
 from ..followemoji_core.animate_long import AUTO, LongSettings, denoise_long, plan_long
 from ..followemoji_core.diffusion.progressive import KEYFRAMES, ProgressivePlan
 from ..followemoji_core.diffusion.progressive_sampler import CARRIERS, WindowReport
-from ..followemoji_core.diffusion.schedule import SCHEDULERS
 from ..followemoji_core.diffusion.windows import STRATEGIES
 from ..followemoji_core.errors import InputError
 from ..followemoji_core.latent_store import LatentStore, job_key, sweep
@@ -25,7 +24,7 @@ from ..followemoji_core.media import write_video
 from ..followemoji_core.model.config import LATENT_SCALE
 from ..followemoji_core.plan_picture import draw_plan
 from . import host
-from .sockets import Aligned, Appearance, Model, advanced, schema
+from .sockets import Aligned, Appearance, Model, advanced, schema, solver_inputs, window_inputs
 
 PROGRESSIVE = "progressive"
 _DECODED_AT_ONCE = 8  # frames
@@ -52,24 +51,7 @@ class LongVideo(io.ComfyNode):
                     tooltip="The aligned motion, drawn when needed; or landmark images of your own.",
                 ),
                 io.Float.Input("fps", default=25.0, min=1.0, max=240.0, tooltip="Frames per second of the video."),
-                io.Int.Input(
-                    "seed",
-                    default=0,
-                    min=0,
-                    max=0xFFFFFFFFFFFFFFFF,
-                    control_after_generate=True,
-                    tooltip="Every frame has its own noise, whichever window makes it. Another seed starts afresh.",
-                ),
-                io.Int.Input("steps", default=30, min=1, max=1000, tooltip="Denoising steps; 30 as published."),
-                io.Float.Input(
-                    "guidance",
-                    default=3.5,
-                    min=0.0,
-                    max=30.0,
-                    step=0.1,
-                    tooltip="How strongly the portrait is insisted on; 3.5 as published, 1 for the small model.",
-                ),
-                io.Combo.Input("scheduler", options=list(SCHEDULERS), default="ddim", tooltip="The solver."),
+                *solver_inputs(),
                 io.Combo.Input(
                     "strategy",
                     options=[PROGRESSIVE, *STRATEGIES],
@@ -103,30 +85,7 @@ class LongVideo(io.ComfyNode):
                         tooltip="Further passes of each step with replace: smoother joints, as much slower. ddim only.",
                     )
                 ),
-                advanced(
-                    io.Int.Input(
-                        "window_length",
-                        default=16,
-                        min=3,
-                        max=32,
-                        tooltip="Frames that are made together, two of them known. 16 as trained.",
-                    )
-                ),
-                advanced(
-                    io.Int.Input(
-                        "overlap", default=4, min=0, max=31, tooltip="Frames that windows share, with gaussian alone."
-                    )
-                ),
-                advanced(
-                    io.Float.Input(
-                        "shared_noise",
-                        default=0.0,
-                        min=0.0,
-                        max=1.0,
-                        step=0.05,
-                        tooltip="How much of the noise all frames have in common; 1 for the small model.",
-                    )
-                ),
+                *window_inputs(shortest=3),
                 io.Audio.Input("audio", optional=True, tooltip="Sound of the video, cut to its length."),
             ],
             outputs=[io.Video.Output("video", display_name="video", tooltip="For Save Video.")],
@@ -187,15 +146,19 @@ class _Job:
         sweep(jobs, keep=(key,))
         self.store = LatentStore(plan.frame_count, appearance.latent_shape, jobs / key)
         done = int(self.store.known.sum())
+        length = settings.window_length
+        memory = host.activations(length * at_once(length), appearance.latent_shape, model.dtype)
+        memory += sum(patcher.model_size() for patcher in self._patchers) + self.store.latents.nbytes
         log.info(
-            "Long video: %d frames in %d windows on %d levels, %.2f frames evaluated per frame%s.",
+            "Long video: %d frames in %d windows on %d levels, %.2f frames evaluated per frame, about %d MiB%s.",
             plan.frame_count,
             len(plan.windows),
             len(plan.levels),
             plan.cost,
+            memory >> 20,
             f"; {done} frames are there from before" if done else "",
         )
-        progress = _JobProgress(model, plan, self.store, settings.steps)
+        progress = _JobProgress(model, plan, self.store, settings.steps, memory)
         denoise_long(
             model.denoiser.model, self._features(), appearance, settings, self.long, plan, self.store, at_once, progress
         )
@@ -232,13 +195,14 @@ class _JobProgress:
 
     _SLOTS = (6, 2)  # thumbnails across and down: the clip's timeline
 
-    def __init__(self, model: host.LoadedModel, plan: ProgressivePlan, store: LatentStore, steps: int):
+    def __init__(self, model: host.LoadedModel, plan: ProgressivePlan, store: LatentStore, steps: int, memory: int):
         self._preview, self._plan, self._store, self._steps = host.Preview(model), plan, store, steps
         self._bar = host.comfy.utils.ProgressBar(len(plan.windows) * steps)
         self._thumbnails: dict[int, Image.Image] = {}
         self._started: float | None = None
         self._steps_here = 0
-        self._show(f"{len(plan.windows)} windows, {plan.cost:.2f} frames evaluated per frame")
+        self._memory = f"about {memory >> 20} MiB"
+        self._show(f"{len(plan.windows)} windows, {plan.cost:.2f} frames evaluated per frame, {self._memory}")
 
     def __call__(self, report: WindowReport) -> None:
         host.management.throw_exception_if_processing_interrupted()
@@ -247,7 +211,7 @@ class _JobProgress:
         text = f"window {report.window + 1} of {report.windows}"
         if self._steps_here:  # the first step is not timed: it loads and warms up
             left = (time.monotonic() - self._started) / self._steps_here * (total - now)
-            text += f", about {round(left)} s left"
+            text += f", about {round(left)} s left, {self._memory}"
             if self._steps_here == 1 or report.step + 1 == report.steps:
                 log.info("Long video: %s.", text)
         self._steps_here += 1

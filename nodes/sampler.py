@@ -6,11 +6,10 @@ import torch
 from comfy_api.v0_0_2 import io
 
 from ..followemoji_core.animate import LandmarkFeatures, SamplingSettings, denoise, plan_job
-from ..followemoji_core.diffusion.schedule import SCHEDULERS
 from ..followemoji_core.diffusion.windows import STRATEGIES
 from ..followemoji_core.model.config import LATENT_SCALE
 from . import host
-from .sockets import Aligned, Appearance, Model, advanced, schema
+from .sockets import Aligned, Appearance, Model, schema, solver_inputs, window_inputs
 
 
 class SampleVideo(io.ComfyNode):
@@ -30,30 +29,7 @@ class SampleVideo(io.ComfyNode):
                     tooltip="The aligned motion, drawn when needed so that long clips take no memory; or landmark "
                     "images of your own.",
                 ),
-                io.Int.Input(
-                    "seed",
-                    default=0,
-                    min=0,
-                    max=0xFFFFFFFFFFFFFFFF,
-                    control_after_generate=True,
-                    tooltip="The same seed draws the same noise on any device; cards and precisions differ slightly.",
-                ),
-                io.Int.Input("steps", default=30, min=1, max=1000, tooltip="Denoising steps; 30 as published."),
-                io.Float.Input(
-                    "guidance",
-                    default=3.5,
-                    min=0.0,
-                    max=30.0,
-                    step=0.1,
-                    tooltip="How strongly the portrait is insisted on; 3.5 as published. 1 is twice as fast and "
-                    "softer.",
-                ),
-                io.Combo.Input(
-                    "scheduler",
-                    options=list(SCHEDULERS),
-                    default="ddim",
-                    tooltip="ddim is the published one. dpm++ 2m and unipc get along with 15 to 20 steps.",
-                ),
+                *solver_inputs(),
                 io.Combo.Input(
                     "windows",
                     options=list(STRATEGIES),
@@ -62,37 +38,7 @@ class SampleVideo(io.ComfyNode):
                     "uniform: the published default, with hard borders and a last window that runs on into the clip's "
                     "start.",
                 ),
-                advanced(
-                    io.Int.Input(
-                        "window_length",
-                        default=16,
-                        min=2,
-                        max=32,
-                        tooltip="Frames that are made together. 16 as trained; up to 32 for steadier motion and more "
-                        "memory.",
-                    )
-                ),
-                advanced(
-                    io.Int.Input(
-                        "overlap",
-                        default=4,
-                        min=0,
-                        max=31,
-                        tooltip="Frames that neighbouring windows share; less than the window length. More is "
-                        "smoother and slower.",
-                    )
-                ),
-                advanced(
-                    io.Float.Input(
-                        "shared_noise",
-                        default=0.0,
-                        min=0.0,
-                        max=1.0,
-                        step=0.05,
-                        tooltip="How much of the noise all frames have in common. 0 as published; 1 for the small "
-                        "model: what does not move keeps still.",
-                    )
-                ),
+                *window_inputs(shortest=2),
             ],
             outputs=[
                 io.Latent.Output("latent", display_name="latent", tooltip="One latent per frame, for VAE Decode.")

@@ -6,6 +6,8 @@ from dataclasses import fields
 
 from comfy_api.v0_0_2 import io
 
+from ..followemoji_core.diffusion.schedule import SCHEDULERS
+
 # What a wire carries: a `host.LoadedModel`, a core `FaceMotion`, `AlignedMotion`, `Appearance`.
 Model = io.Custom("FOLLOWEMOJI_MODEL")
 Motion = io.Custom("FOLLOWEMOJI_MOTION")
@@ -28,3 +30,69 @@ def advanced(widget: io.Input) -> io.Input:
     widget.optional = True
     widget.extra_dict = {**(widget.extra_dict or {}), "advanced": True}
     return widget
+
+
+def solver_inputs() -> list[io.Input]:
+    """seed, steps, guidance, scheduler: of every node that samples."""
+    return [
+        io.Int.Input(
+            "seed",
+            default=0,
+            min=0,
+            max=0xFFFFFFFFFFFFFFFF,
+            control_after_generate=True,
+            tooltip="The same seed draws the same noise on any device; cards and precisions differ slightly.",
+        ),
+        io.Int.Input("steps", default=30, min=1, max=1000, tooltip="Denoising steps; 30 as published."),
+        io.Float.Input(
+            "guidance",
+            default=3.5,
+            min=0.0,
+            max=30.0,
+            step=0.1,
+            tooltip="How strongly the portrait is insisted on; 3.5 as published. 1 is twice as fast and softer, and "
+            "right for the small model.",
+        ),
+        io.Combo.Input(
+            "scheduler",
+            options=list(SCHEDULERS),
+            default="ddim",
+            tooltip="ddim is the published one. dpm++ 2m and unipc get along with 15 to 20 steps.",
+        ),
+    ]
+
+
+def window_inputs(shortest: int) -> list[io.Input]:
+    """window_length, overlap, shared_noise: of every node that samples, folded away."""
+    return [
+        advanced(
+            io.Int.Input(
+                "window_length",
+                default=16,
+                min=shortest,
+                max=32,
+                tooltip="Frames that are made together. 16 as trained; up to 32 for steadier motion and more memory.",
+            )
+        ),
+        advanced(
+            io.Int.Input(
+                "overlap",
+                default=4,
+                min=0,
+                max=31,
+                tooltip="Frames that neighbouring windows share, with gaussian alone; less than the window length. "
+                "More is smoother and slower.",
+            )
+        ),
+        advanced(
+            io.Float.Input(
+                "shared_noise",
+                default=0.0,
+                min=0.0,
+                max=1.0,
+                step=0.05,
+                tooltip="How much of the noise all frames have in common. 0 as published; 1 for the small model: what "
+                "does not move keeps still.",
+            )
+        ),
+    ]

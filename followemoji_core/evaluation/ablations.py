@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +15,15 @@ import numpy as np
 import torch
 
 from ..animate import SamplingSettings
-from ..codec import Codec
+from ..codec import Codec, open_codec
+from ..errors import InputError
 from ..face.geometry import screen_points
+from ..files import write_whole
 from ..model.checkpoint import Networks, find_files, load_networks
 from ..training.batches import draw
 from ..training.sampling import Part, make
 from ..training.settings import TrainSettings
-from ..training.shards import write_whole
+from ..training.shards import find_clips
 from ..training.trainer import train
 from .reenactment import Case, cases, gaze_correlation, score
 
@@ -56,31 +61,62 @@ MEASURES = {
 
 
 def ablate(
-    base: TrainSettings, folder: Path, codec: Codec, seeds: int = 3, people: int = 16, say: Say = lambda line: None
+    base: TrainSettings,
+    folder: Path,
+    seeds: int = 3,
+    people: int = 16,
+    workers: int = 1,
+    say: Say = lambda line: None,
 ) -> dict[str, dict[str, tuple[float, float]]]:
-    """Row -> measure -> mean and standard deviation over the seeds. Runs that are finished are not trained again."""
-    found: dict[str, dict[str, list[float]]] = {row.name: {name: [] for name in MEASURES} for row in ABLATIONS}
-    sets = {name: list(cases(people, **kind)) for name, kind in _KINDS.items()}
-    for seed in range(seeds):
-        for row in ABLATIONS:
-            trained = row if row.aligned else FULL
-            settings = _settings(base, trained, seed)
-            last = folder / settings.out / f"checkpoint-{settings.steps:07d}.safetensors"
-            if not last.exists():
-                say(f"training: {trained.name}, seed {seed}")
-                train(settings, folder)
-            networks = load_networks(find_files(last), "cpu", torch.float32)
-            measured = _measure(networks, codec, settings, row, sets)
-            say(f"{row.name}, seed {seed}: " + ", ".join(f"{k} {v:.3f}" for k, v in measured.items()))
-            for name, value in measured.items():
-                found[row.name][name].append(value)
+    """Row -> measure -> mean and standard deviation over the seeds. What is finished is not done again.
+
+    workers: runs at once, each with its share of the cores: small networks hardly gain from several.
+    """
+    if not base.vae:
+        raise InputError("The settings name no autoencoder (vae = ...): results are pictures here.")
+    runs = [(row, seed) for seed in range(seeds) for row in ABLATIONS if row.aligned]
+    found: dict[str, list[dict[str, float]]] = {row.name: [] for row in ABLATIONS}
+    threads = max((os.cpu_count() or 1) // workers, 1)
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        jobs = [pool.submit(_run, replace(base, threads=threads), folder, *run, people) for run in runs]
+        try:
+            for (_, seed), job in zip(runs, jobs, strict=True):
+                for name, measured in job.result().items():
+                    say(f"{name}, seed {seed}: " + ", ".join(f"{what} {value:.3f}" for what, value in measured.items()))
+                    found[name].append(measured)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
     return {
-        row: {name: (float(np.mean(v)), float(np.std(v, ddof=1) if len(v) > 1 else 0)) for name, v in values.items()}
+        row: {
+            what: (float(np.mean(v)), float(np.std(v, ddof=1) if len(v) > 1 else 0))
+            for what in MEASURES
+            for v in [[measured[what] for measured in values]]
+        }
         for row, values in found.items()
     }
 
 
 _KINDS: dict[str, dict[str, bool]] = {"moving": {}, "still": {"still_head": True}, "looking": {"looking": True}}
+
+
+def _run(base: TrainSettings, folder: Path, trained: Ablation, seed: int, people: int) -> dict[str, dict[str, float]]:
+    """Train one row with one seed, and measure it; the full model also without alignment."""
+    settings = _settings(base, trained, seed)
+    torch.set_num_threads(settings.threads)
+    kept = folder / settings.out / f"measured-{settings.steps}-{people}.json"
+    if kept.exists():
+        return json.loads(kept.read_text("utf-8"))
+    last = folder / settings.out / f"checkpoint-{settings.steps:07d}.safetensors"
+    if not last.exists():
+        train(settings, folder)
+    networks, codec = load_networks(find_files(last), "cpu", torch.float32), open_codec(folder / settings.vae)
+    size = find_clips(folder / settings.data)[0].size
+    sets = {name: list(cases(people, size=size, **kind)) for name, kind in _KINDS.items()}
+    rows = [trained, *(row for row in ABLATIONS if trained == FULL and not row.aligned)]
+    measured = {row.name: _measure(networks, codec, settings, row, sets) for row in rows}
+    write_whole(kept, json.dumps(measured, indent=1))
+    return measured
 
 
 def _settings(base: TrainSettings, row: Ablation, seed: int) -> TrainSettings:

@@ -13,12 +13,16 @@ import numpy as np
 from ..animate import SamplingSettings
 from ..animate_long import LongSettings, plan_long
 from ..diffusion.windows import plan_windows
+from ..files import write_whole
 from ..standalone import Studio
-from ..training.shards import write_whole
 from .reenactment import Case, box_error, cases, parts, psnr
 
 SETTINGS = SamplingSettings(steps=8, guidance=1.0, shared_noise=1.0)
-PROGRESSIVE = {"progressive, concat": "concat", "progressive, replace": "replace"}
+PROGRESSIVE = {
+    "progressive, concat": LongSettings(carrier="concat"),
+    "progressive, concat, keyframes by motion": LongSettings("motion", "concat"),
+    "progressive, replace": LongSettings(carrier="replace"),
+}
 STRATEGIES = (*PROGRESSIVE, "gaussian", "uniform", "plain")
 MEASURES = ("box error", "PSNR", "seam ratio", "drift", "frames evaluated per frame", "seconds")
 Say = Callable[[str], None]
@@ -52,7 +56,7 @@ def make(studio: Studio, case: Case, strategy: str, folder: Path | None = None) 
     started = time.monotonic()
     count = len(case.aligned)
     if strategy in PROGRESSIVE:
-        long = LongSettings(carrier=PROGRESSIVE[strategy])
+        long = PROGRESSIVE[strategy]
         config, seen = studio.networks.denoiser.config, studio.see(case.portrait)
         plan = plan_long(config, seen, case.aligned, case.aligned.size, SETTINGS, long)
         borders = frozenset(frame for window in plan.levels[-1] for frame in (window.frames[0], window.frames[-1]))

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from ..animate import SamplingSettings
+from ..files import write_whole
 from ..standalone import Studio
-from ..training.shards import write_whole
 from ..types import AlignedMotion
 from .reenactment import Case, cases, flicker, gaze_correlation, parts, score
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import math
 import os
-import secrets
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import InputError, MotionFileError
+from ..files import written_whole
 from ..types import BLENDSHAPES, LANDMARKS, MESH_LANDMARKS, FaceMotion
 from .template import NPY_MAGIC, read_template
 
@@ -35,17 +35,8 @@ def save_motion(path: str | os.PathLike[str], motion: FaceMotion) -> None:
     width, height = (int(side) for side in motion.size)
     metadata = {"format": FORMAT, "version": str(VERSION), "fps": repr(float(motion.fps))}
     metadata["size"] = json.dumps([width, height])
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        temporary.write_bytes(save(arrays, metadata))
-        os.replace(temporary, path)
-    except OSError as error:
-        raise MotionFileError(
-            f"Motion file {path} cannot be written: {error.strerror}. Check that its folder exists and has room."
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with written_whole(Path(path), "Check that the folder exists and has room.") as partial:
+        partial.write_bytes(save(arrays, metadata))
 
 
 def load_motion(path: str | os.PathLike[str], fps: float | None = None) -> FaceMotion:

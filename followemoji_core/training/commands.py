@@ -69,6 +69,7 @@ def add_commands(command: Command) -> None:
     ablations.add_argument("--out", type=Path, default=Path("out/ablations"), help="folder for the table")
     ablations.add_argument("--seeds", type=int, default=3, help="runs of every row")
     ablations.add_argument("--people", type=int, default=16, help="held-out people")
+    ablations.add_argument("--workers", type=int, default=1, help="runs at once, which share the cores")
 
     long = command("long-video", _long_video, "Measure the strategies for long clips on drawn people.")
     long.add_argument("--out", type=Path, default=Path("out/long_video"), help="folder for table, numbers and plot")
@@ -132,8 +133,8 @@ def _autoencoder(options: argparse.Namespace) -> None:
     from safetensors.torch import save_file
 
     from ..codec import open_codec
+    from ..files import write_whole
     from .settings import read_file, read_table
-    from .shards import write_whole
     from .train_autoencoder import AutoencoderSettings, train_autoencoder
 
     settings = read_table(AutoencoderSettings, read_file(options.settings), options.settings.name)
@@ -187,13 +188,11 @@ def _targets(options: argparse.Namespace) -> None:
 
 
 def _ablations(options: argparse.Namespace) -> None:
-    from ..codec import open_codec
     from ..evaluation.ablations import ablate, write_table
     from .settings import load_settings
 
-    settings, folder = load_settings(options.settings), options.settings.parent
-    codec = open_codec(folder / settings.vae)
-    result = ablate(settings, folder, codec, options.seeds, options.people, _say)
+    settings = load_settings(options.settings)
+    result = ablate(settings, options.settings.parent, options.seeds, options.people, options.workers, _say)
     _say(write_table(result, options.out, options.seeds))
 
 

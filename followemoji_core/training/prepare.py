@@ -22,9 +22,10 @@ from ..face.crop import resize
 from ..face.detector import FaceDetector
 from ..face.geometry import screen_points
 from ..face.opencv import opencv
+from ..files import write_whole
 from ..media import Clip, clip_info, read_frames
 from ..types import FaceFrame
-from .shards import save_clip, write_whole
+from .shards import save_clip
 
 VIDEOS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
 _THUMB = (32, 32)

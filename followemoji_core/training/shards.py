@@ -7,15 +7,15 @@ images: compressed pictures end to end, `offsets` (T+1,) int64; points (T,478,2)
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError, OutputError
+from ..errors import InputError
 from ..face.opencv import opencv
+from ..files import write_whole
 
 FORMAT = "followemoji.clip"
 
@@ -41,23 +41,6 @@ def save_clip(file: Path, images: Sequence[np.ndarray], points: np.ndarray, abou
         **more,
     }
     write_whole(file, save(arrays, {"format": FORMAT, "version": "1", **about}))
-
-
-def write_whole(path: Path, content: bytes | str) -> None:
-    """Beside it first, so that whoever looks finds the old file or the new one, never half of one."""
-    temporary = path.with_name(f"{path.name}.partial")
-    try:
-        if isinstance(content, bytes):
-            temporary.write_bytes(content)
-        else:
-            temporary.write_text(content, "utf-8")
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise OutputError(
-            f"{path} could not be written ({error.strerror}). What was written before is kept: make room, or choose "
-            f"another folder, and run the same command again."
-        ) from error
 
 
 def find_clips(folder: Path) -> list[Clip]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -25,13 +24,14 @@ from ..animate import SamplingSettings
 from ..codec import open_codec
 from ..errors import CheckpointError, InputError, MissingDependencyError, OutputError
 from ..face.opencv import opencv
+from ..files import write_whole, written_whole
 from ..model.checkpoint import OWN_ENCODER, Networks, save_networks
 from ..model.denoiser import Denoiser
 from .batches import Batch, Batches
 from .muon import Muon
 from .sampling import Part, make
 from .settings import TrainSettings, plain
-from .shards import find_clips, write_whole
+from .shards import find_clips
 from .trainee import build_trainee
 
 _MAY_CHANGE = ("steps", "save_every", "keep", "log_every", "sample_every", "threads", "data", "out", "initial")
@@ -173,6 +173,9 @@ class Trainer:
             (self.out / "samples").mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(f"{self.out} cannot be made ({error.strerror}). Choose another `out`.") from error
+        if self.leads:
+            for half in self.out.glob(".*.partial"):  # of a run that was killed while it wrote
+                half.unlink()
 
     def _checkpoint(self, step: int) -> Path:
         return self.out / f"checkpoint-{step:07d}.safetensors"
@@ -195,8 +198,11 @@ class Trainer:
         tensors = {name: value.contiguous().cpu() for name, value in tensors.items()}
         about = {"step": str(self.step), "seconds": repr(self.seconds), "settings": json.dumps(plain(self.settings))}
         about["record"] = json.dumps(self.record)
-        self._write(self._checkpoint(self.step), lambda path: save_networks(path, self._averaged()))
-        self._write(self._state(self.step), lambda path: save_file(tensors, path, about))
+        advice = "The checkpoints before are kept: make room, and run the same command to go on from them."
+        with written_whole(self._checkpoint(self.step), advice) as partial:
+            save_networks(partial, self._averaged())
+        with written_whole(self._state(self.step), advice) as partial:
+            save_file(tensors, partial, about)
         record = {
             "settings": plain(self.settings),
             "steps": self.step,
@@ -208,21 +214,6 @@ class Trainer:
         for kind in ("checkpoint", "state"):
             for old in sorted(self.out.glob(f"{kind}-*.safetensors"))[: -self.settings.keep]:
                 old.unlink()
-
-    def _write(self, path: Path, write: Callable[[Path], None]) -> None:
-        """Whole, or not at all: a full disk keeps the checkpoints before."""
-        from safetensors import SafetensorError
-
-        partial = path.with_name(path.name + ".partial")
-        try:
-            write(partial)
-            os.replace(partial, path)
-        except (OSError, SafetensorError) as error:
-            partial.unlink(missing_ok=True)
-            raise OutputError(
-                f"{path} could not be written ({error}). The checkpoints before are kept: make room, and run the same "
-                f"command to go on from them."
-            ) from error
 
     def _averaged(self) -> Networks:
         """The networks as they are used: averaged, and with temporal layers in every stage."""

@@ -8,11 +8,12 @@ import sys
 from pathlib import Path
 
 CORE = Path(__file__).resolve().parents[2] / "followemoji_core"
-GROUND = {"types", "errors"}
+GROUND = {"types", "errors", "files"}
 # Room -> rooms of the core that it may enter; `media` and `demo` are side rooms of the walk.
 MAY_ENTER = {
     "types": set(),
     "errors": set(),
+    "files": {"errors"},
     "face": GROUND,
     "model": GROUND,
     "diffusion": GROUND,

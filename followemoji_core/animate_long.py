@@ -47,7 +47,13 @@ def plan_long(
 ) -> ProgressivePlan:
     """The plan of a job, or the error that it would run into; quick, so that it can come before any loading."""
     check_job(config, appearance, size, settings, settings.window_length)
-    if choose_carrier(config, appearance, long) == "concat" and config.in_channels == config.out_channels:
+    carrier = choose_carrier(config, appearance, long)
+    if carrier == "replace" and long.resampling and settings.scheduler != "ddim":
+        raise InputError(
+            f"Resampling goes back a step, which {settings.scheduler} cannot. Set the scheduler to ddim, or resampling "
+            f"to 0."
+        )
+    if carrier == "concat" and config.in_channels == config.out_channels:
         raise InputError(
             'This checkpoint was not trained with covered latents: it cannot be told of known frames by "concat". '
             'Set the carrier to "replace", or to "auto".'
@@ -78,16 +84,22 @@ def denoise_long(
     store: LatentStore,
     at_once: Callable[[int], int] = lambda frames: 1,
     on_step: Callable[[WindowReport], None] = lambda report: None,
+    check: Callable[[], None] = lambda: None,
 ) -> None:
-    """Fill the store with clean latents, scaled, of every frame; `landmarks` holds device and dtype."""
+    """Fill the store with clean latents, scaled, of every frame; `landmarks` holds device and dtype.
+
+    check: runs before every pass through the denoiser, several to a step, and may raise.
+    """
     device, dtype = landmarks.device, landmarks.dtype
     appearance = appearance.to(device, dtype)
 
     def conditional(latents: Tensor, timestep: Tensor, features: Tensor, clips: int, known: Tensor | None) -> Tensor:
+        check()
         tokens = appearance.tokens.expand(clips, -1, -1)
         return denoiser(latents, timestep, features, tokens, appearance.features, clips, known)
 
     def unconditional(latents: Tensor, timestep: Tensor, features: Tensor, clips: int, known: Tensor | None) -> Tensor:
+        check()
         return denoiser(latents, timestep, features, None, None, clips, known)
 
     predict_window = guided(conditional, unconditional, settings.guidance)

@@ -62,9 +62,15 @@ class LatentStore:
             f"Make room on that disk and run it again: it goes on from the {int(self.known.sum())} of "
             f"{len(self.known)} frames that are done."
         )
-        _make_folder(self.folder)  # another job of this name may have ended meanwhile
-        with written_whole(self.folder / f"{name}.safetensors", advice) as partial:
-            save_file({"frames": torch.tensor(frames), "latents": self.latents[frames]}, partial)
+        for again in (False, True):
+            _make_folder(self.folder)
+            try:
+                with written_whole(self.folder / f"{name}.safetensors", advice) as partial:
+                    save_file({"frames": torch.tensor(frames), "latents": self.latents[frames]}, partial)
+                return
+            except OutputError:
+                if again or self.folder.exists():  # else another job of this name ended meanwhile
+                    raise
 
     def _recall(self) -> None:
         from safetensors import SafetensorError
@@ -90,14 +96,15 @@ def job_key(*parts: Any) -> str:
 
 def _add(digest, part: Any) -> None:
     if isinstance(part, Tensor):
-        part = part.detach().cpu().contiguous().view(torch.uint8).numpy() if part.numel() else b""
+        part = part.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
     if isinstance(part, (tuple, list)):
         digest.update(b"(")
         for entry in part:
             _add(digest, entry)
         digest.update(b")")
     elif hasattr(part, "tobytes"):
-        digest.update(repr((part.shape, str(part.dtype))).encode() + part.tobytes())
+        digest.update(repr((part.shape, str(part.dtype))).encode())
+        digest.update(part if part.flags.c_contiguous else part.copy())
     else:
         digest.update(repr(part).encode() + b";")
 

@@ -81,11 +81,11 @@ def read_frames(clip: Clip, check: Callable[[], None] = lambda: None) -> Iterato
         first, last = (int(time / stream.time_base) for time in (clip.start, clip.start + clip.duration))
         if first:
             container.seek(first, stream=stream)
-        for packet in container.demux(stream):
+        for packet in _packets(container, stream, clip.name):
             check()
             try:
                 frames = packet.decode()
-            except av.InvalidDataError:
+            except av.FFmpegError:
                 damaged += 1
                 continue
             for frame in frames:
@@ -101,6 +101,16 @@ def read_frames(clip: Clip, check: Callable[[], None] = lambda: None) -> Iterato
         log.warning("%s: %d damaged packets are left out.", clip.name, damaged)
     if not count:
         raise InputError(f"{clip.name} has no frame that can be decoded. Re-encode it, or check its trim settings.")
+
+
+def _packets(container, stream, name: str) -> Iterator:
+    """Up to where the file can be read."""
+    import av
+
+    try:
+        yield from container.demux(stream)
+    except av.FFmpegError as error:
+        log.warning("%s cannot be read to its end (%s).", name, error)
 
 
 def read_audio(clip: Clip, check: Callable[[], None] = lambda: None) -> tuple[np.ndarray, int] | None:

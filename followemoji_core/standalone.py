@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from . import __version__
 from .animate import Appearance, LandmarkFeatures, SamplingSettings, denoise, read_appearance
 from .animate_long import LongSettings, denoise_long, plan_long
 from .codec import Codec, fill, open_codec
@@ -37,6 +38,7 @@ class Studio:
     clip: torch.nn.Module | None
     device: torch.device
     dtype: torch.dtype
+    identity: tuple = ()  # what the networks' files are known by
 
     @torch.no_grad()
     def see(self, portrait: np.ndarray) -> Appearance:
@@ -67,8 +69,8 @@ class Studio:
         """Clips of any length: finished windows are kept under `folder`, where the same job finds them again."""
         appearance = self.see(portrait)
         plan = plan_long(self.networks.denoiser.config, appearance, motion, motion.size, settings, long)
-        some = next(self.networks.denoiser.parameters()).detach().float().cpu()
-        key = job_key(vars(settings), vars(long), motion.points, appearance.tokens, *appearance.features.maps, some)
+        made_by = (__version__, self.identity, str(self.dtype))
+        key = job_key(made_by, vars(settings), vars(long), motion.points, appearance.tokens, *appearance.features.maps)
         store = LatentStore(len(motion), appearance.latent_shape, folder and folder / key)
         landmarks = LandmarkFeatures(self.networks.landmark_encoder, motion, motion.size, self.device, self.dtype)
         denoise_long(self.networks.denoiser, landmarks, appearance, settings, long, plan, store, on_step=on_step)
@@ -87,12 +89,13 @@ def open_studio(
 
     weights, vae: files (weights: or a folder) to take instead of followemoji/ and vae/sd-vae-ft-mse.safetensors.
     """
-    networks = load_networks(find_files(weights or models / "followemoji"), device, dtype)
+    files = find_files(weights or models / "followemoji")
+    networks = load_networks(files, device, dtype)
     codec = open_codec(vae or models / VAE_FILE).to(device, dtype)
     clip = None
     if networks.image_encoder is None:
         clip = load_clip(models / CLIP_FILE).eval().to(device, dtype)
-    return Studio(networks, codec, clip, torch.device(device), dtype)
+    return Studio(networks, codec, clip, torch.device(device), dtype, files.identity)
 
 
 def small_studio(device: str = "cpu", dtype: torch.dtype = torch.float32) -> Studio:

@@ -29,7 +29,7 @@ class DrawnPortrait(io.ComfyNode):
                     default=20000007,
                     min=0,
                     max=0x7FFFFFFF,
-                    tooltip="Every number is another person. The small model has seen those below 2000.",
+                    tooltip="Every number is another person. The small model has seen 0 to 3199 and 100000 to 100399.",
                 ),
                 io.Combo.Input("style", options=[_OWN, *STYLES], default=_OWN, tooltip="How the person is drawn."),
                 io.Int.Input(

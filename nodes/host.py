@@ -76,8 +76,6 @@ class OwnImageEncoder:
 def load_model(files: CheckpointFiles, precision: str) -> LoadedModel:
     """The networks in ComfyUI's hands, not yet on the device. `precision`: a key of PRECISIONS."""
     weights = prepare_all(files, _read)
-    named = [path for path in vars(files).values() if path is not None]
-    identity = tuple((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in named)
     device = management.get_torch_device()
     count = sum(tensor.numel() for part in weights.values() for tensor in part.state.values())
     stored = next(iter(weights["denoiser"].state.values())).dtype
@@ -90,7 +88,7 @@ def load_model(files: CheckpointFiles, precision: str) -> LoadedModel:
         patchers[part] = _patcher(part_weights, dtype, compute, device)
         progress.update(1)
     latent_rgb = latent_table(files.denoiser)
-    return LoadedModel(**patchers, dtype=compute, latent_rgb=latent_rgb, identity=(*identity, str(dtype)))
+    return LoadedModel(**patchers, dtype=compute, latent_rgb=latent_rgb, identity=(*files.identity, str(dtype)))
 
 
 def _read(path: Path) -> dict[str, torch.Tensor]:

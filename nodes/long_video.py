@@ -18,7 +18,6 @@ from ..followemoji_core.animate_long import AUTO, LongSettings, denoise_long, pl
 from ..followemoji_core.diffusion.progressive import KEYFRAMES, ProgressivePlan
 from ..followemoji_core.diffusion.progressive_sampler import CARRIERS, WindowReport
 from ..followemoji_core.diffusion.windows import STRATEGIES
-from ..followemoji_core.errors import InputError
 from ..followemoji_core.latent_store import LatentStore, job_key, sweep
 from ..followemoji_core.media import write_video
 from ..followemoji_core.model.config import LATENT_SCALE
@@ -116,8 +115,6 @@ class LongVideo(io.ComfyNode):
         windows = "gaussian" if progressive else strategy
         settings = SamplingSettings(steps, guidance, scheduler, seed, windows, window_length, overlap, shared_noise)
         long = LongSettings(keyframes, known_frames, resampling)
-        if resampling and scheduler != "ddim":
-            raise InputError(f"Resampling goes back a step, which {scheduler} cannot. Set the scheduler to ddim.")
         size = host.landmark_size(landmarks)
         landmarks = landmarks if not isinstance(landmarks, torch.Tensor) else landmarks[..., :3]
         job = _Job(appearance, model, landmarks, size, settings, long)
@@ -160,7 +157,16 @@ class _Job:
         )
         progress = _JobProgress(model, plan, self.store, settings.steps, memory)
         denoise_long(
-            model.denoiser.model, self._features(), appearance, settings, self.long, plan, self.store, at_once, progress
+            model.denoiser.model,
+            self._features(),
+            appearance,
+            settings,
+            self.long,
+            plan,
+            self.store,
+            at_once,
+            progress,
+            host.management.throw_exception_if_processing_interrupted,
         )
         return self.store.latents
 
@@ -199,32 +205,39 @@ class _JobProgress:
         self._preview, self._plan, self._store, self._steps = host.Preview(model), plan, store, steps
         self._bar = host.comfy.utils.ProgressBar(len(plan.windows) * steps)
         self._thumbnails: dict[int, Image.Image] = {}
+        self._away: dict[int, float] = {}  # of each thumbnail's frame, from the middle of its place
         self._started: float | None = None
-        self._steps_here = 0
+        self._timed = 0  # window-steps
         self._memory = f"about {memory >> 20} MiB"
         self._show(f"{len(plan.windows)} windows, {plan.cost:.2f} frames evaluated per frame, {self._memory}")
 
     def __call__(self, report: WindowReport) -> None:
-        host.management.throw_exception_if_processing_interrupted()
-        total, now = report.windows * report.steps, report.window * report.steps + report.step + 1
-        self._started = self._started or time.monotonic()
-        text = f"window {report.window + 1} of {report.windows}"
-        if self._steps_here:  # the first step is not timed: it loads and warms up
-            left = (time.monotonic() - self._started) / self._steps_here * (total - now)
+        total = report.windows * report.steps
+        now = report.window * report.steps + (report.step + 1) * report.together
+        text = f"window {report.window + report.together} of {report.windows}"
+        if self._started is None:  # the first step is not timed: it loads and warms up
+            self._started = time.monotonic()
+        else:
+            self._timed += report.together
+            left = (time.monotonic() - self._started) / self._timed * (total - now)
             text += f", about {round(left)} s left, {self._memory}"
-            if self._steps_here == 1 or report.step + 1 == report.steps:
+            if self._timed == report.together or report.step + 1 == report.steps:
                 log.info("Long video: %s.", text)
-        self._steps_here += 1
         self._collect(report)
         self._show(text, now)
 
     def _collect(self, report: WindowReport) -> None:
-        """Keep the frame nearest to the middle of each place of the sheet."""
+        """Each place of the sheet shows the frame that is nearest to its middle, of all that were seen."""
         slots = self._SLOTS[0] * self._SLOTS[1]
         share = self._plan.frame_count / slots
-        for frame, latent in zip(report.frames, report.clean, strict=True):
+        nearest: dict[int, int] = {}  # place -> index in the report
+        for index, frame in enumerate(report.frames):
             slot = min(int(frame / share), slots - 1)
-            if abs(frame - (slot + 0.5) * share) <= max(share / 2, 1) and (picture := self._preview.picture(latent)):
+            away = abs(frame - (slot + 0.5) * share)
+            if away <= self._away.get(slot, share):
+                self._away[slot], nearest[slot] = away, index
+        for slot, index in nearest.items():
+            if picture := self._preview.picture(report.clean[index]):
                 self._thumbnails[slot] = picture
 
     def _show(self, text: str, now: int = 0) -> None:

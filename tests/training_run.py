@@ -29,6 +29,7 @@ threads = 2
 channels = [32, 32]
 attention = [true, false]
 heads = 2
+groups = 16
 places = 8
 queries = 4
 query_layers = 1

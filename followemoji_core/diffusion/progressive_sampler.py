@@ -33,11 +33,12 @@ class Store(Protocol):
 
 @dataclass(frozen=True)
 class WindowReport:
-    """What a caller learns after each step: how far windows and steps are, and the windows' clean estimates (n,c,h,w)
-    of `frames`."""
+    """What a caller learns after each step: how many windows are finished, of how many, how many are made together at
+    this moment and how far they are, and their clean estimates (n,c,h,w) of `frames`."""
 
     window: int
     windows: int
+    together: int
     step: int
     steps: int
     frames: list[int]
@@ -92,8 +93,7 @@ class ProgressiveSampler:
             missing = [window for window in level if not store.has(window.made)]
             done += len(level) - len(missing)
             for batch in self._batches(missing):
-                self._make(batch, store, done, total)
-                done += len(batch)
+                done = self._make_some(batch, store, done, total)
 
     def _batches(self, windows: list[ProgressiveWindow]) -> Iterator[list[ProgressiveWindow]]:
         """Windows of one length, as many as may be made together."""
@@ -103,6 +103,19 @@ class ProgressiveSampler:
         for length, group in by_length.items():
             size = max(self.at_once(length), 1)
             yield from (group[start : start + size] for start in range(0, len(group), size))
+
+    def _make_some(self, batch: list[ProgressiveWindow], store: Store, done: int, total: int) -> int:
+        """All of them together, or, where the memory does not do, in halves; returns how many are done then."""
+        try:
+            self._make(batch, store, done, total)
+            return done + len(batch)
+        except torch.cuda.OutOfMemoryError:
+            if len(batch) == 1:
+                raise
+        # Out of the block: the exception held on to what the attempt had made.
+        middle = len(batch) // 2
+        done = self._make_some(batch[:middle], store, done, total)
+        return self._make_some(batch[middle:], store, done, total)
 
     def _make(self, batch: list[ProgressiveWindow], store: Store, done: int, total: int) -> None:
         frames = [frame for window in batch for frame in window.frames]
@@ -134,7 +147,7 @@ class ProgressiveSampler:
                 estimate = result.prev_sample if estimate is None else estimate
                 # Again: back to this step's noise, now that the frames have seen each other.
                 latents = _noised(scheduler, estimate, noise, timestep) if again else result.prev_sample
-            self.on_step(WindowReport(done, total, step, self.steps, frames, estimate))
+            self.on_step(WindowReport(done, total, clips, step, self.steps, frames, estimate))
         # 3. What was made.
         for number, window in enumerate(batch):
             own = latents[number * length : (number + 1) * length]

@@ -104,18 +104,16 @@ def _run(base: TrainSettings, folder: Path, trained: Ablation, seed: int, people
     """Train one row with one seed, and measure it; the full model also without alignment."""
     settings = _settings(base, trained, seed)
     torch.set_num_threads(settings.threads)
-    kept = folder / settings.out / f"measured-{settings.steps}-{people}.json"
-    if kept.exists():
-        return json.loads(kept.read_text("utf-8"))
-    last = folder / settings.out / f"checkpoint-{settings.steps:07d}.safetensors"
-    if not last.exists():
-        train(settings, folder)
+    last = train(settings, folder)  # at once where it is trained; an error where that was with other settings
+    kept, now = folder / settings.out / "measured.json", {"steps": settings.steps, "people": people}
+    if kept.exists() and (before := json.loads(kept.read_text("utf-8")))["of"] == now:
+        return before["rows"]
     networks, codec = load_networks(find_files(last), "cpu", torch.float32), open_codec(folder / settings.vae)
     size = find_clips(folder / settings.data)[0].size
     sets = {name: list(cases(people, size=size, **kind)) for name, kind in _KINDS.items()}
     rows = [trained, *(row for row in ABLATIONS if trained == FULL and not row.aligned)]
     measured = {row.name: _measure(networks, codec, settings, row, sets) for row in rows}
-    write_whole(kept, json.dumps(measured, indent=1))
+    write_whole(kept, json.dumps({"of": now, "rows": measured}, indent=1))
     return measured
 
 

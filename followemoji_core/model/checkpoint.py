@@ -26,7 +26,7 @@ from .image_encoder import ImageEncoder
 from .landmark_encoder import LandmarkEncoder
 from .ops import TORCH, Ops
 from .temporal import sinusoids
-from .unet import PUBLISHED_HEADS
+from .unet import NUMBERS
 
 log = logging.getLogger(__name__)
 State = dict[str, Tensor]
@@ -62,6 +62,12 @@ class CheckpointFiles:
     clip_fc: Path | None = None
     base_unet: Path | None = None
     motion_module: Path | None = None
+
+    @property
+    def identity(self) -> tuple[tuple[str, int, int], ...]:
+        """What the weights are known by without reading them: name, size and time of each file."""
+        named = [path for path in vars(self).values() if path is not None]
+        return tuple((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in named)
 
 
 @dataclass(frozen=True)
@@ -189,7 +195,7 @@ def read_config(part: str, state: State) -> Config:
         context_width=context_width,
         queries=queries,
         query_layers=count("q_former.layers.{}.norm1.weight") or 4,
-        heads=int(state["heads"]) if "heads" in state else PUBLISHED_HEADS,
+        **{name: int(state.get(name, published)) for name, published in NUMBERS.items()},
         places=state["places"].shape[-1] if "places" in state else 0,
         positions=(_POSITIONS if table is None else table.shape[1]) if part == "denoiser" else 0,
     )

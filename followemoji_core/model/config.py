@@ -19,7 +19,7 @@ class UNetConfig:
     positions: int = 32  # longest window of the motion modules, in frames; 0: no motion modules
     queries: int = 0  # tokens that the Q-Former makes; 0: the released linear clip_fc instead
     query_layers: int = 4
-    heads: int = 8  # in a file as a number of its own, where it is not 8
+    heads: int = 8  # these two stand in a file as numbers of their own, where they are not as published
     groups: int = 32
     places: int = 0  # side of a learned table of places, added after conv_in; 0: none, as published
 

@@ -14,7 +14,7 @@ from .config import UNetConfig
 from .image_projector import QFormer
 from .ops import Ops
 
-PUBLISHED_HEADS = 8
+NUMBERS = {"heads": 8, "groups": 32}  # as published; a file that differs says so, since no shape tells
 
 
 def timestep_sinusoids(timestep: Tensor, width: int) -> Tensor:
@@ -53,8 +53,9 @@ class UNet(nn.Module):
         self.config = config
         widths = config.channels
         self.conv_in = ops.Conv2d(config.in_channels, widths[0], 3, padding=1)
-        if config.heads != PUBLISHED_HEADS:
-            self.register_buffer("heads", torch.tensor(config.heads))
+        for name, published in NUMBERS.items():
+            if getattr(config, name) != published:
+                self.register_buffer(name, torch.tensor(getattr(config, name)))
         if config.places:
             self.places = nn.Parameter(_place_table(config.places, widths[0], self.conv_in.weight))
         self.time_embedding = TimeEmbedding(widths[0], ops)

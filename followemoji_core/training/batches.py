@@ -67,6 +67,11 @@ class Batches:
             )
         if len(sizes := {clip.size for clip in self.clips}) > 1:
             raise InputError(f"The clips differ in size: {sorted(sizes)}. Train on one size at a time.")
+        if len(shapes := {clip.latent_shape for clip in self.clips}) > 1:
+            raise InputError(
+                f"The clips' latents differ: {', '.join(map(str, shapes))} (None: there are none). Run "
+                f"`python -m followemoji_core encode {settings.data} --vae FILE` to its end."
+            )
 
     def at(self, step: int) -> Batch:
         """step counts micro batches: with accumulation, several to an update."""

@@ -8,8 +8,6 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from ..errors import InputError
-
 Command = Callable[..., argparse.ArgumentParser]
 
 
@@ -90,10 +88,10 @@ def _prepare(options: argparse.Namespace) -> None:
 def _synthesize(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
+    from .shards import check_size
     from .synthetic.clips import synthesize
 
-    if options.size % 8 or options.size < 64:
-        raise InputError(f"The size is {options.size}; it must be a multiple of 8 and at least 64.")
+    check_size(options.size)
     with tqdm(total=options.people, desc="drawing", unit="clip", leave=False) as bar:
         synthesize(
             options.out,

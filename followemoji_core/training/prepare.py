@@ -25,7 +25,7 @@ from ..face.opencv import opencv
 from ..files import write_whole
 from ..media import Clip, clip_info, read_frames
 from ..types import FaceFrame
-from .shards import save_clip
+from .shards import check_size, save_clip
 
 VIDEOS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
 _THUMB = (32, 32)
@@ -45,6 +45,9 @@ class PrepareSettings:
     smallest_face: int = 96
     cut: float = 28.0
     quality: int = 95
+
+    def __post_init__(self) -> None:
+        check_size(self.size)
 
 
 @dataclass(frozen=True)
@@ -72,23 +75,29 @@ def prepare(
     found = sorted(path for path in videos.rglob("*") if path.suffix.lower() in VIDEOS)
     if not found:
         raise InputError(f"There is no video under {videos}. Known kinds: {', '.join(VIDEOS)}.")
-    names = ["__".join(path.relative_to(videos).with_suffix("").parts) for path in found]
-    out.mkdir(parents=True, exist_ok=True)
-    jobs = [(path, out / name) for path, name in zip(found, names, strict=True) if not _report(out / name).exists()]
+    FaceDetector(task).close()  # without one, every video would be called unreadable
+    targets = [out / path.relative_to(videos) for path in found]
+    for folder in {target.parent for target in targets}:
+        folder.mkdir(parents=True, exist_ok=True)
+    jobs = [job for job in zip(found, targets, strict=True) if not _is_done(job[1], settings)]
     say(f"{len(found)} videos, {len(found) - len(jobs)} of them done before")
     if workers > 1:
         with ProcessPoolExecutor(workers) as pool:
             running = {pool.submit(prepare_video, *job, task, settings): job for job in jobs}
-            for done in as_completed(running):
-                done.result()
-                say(f"{running[done][0].name}")
+            try:
+                for done in as_completed(running):
+                    done.result()
+                    say(f"{running[done][0].name}")
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
     else:
         for path, target in jobs:
             prepare_video(path, target, task, settings)
             say(f"{path.name}")
     total: Counter[str] = Counter()
-    for name in names:
-        total.update(json.loads(_report(out / name).read_text("utf-8"))["counts"])
+    for target in targets:
+        total.update(json.loads(_report(target).read_text("utf-8"))["counts"])
     _write(out / "report.json", {"videos": len(found), **total})
     return {"videos": len(found), **total}
 
@@ -184,6 +193,16 @@ def _square(points: np.ndarray, size: tuple[int, int], room: float) -> tuple[int
     centre = (low + high) / 2
     corner = np.clip(np.round(centre - side / 2), 0, np.array(size) - side).astype(int)
     return int(corner[0]), int(corner[1]), side
+
+
+def _is_done(target: Path, settings: PrepareSettings) -> bool:
+    if not _report(target).exists():
+        return False
+    before, now = json.loads(_report(target).read_text("utf-8"))["settings"], asdict(settings)
+    if changed := [key for key in now if now[key] != before.get(key)]:
+        listed = ", ".join(f"{key} was {before.get(key)}, is {now[key]}" for key in changed)
+        raise InputError(f"{target} was prepared with other settings: {listed}. Choose another folder for the clips.")
+    return True
 
 
 def _report(target: Path) -> Path:

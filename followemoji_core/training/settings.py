@@ -75,7 +75,6 @@ class TrainSettings:
     expression_weight: float = 0.5
     face_weight: float = 0.5
     expression_radius: float = 0.04
-    kind: str = "v_prediction"
     high_noise: float = 0.0
     contour: bool = False  # ablations: draw the face contour as well,
     pupils: bool = True  # leave the pupils out
@@ -91,7 +90,6 @@ class TrainSettings:
         allowed = dict(
             stage=(1, 2), precision=("bf16", "fp32"), decay=("constant", "cosine"), optimizer=("adamw", "muon")
         )
-        allowed["kind"] = ("v_prediction", "epsilon")
         for name, values in allowed.items():
             if getattr(self, name) not in values:
                 raise InputError(f"{name} is {getattr(self, name)!r}; allowed: {', '.join(map(str, values))}.")

@@ -16,6 +16,7 @@ import numpy as np
 from ..errors import InputError
 from ..face.opencv import opencv
 from ..files import write_whole
+from ..model.config import LATENT_CELL
 
 FORMAT = "followemoji.clip"
 
@@ -28,6 +29,12 @@ class Clip:
     frames: int
     size: int
     latent_shape: tuple[int, int, int] | None
+
+
+def check_size(size: int) -> None:
+    """InputError where clips of that side would fit no latents."""
+    if size % LATENT_CELL or size < 64:
+        raise InputError(f"The size is {size}; it must be a multiple of {LATENT_CELL} and at least 64.")
 
 
 def save_clip(file: Path, images: Sequence[np.ndarray], points: np.ndarray, about: dict[str, str], **more) -> None:

@@ -87,7 +87,6 @@ class Trainee(nn.Module):
             batch.masks[0].to(device),
             batch.masks[1].to(device),
             (settings.expression_weight, settings.face_weight),
-            settings.kind,
         )
         return torch.stack([loss.total, loss.diffusion, loss.expression, loss.face])
 

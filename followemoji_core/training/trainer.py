@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import json
 import math
+import signal
+import threading
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 
@@ -97,11 +99,17 @@ class Trainer:
         settings, accelerator = self.settings, self.accelerator
         self._prepare_folder()
         self._resume()
+        found = accelerator.gather(torch.tensor([self.step], device=accelerator.device)).tolist()
+        if len(set(found)) > 1:
+            raise InputError(
+                f"The processes go on from different steps: {sorted(set(found))}. `out` must be one folder that all "
+                f"machines see."
+            )
         board = self._open_board() if self.leads else None
         feed = _feed(self.batches, self.step * settings.accumulation)
         started, sums, count = time.monotonic(), torch.zeros(4), 0
         before = self.seconds
-        try:
+        with _interruptible() as interrupted, board or nullcontext():
             while self.step < settings.steps:
                 self._set_rate()
                 for micro in range(settings.accumulation):
@@ -112,33 +120,28 @@ class Trainer:
                         accelerator.backward(losses[0] / settings.accumulation)
                     sums += losses.detach().cpu()
                     count += 1
-                accelerator.clip_grad_norm_(self.learned, settings.clip_norm)
+                norm = accelerator.clip_grad_norm_(self.learned, settings.clip_norm)
+                if not math.isfinite(float(norm)):
+                    raise InputError(
+                        f"The gradient is not finite at step {self.step + 1}. Lower learning_rate, or set precision to "
+                        f"fp32; the newest checkpoint is from before."
+                    )
                 for optimizer in self.optimizers:
                     optimizer.step()
                     optimizer.zero_grad(set_to_none=True)
                 self._follow()
                 self.step += 1
                 self.seconds = before + time.monotonic() - started
-                if not math.isfinite(float(sums[0])):
-                    raise InputError(
-                        f"The loss is not finite at step {self.step}. Lower learning_rate, or set precision to fp32; "
-                        f"the newest checkpoint is from before."
-                    )
                 if self.step % settings.log_every == 0 or self.step == settings.steps:
                     means = accelerator.reduce((sums / count).to(accelerator.device), "mean").tolist()
                     self._log(board, dict(zip(("loss", "diffusion", "expression", "face"), means, strict=True)))
                     sums, count = torch.zeros(4), 0
                 if self.step % settings.sample_every == 0 or self.step == settings.steps:
                     self._sample(board)
-                if self.step % settings.save_every == 0 or self.step == settings.steps:
+                if self.step % settings.save_every == 0 or self.step == settings.steps or interrupted:
                     self._save()
-        except KeyboardInterrupt:
-            if self.step:
-                self._save()
-            raise
-        finally:
-            if board is not None:
-                board.close()
+                if interrupted:
+                    raise KeyboardInterrupt
         accelerator.wait_for_everyone()
         return self._checkpoint(self.step)
 
@@ -215,7 +218,7 @@ class Trainer:
             for old in sorted(self.out.glob(f"{kind}-*.safetensors"))[: -self.settings.keep]:
                 old.unlink()
 
-    def _averaged(self) -> Networks:
+    def _averaged(self, device: torch.device | str = "cpu") -> Networks:
         """The networks as they are used: averaged, and with temporal layers in every stage."""
         bare = self.bare
         values = dict(zip(self.names, self.average or self.learned, strict=True))
@@ -232,7 +235,7 @@ class Trainer:
                 config = type(config)(**{**asdict(config), "positions": table.shape[1]})
             copy = type(network)(config) if part != "denoiser" else Denoiser(config)
             copy.load_state_dict(own)
-            networks[part] = copy.eval().requires_grad_(False).to(self.accelerator.device)
+            networks[part] = copy.eval().requires_grad_(False).to(device)
         return Networks(**networks)
 
     def _resume(self) -> None:
@@ -310,7 +313,7 @@ class Trainer:
             return
         batch = self.batches.at(0)
         _, latents, _ = encoded = self._encoded(batch)
-        networks, targets = self._averaged(), len(batch.landmark_images) // len(batch.seeds)
+        networks, targets = self._averaged(self.accelerator.device), len(batch.landmark_images) // len(batch.seeds)
         rows = []
         for clip in range(min(count, len(batch.seeds))):
             chosen = slice(clip * targets, (clip + 1) * targets)
@@ -355,6 +358,25 @@ def _optimizers(trainee: nn.Module, settings: TrainSettings) -> list[torch.optim
     rate, decay = settings.learning_rate, settings.weight_decay
     adamw = torch.optim.AdamW(others, rate, weight_decay=decay, fused=others[0].device.type != "mps")
     return [adamw, *([Muon(inner, rate, weight_decay=decay)] if inner else [])]
+
+
+@contextmanager
+def _interruptible() -> Iterator[list[int]]:
+    """A list that Ctrl-C fills, so that a step is finished before the run stops; a second Ctrl-C acts at once."""
+    asked: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+
+    def ask(number: int, frame) -> None:
+        asked.append(number)
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _feed(batches: Batches, step: int):

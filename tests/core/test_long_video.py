@@ -75,6 +75,22 @@ def test_batching_changes_nothing(job):
     assert (one - three).abs().mean() / one.abs().mean() < 1e-4
 
 
+def test_too_little_memory_makes_fewer_at_once(job):
+    seen = []
+
+    def narrow(module, inputs) -> None:
+        seen.append(len(inputs[0]))
+        if seen[-1] > 10:  # frames: two windows
+            raise torch.cuda.OutOfMemoryError("as a GPU says it")
+
+    hook = job[0].register_forward_pre_hook(narrow)
+    try:
+        few = run(job, at_once=8)
+    finally:
+        hook.remove()
+    assert max(seen) > 10 and (few - run(job)).abs().mean() / few.abs().mean() < 1e-4
+
+
 def test_lengths(job):
     for count in (1, 2, 5, 6, 17):
         assert run(job, count).shape == (count, *SHAPE)
@@ -125,6 +141,8 @@ def test_options(job):
     if job[0].config.in_channels == 4:
         with pytest.raises(InputError, match="not trained with covered latents"):
             run(job, carrier="concat")
+    with pytest.raises(InputError, match="euler cannot"):
+        run(job, settings=replace(SETTINGS, scheduler="euler"), carrier="replace", resampling=1)
     with pytest.raises(InputError, match="auto, concat, replace"):
         run(job, carrier="pigeon")
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 
 from followemoji_core.__main__ import main
-from followemoji_core.errors import InputError
+from followemoji_core.errors import CheckpointError, InputError
 from followemoji_core.face.detector import FaceDetector
 from followemoji_core.face.geometry import screen_points
 from followemoji_core.media import Clip, read_frames, write_video
@@ -43,11 +44,11 @@ def test_clips_and_report(videos, tmp_path):
     assert counts["frames without a face"] == 10 and counts["frames with several faces"] == 6
     assert counts["cuts"] == 1 and counts["clips"] == 3 and counts["frames kept"] == 60
     names = sorted(path.name for path in tmp_path.glob("*.safetensors"))
-    assert names == ["cut-000.safetensors", "cut-001.safetensors", "plain-000.safetensors"]
+    assert names == ["cut.mp4-000.safetensors", "cut.mp4-001.safetensors", "plain.mp4-000.safetensors"]
     assert json.loads((tmp_path / "report.json").read_text()) == counts
-    assert "broken.mp4" in json.loads((tmp_path / "broken.json").read_text())["error"]
+    assert "broken.mp4" in json.loads((tmp_path / "broken.mp4.json").read_text())["error"]
 
-    clip = open_clip(tmp_path / "plain-000.safetensors")
+    clip = open_clip(tmp_path / "plain.mp4-000.safetensors")
     part = read_part(clip, range(clip.frames))
     frames, points = part["pictures"], part["points"]
     assert frames.shape == (30, 128, 128, 3) and points.shape == (30, 478, 2)
@@ -60,10 +61,22 @@ def test_clips_and_report(videos, tmp_path):
 def test_it_goes_on_where_it_stopped(videos, tmp_path):
     prepare(videos, tmp_path, face_task(), SETTINGS)
     kept = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.safetensors")}
-    (tmp_path / "cut.json").unlink()
+    (tmp_path / "cut.mp4.json").unlink()
     prepare(videos, tmp_path, face_task(), SETTINGS)
     now = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.safetensors")}
-    assert {name for name in kept if now[name] != kept[name]} == {"cut-000.safetensors", "cut-001.safetensors"}
+    assert {name for name in kept if now[name] != kept[name]} == {"cut.mp4-000.safetensors", "cut.mp4-001.safetensors"}
+
+
+def test_mistakes_leave_the_videos_to_be_done(videos, tmp_path):
+    """No detector, another size, an odd size: an error, and no report that calls a video done."""
+    with pytest.raises(CheckpointError, match="face_landmarker"):
+        prepare(videos, tmp_path, tmp_path / "face_landmarker.task", SETTINGS)
+    assert not list(tmp_path.rglob("*.json"))
+    (tmp_path / "plain.mp4.json").write_text(json.dumps({"settings": asdict(SETTINGS)}))
+    with pytest.raises(InputError, match="size was 128, is 256"):
+        prepare(videos, tmp_path, face_task(), replace(SETTINGS, size=256))
+    with pytest.raises(InputError, match="multiple of 8"):
+        PrepareSettings(size=500)
 
 
 def test_command_and_empty_folder(videos, tmp_path, capsys):

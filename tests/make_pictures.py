@@ -12,7 +12,6 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 from followemoji_core.animate import SamplingSettings  # noqa: E402
-from followemoji_core.demo import draw_frames, draw_portrait, drive  # noqa: E402
 from followemoji_core.diffusion.progressive import plan_progressive  # noqa: E402
 from followemoji_core.face.align import AlignOptions, align  # noqa: E402
 from followemoji_core.face.draw import draw_landmarks, overlay  # noqa: E402
@@ -28,11 +27,13 @@ EXPRESSIONS = ("jawOpen", "mouthPucker", "eyeBlinkLeft")
 
 
 def main() -> None:
-    motion = drive(75, size=(SIDE, SIDE))
+    person, actor = Person.of(7), Person.of(12)
+    acting = Acting.random(14, 75, from_rest=True).with_head_of(Acting.rest())
+    motion = actor.act(acting, (SIDE, SIDE))
     frames = [int(motion.blendshapes[:, BLENDSHAPE_NAMES.index(name)].argmax()) for name in EXPRESSIONS]
-    driver = list(draw_frames(motion))
-    portrait, face = draw_portrait((SIDE, SIDE), seed=5)
-    aligned = align(face, motion, AlignOptions(rotation="relative"))
+    driver, rest = paint(actor, motion), person.act(Acting.rest(), (SIDE, SIDE))
+    portrait = paint(person, rest)[0]
+    aligned = align(rest.frame(0), motion, AlignOptions(rotation="relative"))
     seen = [overlay(driver[frame], screen_points(motion)[frame]) for frame in frames]
     placed = [overlay(portrait, aligned.points[frame]) for frame in frames]
     read = [draw_landmarks(aligned.points[frame], aligned.size, line_width=2) for frame in frames]

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from followemoji_core.demo import draw_frames, draw_portrait, drive
 from followemoji_core.media import write_video
+from followemoji_core.training.synthetic import Acting, Person, paint
 from tests.comfy import graphs
 from tests.comfy.server import PACK_FOLDER
 
@@ -28,8 +28,10 @@ def inputs(server, comfy_models):
     """The files that the graphs name: a drawn person, a drawn driver, seeded weights."""
     graphs.write_models(comfy_models)
     if not (server.input / "portrait.png").exists():
-        Image.fromarray(draw_portrait((512, 512), seed=5)[0]).save(server.input / "portrait.png")
-        write_video(server.input / "driving.mp4", draw_frames(drive(8, size=(256, 256))), 25.0)
+        person, driver = Person.of(7), Person.of(14)
+        Image.fromarray(paint(person, person.act(Acting.rest(), (512, 512)))[0]).save(server.input / "portrait.png")
+        driving = paint(driver, driver.act(Acting.random(14, 8, from_rest=True), (256, 256)))
+        write_video(server.input / "driving.mp4", iter(driving), 25.0)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -14,11 +14,10 @@ from PIL import Image
 
 from followemoji_core import download as downloads
 from followemoji_core.__main__ import main
-from followemoji_core.demo import draw_frames, draw_portrait, drive
-from followemoji_core.face.motion import stack_frames
 from followemoji_core.face.motion_file import save_motion
 from followemoji_core.media import Clip, clip_info, read_frames, write_video
 from followemoji_core.standalone import VAE_FILE
+from followemoji_core.training.synthetic import Acting, Person, paint
 from tests import weights
 
 
@@ -26,12 +25,13 @@ from tests import weights
 def inputs(tmp_path_factory) -> Path:
     """A drawn portrait and driver with their motions, and a models folder with small networks."""
     folder = tmp_path_factory.mktemp("inputs")
-    picture, face = draw_portrait((128, 128))
-    Image.fromarray(picture).save(folder / "portrait.png")
-    save_motion(folder / "face.safetensors", stack_frames([face], 25.0))
-    motion = drive(6, size=(96, 96))
+    person, driver = Person.of(7), Person.of(1)
+    face = person.act(Acting.rest(), (128, 128))
+    Image.fromarray(paint(person, face)[0]).save(folder / "portrait.png")
+    save_motion(folder / "face.safetensors", face)
+    motion = driver.act(Acting.random(1, 6, from_rest=True), (96, 96))
     save_motion(folder / "driving.safetensors", motion)
-    write_video(folder / "driving.mp4", draw_frames(motion), 25.0)
+    write_video(folder / "driving.mp4", iter(paint(driver, motion)), 25.0)
     weights.untrained_models(folder / "models")
     return folder
 
@@ -48,6 +48,15 @@ def arguments(inputs: Path, command: str, out: Path, **changes) -> list[str]:
     if command == "animate":
         options |= dict(weights=inputs / "models" / "followemoji" / "all.safetensors", steps=2, device="cpu")
     return [command, *(f"--{key.replace('_', '-')}={value}" for key, value in (options | changes).items())]
+
+
+def test_the_demo_command(tmp_path, capsys):
+    """README's first command, shortened: the small model, from nothing but this package."""
+    assert main(["demo", "--out", str(tmp_path), "--frames", "5", "--steps", "1"]) == 0
+    assert "the portrait alive" in capsys.readouterr().out
+    for name in ("driving", "landmarks", "animation"):
+        clip = Clip(tmp_path / f"{name}.mp4")
+        assert len(list(read_frames(clip))) == 5 and clip_info(clip).fps == 25
 
 
 def test_animate(inputs, tmp_path, capsys):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 CORE = Path(__file__).resolve().parents[2] / "followemoji_core"
 GROUND = {"types", "errors", "files"}
-# Room -> rooms of the core that it may enter; `media` and `demo` are side rooms of the walk.
+# Room -> rooms of the core that it may enter; `media` is a side room of the walk.
 MAY_ENTER = {
     "types": set(),
     "errors": set(),
@@ -18,7 +18,6 @@ MAY_ENTER = {
     "model": GROUND,
     "diffusion": GROUND,
     "media": GROUND,
-    "demo": GROUND | {"face"},
     "codec": GROUND | {"model"},
     "animate": GROUND | {"face", "model", "diffusion"},
     "animate_long": GROUND | {"face", "model", "diffusion", "animate", "latent_store"},

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from followemoji_core.demo import drive
 from followemoji_core.errors import InputError, MotionFileError, NoFaceError
 from followemoji_core.face.crop import crop_portrait
 from followemoji_core.face.geometry import face_frame, screen_points
@@ -17,8 +17,19 @@ from followemoji_core.face.motion import neutral_frame, smooth, stack_frames
 from followemoji_core.face.motion_file import load_motion, save_motion
 from followemoji_core.face.topology import BLENDSHAPE_NAMES
 from followemoji_core.face.tracking import FaceTracker
+from followemoji_core.training.synthetic import Acting, Person
 
-MOTION = drive(12, fps=24.0, size=(320, 256))
+# A head some way off that turns, opens its mouth and blinks.
+_SHARE = np.linspace(0, 1, 12)
+_REST = Acting.rest(12)
+_ACTING = replace(
+    _REST,
+    shares=_REST.shares | {"jaw": _SHARE, "blink_left": _SHARE**2, "blink_right": _SHARE**2},
+    turns=np.outer(_SHARE, (12.0, 5.0, 4.0)),
+    places=np.tile((0.0, -1.2, -11.0), (12, 1)),
+    fps=24.0,
+)
+MOTION = Person.of(1).act(_ACTING, (320, 256))
 FACES = [MOTION.frame(index) for index in range(12)]
 ARRAYS = ("landmarks", "metric", "camera_from_face", "blendshapes", "found")
 

@@ -8,9 +8,9 @@ from functools import cached_property
 
 import numpy as np
 
-from ...demo.faces import Rig, shape_face
 from ...types import FaceMotion
 from .motion import Acting
+from .rig import Rig, shape_face
 
 STYLES = ("cartoon", "soft", "painted", "stone", "ink")
 HAIRS = ("bald", "short", "fringe", "long", "parted", "bun")
@@ -94,7 +94,7 @@ class Person:
     def act(self, acting: Acting, size: tuple[int, int] = (128, 128)) -> FaceMotion:
         """This person doing that, in a picture of `size` (width, height): exact landmarks, metric face and pose."""
         places = np.array((0.0, 0.2, -DISTANCE)) + acting.places
-        return self.rig.pose(acting.shares, acting.turns, acting.gazes, size, acting.fps, places, EYEBALLS)
+        return self.rig.pose(acting.shares, acting.turns, acting.gazes, places, size, acting.fps, EYEBALLS)
 
 
 def _shape(*modes: float) -> np.ndarray:

@@ -1,14 +1,14 @@
-"""Drawn people on MediaPipe's canonical mesh: identities, expressions and motions, exact by construction."""
+"""Faces on MediaPipe's canonical mesh that take on expressions and poses, exact by construction."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
-from ..face.camera import NEAR, near_plane, project
-from ..face.geometry import CanonicalFace, fit_similarity
-from ..face.topology import (
+from ...face.camera import NEAR, near_plane, project
+from ...face.geometry import CanonicalFace, fit_similarity
+from ...face.topology import (
     BLENDSHAPE_NAMES,
     LEFT_BROW,
     LEFT_EYE,
@@ -20,75 +20,14 @@ from ..face.topology import (
     RIGHT_EYE_LOWER,
     RIGHT_EYE_UPPER,
 )
-from ..types import BLENDSHAPES, FaceFrame, FaceMotion
-from .looks import Look
-from .painting import paint_face
+from ...types import BLENDSHAPES, FaceMotion
 
-DISTANCE = 33.0  # cm from the camera to the middle of the head
 PIVOT = np.array([0.0, -7.0, -4.0])  # cm in face space: where a head turns on its neck
 _EYE_RADIUS, _IRIS_RADIUS = 1.15, 0.58  # cm
 _CLOSED = -0.19  # share of `jawOpen` that brings the lips of the canonical face together
 _SMILE = ("mouthSmileLeft", "mouthSmileRight")
 _BROWS_UP = ("browInnerUp", "browOuterUpLeft", "browOuterUpRight")
 _BROWS_DOWN = ("browDownLeft", "browDownRight")
-
-
-def draw_portrait(size: tuple[int, int] = (512, 512), seed: int = 0) -> tuple[np.ndarray, FaceFrame]:
-    """A drawn person and where the face is: picture (H,W,3) uint8 RGB of `size` (width, height), and its FaceFrame."""
-    yaw, roll = np.random.default_rng(seed).uniform(-1, 1, 2) * (7.0, 3.0)
-    face = Rig(identity(seed)).pose({"smile": np.array([0.45])}, [(yaw, 0.0, roll)], [(-yaw, 1.0)], size).frame(0)
-    return paint_face(face, Look.of(seed)), face
-
-
-def drive(frame_count: int, fps: float = 25.0, size: tuple[int, int] = (512, 512), seed: int = 1) -> FaceMotion:
-    """A drawn person who talks, smiles, blinks and looks around: FaceMotion of `frame_count` frames.
-
-    Starts at rest, is smooth in time, and every frame is exact: no detector had a part in it.
-    """
-    rng = np.random.default_rng(seed)
-    time, phase = np.arange(frame_count) / fps, rng.uniform(0, 2 * np.pi, 8)
-
-    def wave(hertz: float, index: int) -> np.ndarray:
-        return np.sin(2 * np.pi * hertz * time + phase[index]) - np.sin(phase[index]) * np.exp(-time)
-
-    # 1. Mouth: syllables under an envelope of phrases; a smile in the pauses.
-    started = 1 - np.exp(-((time / 0.5) ** 2))
-    phrase = started * np.clip(0.65 + 0.7 * np.sin(2 * np.pi * 0.28 * time + 0.4), 0.0, 1.0)
-    jaw = phrase * (0.26 + 0.2 * np.sin(2 * np.pi * 2.7 * time - 1.2) + 0.12 * wave(4.3, 0))
-    pucker = phrase * np.clip(0.75 * np.sin(2 * np.pi * 1.15 * time + phase[1]), 0.0, 1.0)
-    smile = started * (0.25 + 0.75 * (1 - phrase)) * (1 - pucker)
-
-    # 2. Brows and blinks: one blink every two to three seconds.
-    brows = started * np.sin(2 * np.pi * 0.45 * time - 0.6)
-    shut = sum(
-        _bump(time - start) for start in 0.9 + np.cumsum(rng.uniform(1.9, 2.9, 1 + int(frame_count / fps))) - 1.9
-    )
-
-    # 3. Head, and a gaze that looks back at the camera and wanders from it.
-    yaw, pitch, roll = 13 * wave(0.21, 2) + 3 * wave(0.63, 3), 4 * wave(0.33, 4) + 2 * jaw, 4 * wave(0.26, 5)
-    aside, above = np.tanh(3 * wave(0.37, 6)) * 9, np.tanh(3 * wave(0.29, 7)) * 4
-    weights = {
-        "jaw": np.maximum(jaw, 0.0),
-        "smile": smile,
-        "pucker": pucker,
-        "brows_up": np.maximum(brows, 0.0),
-        "brows_down": np.maximum(-0.6 * brows, 0.0),
-        "blink_left": shut,
-        "blink_right": shut,
-    }
-    turns, gazes = np.stack([yaw, pitch, roll], axis=-1), np.stack([aside - 0.8 * yaw, above - 0.5 * pitch], axis=-1)
-    return Rig(identity(seed)).pose(weights, turns, gazes, size, fps)
-
-
-def draw_frames(motion: FaceMotion, seed: int = 1) -> Iterator[np.ndarray]:
-    """The motion as a clip: one picture (H,W,3) uint8 RGB per frame, in the looks of identity `seed`."""
-    look = Look.of(seed)
-    return (paint_face(motion.frame(index), look) for index in range(len(motion)))
-
-
-def identity(seed: int) -> np.ndarray:
-    """(468,3) float64 cm: the canonical face, proportions changed by `seed`, eyes opened and mouth closed."""
-    return shape_face(*np.random.default_rng(seed + 1000).uniform(-1, 1, 6))
 
 
 def shape_face(
@@ -98,7 +37,7 @@ def shape_face(
     nose: float,
     lips: float,
     eyes: float,
-    opening: tuple[float, float] = (0.1, 0.5),
+    opening: tuple[float, float],
 ) -> np.ndarray:
     """(468,3) float64 cm from proportions in [-1,1]; `opening`: how much wider and higher everybody's eyes are."""
     shape = CanonicalFace.default().vertices.astype(np.float64)
@@ -131,24 +70,22 @@ class Rig:
         weights: Mapping[str, np.ndarray],
         turns: np.ndarray,
         gazes: np.ndarray,
-        size: tuple[int, int] = (512, 512),
-        fps: float = 25.0,
-        places: np.ndarray | tuple[float, float, float] = (0.0, -1.0, -DISTANCE),
-        eyeballs: tuple[float, float] = (1.0, 1.0),
+        places: np.ndarray,
+        size: tuple[int, int],
+        fps: float,
+        eyeballs: tuple[float, float],
     ) -> FaceMotion:
         """T frames in a picture of `size` (width, height), exact: no detector had a part in it.
 
-        weights: shares (T,), 1 in full, of "jaw", "smile", "pucker", "brows_up", "brows_down", "blink_left",
-        "blink_right". turns (T,3): yaw, pitch, roll in degrees, the head's. gazes (T,2) or (T,2,2) right eye and left:
-        yaw, pitch in degrees, relative to the head. + is the person's left, up, and the picture's anticlockwise.
-        places (T,3) or (3,): cm, of the head before the camera. eyeballs: size of them, and of the irises on them.
+        weights: shares (T,), 1 in full, of "jaw", "smile", "pucker", "brows_up", "brows_down", "blink_left" and
+        "blink_right". turns (T,3): yaw, pitch, roll of the head in degrees; gazes (T,2,2): yaw, pitch of right eye and
+        left, relative to the head. + is the person's left, up, and the picture's anticlockwise. places (T,3): cm, of
+        the head before the camera. eyeballs: size of them, and of the irises on them.
         """
-        turns = np.asarray(turns, float)
         count = len(turns)
-        gazes = np.broadcast_to(np.asarray(gazes, float).reshape(count, -1, 2), (count, 2, 2))
 
         # 1. Expression: linear blendshapes; then the eyes in their sockets.
-        shares = np.stack([np.broadcast_to(weights.get(name, 0.0), count) for name in self.names], axis=-1)
+        shares = np.stack([np.broadcast_to(weights[name], count) for name in self.names], axis=-1)
         mesh = self.shape + np.tensordot(shares, self.fields, 1)
         irises = [self._irises(eye, gazes[:, side], eyeballs) for side, eye in enumerate((RIGHT_EYE, LEFT_EYE))]
 
@@ -261,8 +198,3 @@ def _near(shape: np.ndarray, points: tuple[int, ...], radius: float) -> np.ndarr
 def _smoothstep(t: np.ndarray) -> np.ndarray:
     t = np.clip(t, 0.0, 1.0)
     return t * t * (3 - 2 * t)
-
-
-def _bump(time: np.ndarray) -> np.ndarray:
-    """A blink of 0.32 s that begins at 0: shut for a moment in its middle."""
-    return np.where((time > 0) & (time < 0.32), np.minimum(1.3 * np.sin(np.pi * time / 0.32) ** 2, 1.0), 0.0)

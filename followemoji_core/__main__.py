@@ -302,7 +302,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--motion", type=int, default=7, help="number of the motion")
     demo.add_argument("--frames", type=int, default=48, help="length of the clip, at 25 frames per second")
     _sampling_arguments(animate, 30, 3.5, 0.0)
-    _sampling_arguments(demo, 8, 1.0, 1.0)
+    _sampling_arguments(demo, 2, 1.0, 1.0)
     fetch = command("download", _download, "Fetch the released weights from Hugging Face (about 5 GB).")
     fetch.add_argument("--models", type=Path, default=Path("models"), help="ComfyUI's models folder, or one like it")
     fetch.add_argument("--release", choices=["fp16", "published"], default="fp16", help="published: twice the size")

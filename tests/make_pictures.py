@@ -11,14 +11,13 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
-from followemoji_core.animate import SamplingSettings  # noqa: E402
 from followemoji_core.diffusion.progressive import plan_progressive  # noqa: E402
 from followemoji_core.face.align import AlignOptions, align  # noqa: E402
 from followemoji_core.face.draw import draw_landmarks, overlay  # noqa: E402
 from followemoji_core.face.geometry import screen_points  # noqa: E402
 from followemoji_core.face.topology import BLENDSHAPE_NAMES  # noqa: E402
 from followemoji_core.plan_picture import draw_plan  # noqa: E402
-from followemoji_core.standalone import small_studio  # noqa: E402
+from followemoji_core.standalone import SMALL_SETTINGS, small_studio  # noqa: E402
 from followemoji_core.training.synthetic import Acting, Person, paint  # noqa: E402
 from followemoji_core.training.synthetic.people import STYLES  # noqa: E402
 
@@ -62,7 +61,7 @@ def animate_drawn_people() -> None:
         rest = person.act(Acting.rest(), (128, 128))
         driving = Person.of(20_000_001).act(Acting.random(motion, 48, from_rest=True), (128, 128))
         portrait, aligned = paint(person, rest)[0], align(rest.frame(0), driving, AlignOptions())
-        made = list(studio.frames(studio.animate(portrait, aligned, SamplingSettings(8, 1.0, shared_noise=1.0))))
+        made = list(studio.frames(studio.animate(portrait, aligned, SMALL_SETTINGS)))
         row = [
             cv2.resize(picture, (256, 256), interpolation=cv2.INTER_CUBIC) for picture in (portrait, made[20], made[36])
         ]

@@ -12,11 +12,10 @@ import torch
 
 from ..animate import SamplingSettings
 from ..files import write_whole
-from ..standalone import Studio
+from ..standalone import SMALL_SETTINGS, Studio
 from ..types import AlignedMotion
 from .reenactment import Case, cases, flicker, gaze_correlation, parts, score
 
-SETTINGS = SamplingSettings(steps=8, guidance=1.0, shared_noise=1.0)
 Say = Callable[[str], None]
 
 
@@ -36,14 +35,16 @@ class Row:
         return self.value >= self.wanted if self.sense == "at least" else self.value <= self.wanted
 
 
-def measure(studio: Studio, people: int = 24, say: Say = lambda line: None) -> dict:
+def measure(
+    studio: Studio, people: int = 24, settings: SamplingSettings = SMALL_SETTINGS, say: Say = lambda line: None
+) -> dict:
     """Rows, and the scores behind them, over `people` held-out people and motions."""
     moving, still = list(cases(people)), list(cases(people, still_head=True))
     looking, frozen = list(cases(people, looking=True)), list(cases(people, still=True, frames=8))
     made = {}
     for name, chosen in (("moving head", moving), ("still head", still), ("looking", looking), ("still", frozen)):
         say(f"animating: {name}")
-        made[name] = [animate(studio, case.portrait, case.aligned) for case in chosen]
+        made[name] = [animate(studio, case.portrait, case.aligned, settings) for case in chosen]
     say("comparing")
     scores = {
         "model, moving head": score(moving, made["moving head"]),
@@ -53,7 +54,8 @@ def measure(studio: Studio, people: int = 24, say: Say = lambda line: None) -> d
         "autoencoder alone, moving head": score(moving, [_through(studio, case.truth) for case in moving]),
         "autoencoder alone, still head": score(still, [_through(studio, case.truth) for case in still]),
     }
-    wrong = [animate(studio, case.portrait, other.aligned) for case, other in zip(moving, _next(moving), strict=True)]
+    pairs = zip(moving, _next(moving), strict=True)
+    wrong = [animate(studio, case.portrait, other.aligned, settings) for case, other in pairs]
     scores["model, landmarks of another motion, moving head"] = score(moving, wrong)
     seen = {"model": made["looking"], "truth": [case.truth for case in looking]}
     gazes = {name: gaze_correlation(looking, pictures) for name, pictures in seen.items()}
@@ -74,9 +76,9 @@ def measure(studio: Studio, people: int = 24, say: Say = lambda line: None) -> d
     return {"rows": rows, "scores": scores, "sheet": contact_sheet(moving[:12], made["moving head"][:12])}
 
 
-def animate(studio: Studio, portrait: np.ndarray, aligned: AlignedMotion) -> np.ndarray:
+def animate(studio: Studio, portrait: np.ndarray, aligned: AlignedMotion, settings: SamplingSettings) -> np.ndarray:
     """(T,H,W,3) uint8."""
-    latents = studio.animate(portrait, aligned, SETTINGS)
+    latents = studio.animate(portrait, aligned, settings)
     return np.stack(list(studio.frames(latents)))
 
 

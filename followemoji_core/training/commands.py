@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 Command = Callable[..., argparse.ArgumentParser]
@@ -61,6 +62,7 @@ def add_commands(command: Command) -> None:
     targets.add_argument("--people", type=int, default=24, help="held-out people, each with a motion of its own")
     targets.add_argument("--weights", type=Path, help="another checkpoint, instead of the one that ships")
     targets.add_argument("--vae", type=Path, help="its autoencoder")
+    targets.add_argument("--steps", type=int, default=2, help="denoising steps")
 
     ablations = command("ablations", _ablations, "Train and measure the paper's ablations on drawn people; resumable.")
     ablations.add_argument("settings", type=Path, help="TOML file of a short stage 1: every row's budget")
@@ -71,8 +73,10 @@ def add_commands(command: Command) -> None:
 
     long = command("long-video", _long_video, "Measure the strategies for long clips on drawn people.")
     long.add_argument("--out", type=Path, default=Path("out/long_video"), help="folder for table, numbers and plot")
-    long.add_argument("--people", type=int, default=2, help="held-out people, each with a motion of its own")
+    long.add_argument("--people", type=int, default=3, help="held-out people, each with a motion of its own")
     long.add_argument("--frames", type=int, default=300, help="length of the clips")
+    long.add_argument("--steps", type=int, default=2, help="denoising steps")
+    long.add_argument("--shared-noise", type=float, default=1.0, help="share of noise common to all frames")
 
 
 def _prepare(options: argparse.Namespace) -> None:
@@ -178,11 +182,12 @@ def _targets(options: argparse.Namespace) -> None:
 
     from ..evaluation.targets import measure, write_report
     from ..small import SMALL_MODEL, SMALL_MODELS, SMALL_VAE
-    from ..standalone import open_studio
+    from ..standalone import SMALL_SETTINGS, open_studio
 
     weights, vae = options.weights or SMALL_MODEL, options.vae or SMALL_VAE
     studio = open_studio(SMALL_MODELS, "cpu", torch.float32, weights, vae)
-    _say(write_report(measure(studio, options.people, _say), options.out))
+    settings = replace(SMALL_SETTINGS, steps=options.steps)
+    _say(write_report(measure(studio, options.people, settings, _say), options.out))
 
 
 def _ablations(options: argparse.Namespace) -> None:
@@ -196,9 +201,10 @@ def _ablations(options: argparse.Namespace) -> None:
 
 def _long_video(options: argparse.Namespace) -> None:
     from ..evaluation.long_video import compare, write_report
-    from ..standalone import small_studio
+    from ..standalone import SMALL_SETTINGS, small_studio
 
-    result = compare(small_studio(), options.people, options.frames, _say)
+    settings = replace(SMALL_SETTINGS, steps=options.steps, shared_noise=options.shared_noise)
+    result = compare(small_studio(), options.people, options.frames, settings, _say)
     _say(write_report(result, options.out, options.people, options.frames))
 
 

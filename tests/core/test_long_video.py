@@ -16,11 +16,13 @@ from followemoji_core.animate import Appearance, LandmarkFeatures, SamplingSetti
 from followemoji_core.animate_long import LongSettings, denoise_long, plan_long
 from followemoji_core.diffusion.progressive_sampler import frame_noise
 from followemoji_core.errors import InputError, OutputError
+from followemoji_core.evaluation.long_video import MEASURES, STRATEGIES, compare, seam_ratio, write_report
 from followemoji_core.latent_store import LatentStore, job_key, sweep
 from followemoji_core.model.appearance_net import AppearanceNet
 from followemoji_core.model.config import LandmarkEncoderConfig, UNetConfig
 from followemoji_core.model.denoiser import Denoiser
 from followemoji_core.model.landmark_encoder import LandmarkEncoder
+from followemoji_core.standalone import small_studio
 from followemoji_core.types import AlignedMotion
 
 SIZE, SHAPE = (64, 64), (4, 8, 8)
@@ -145,6 +147,23 @@ def test_options(job):
         run(job, settings=replace(SETTINGS, scheduler="euler"), carrier="replace", resampling=1)
     with pytest.raises(InputError, match="auto, concat, replace"):
         run(job, carrier="pigeon")
+
+
+def test_seams_by_hand():
+    """Five frames that change by 1, but by 3 into frame 3, where a window begins: borders change by (3 + 1) / 2."""
+    pictures = np.full((5, 4, 4, 3), 100, np.uint8) + np.array((0, 1, 2, 5, 6), np.uint8)[:, None, None, None]
+    assert seam_ratio(pictures, frozenset({3})) == 2.0 and seam_ratio(pictures, frozenset()) == 1.0
+
+
+def test_the_comparison(tmp_path):
+    """Every strategy, over a clip of two windows; the report says what each costs."""
+    result = compare(small_studio(), people=1, frames=18)
+    assert set(result) == set(STRATEGIES)
+    costs = {name: row["frames evaluated per frame"] for name, row in result.items()}
+    assert costs["plain"] == 1 < costs["progressive, concat"] < costs["gaussian"]
+    assert all(np.isfinite([row[name] for name in MEASURES]).all() for row in result.values())
+    table = write_report(result, tmp_path, people=1, frames=18)
+    assert table.count("\n") == len(STRATEGIES) + 1 and (tmp_path / "long_video.png").stat().st_size > 5000
 
 
 def test_noise_belongs_to_the_frame():

@@ -105,7 +105,7 @@ def around_borders(case: Case, made: Made) -> list[float]:
     """Change from frame to frame, so many steps after a border as AROUND says, over the change of the true frames."""
     change, true = _change(made.pictures), _change(case.truth)
     places = [[b + k for b in made.borders if 0 <= b + k < len(change)] for k in AROUND]
-    return [float(change[at].sum() / true[at].sum()) for at in places]
+    return [float(change[at].sum() / max(true[at].sum(), 1e-9)) for at in places]
 
 
 def _change(pictures: np.ndarray) -> np.ndarray:

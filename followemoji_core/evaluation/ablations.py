@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..animate import SamplingSettings
 from ..codec import Codec, open_codec
 from ..errors import InputError
 from ..face.geometry import screen_points
 from ..files import write_whole
 from ..model.checkpoint import Networks, find_files, load_networks
+from ..standalone import SMALL_SETTINGS
 from ..training.batches import draw
 from ..training.sampling import Part, make
 from ..training.settings import TrainSettings
@@ -27,7 +27,7 @@ from ..training.shards import find_clips
 from ..training.trainer import train
 from .reenactment import Case, cases, gaze_correlation, score
 
-SAMPLING = SamplingSettings(steps=8, guidance=1.0, shared_noise=1.0)
+SAMPLING = replace(SMALL_SETTINGS, steps=8)
 Say = Callable[[str], None]
 
 
@@ -88,13 +88,13 @@ def ablate(
             pool.shutdown(cancel_futures=True)
             raise
     return {
-        row: {
-            what: (float(np.mean(v)), float(np.std(v, ddof=1) if len(v) > 1 else 0))
-            for what in MEASURES
-            for v in [[measured[what] for measured in values]]
-        }
+        row: {what: _mean_and_spread([measured[what] for measured in values]) for what in MEASURES}
         for row, values in found.items()
     }
+
+
+def _mean_and_spread(values: list[float]) -> tuple[float, float]:
+    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
 
 
 _KINDS: dict[str, dict[str, bool]] = {"moving": {}, "still": {"still_head": True}, "looking": {"looking": True}}

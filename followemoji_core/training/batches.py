@@ -3,7 +3,6 @@ processes, nor on where a run was interrupted."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,11 +93,6 @@ class Batches:
             shared=tensors["shared"],
             seeds=tensors["seed"],
         )
-
-    def from_step(self, step: int) -> Iterator[Batch]:
-        while True:
-            yield self.at(step)
-            step += 1
 
     def _sample(self, index: int) -> dict[str, np.ndarray]:
         settings = self.settings

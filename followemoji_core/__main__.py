@@ -14,7 +14,7 @@ from typing import get_args
 import numpy as np
 
 from . import __version__
-from .animate import SamplingSettings
+from .commands.training import add_commands
 from .diffusion.progressive import KEYFRAMES, plan_progressive
 from .diffusion.progressive_sampler import CARRIERS
 from .diffusion.schedule import SCHEDULERS
@@ -28,8 +28,8 @@ from .face.motion import Missing
 from .face.motion_file import load_motion, save_motion
 from .face.tracking import Which
 from .media import Clip, clip_info, read_audio, read_frames, write_video
-from .training.commands import add_commands
 from .types import AlignedMotion, FaceFrame, FaceMotion
+from .walk.animate import SamplingSettings
 
 _MOTION_FILES = (".safetensors", ".npy")
 
@@ -52,8 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _animate(options: argparse.Namespace) -> None:
-    from .model.checkpoint import find_files
-    from .standalone import open_studio
+    from .model.weights.checkpoint import find_files
+    from .walk.studio import open_studio
 
     device, dtype = _device(options.device, options.precision)
     find_files(options.weights or options.models / "followemoji")  # what can go wrong goes wrong before the work
@@ -78,7 +78,7 @@ def _landmarks(options: argparse.Namespace) -> None:
 
 
 def _download(options: argparse.Namespace) -> None:
-    from .download import download
+    from .commands.download import download
 
     download(options.models, options.release, _say)
     _say(f"All files are in {options.models}")
@@ -88,8 +88,8 @@ def _demo(options: argparse.Namespace) -> None:
     """Inputs, overlay video and animation from nothing but this package."""
     import cv2
 
-    from .standalone import small_studio
-    from .training.synthetic import Acting, Person, paint
+    from .drawn import Acting, Person, paint
+    from .walk.studio import small_studio
 
     out, size = options.out, (128, 128)
     out.mkdir(parents=True, exist_ok=True)
@@ -140,7 +140,7 @@ def _make_video(studio, portrait: np.ndarray, aligned: AlignedMotion, sound, opt
 def _make_long(studio, portrait: np.ndarray, aligned: AlignedMotion, sound, settings, options) -> None:
     from tqdm import tqdm
 
-    from .animate_long import LongSettings
+    from .walk.animate_long import LongSettings
 
     long = LongSettings(options.keyframes, options.known_frames, options.resampling)
     folder = options.out.with_name(f".{options.out.stem}.windows")

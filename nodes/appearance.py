@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from comfy_api.v0_0_2 import io
 
-from ..followemoji_core.animate import read_appearance
 from ..followemoji_core.errors import InputError
 from ..followemoji_core.face.crop import ROOM, Framing, crop_portrait
 from ..followemoji_core.face.motion import stack_frames
 from ..followemoji_core.model.config import LATENT_CELL
+from ..followemoji_core.walk.animate import read_appearance
 from . import host
 from .sockets import Appearance, Model, Motion, schema
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from comfy_api.v0_0_2 import io
 
+from ..followemoji_core.drawn import Acting, Person, paint
+from ..followemoji_core.drawn.people import STYLES
 from ..followemoji_core.face.motion import stack_frames
-from ..followemoji_core.training.synthetic import Acting, Person, paint
-from ..followemoji_core.training.synthetic.people import STYLES
 from . import host
 from .sockets import Motion, schema
 

@@ -13,16 +13,16 @@ from comfy_api.v0_0_2 import InputImpl, io
 from PIL import Image, ImageDraw
 
 from ..followemoji_core import __version__
-from ..followemoji_core.animate import LandmarkFeatures, SamplingSettings, denoise, plan_job
-from ..followemoji_core.animate_long import AUTO, LongSettings, denoise_long, plan_long
 from ..followemoji_core.diffusion.progressive import KEYFRAMES, ProgressivePlan
 from ..followemoji_core.diffusion.progressive_sampler import CARRIERS, WindowReport
 from ..followemoji_core.diffusion.windows import STRATEGIES
-from ..followemoji_core.latent_store import LatentStore, job_key, sweep
 from ..followemoji_core.media import write_video
 from ..followemoji_core.model.config import LATENT_SCALE
-from ..followemoji_core.plan_picture import draw_plan
+from ..followemoji_core.walk.animate import LandmarkFeatures, SamplingSettings, denoise, plan_job
+from ..followemoji_core.walk.animate_long import AUTO, LongSettings, denoise_long, plan_long
+from ..followemoji_core.walk.latent_store import LatentStore, job_key, sweep
 from . import host
+from .host.plan_picture import draw_plan
 from .sockets import Aligned, Appearance, Model, advanced, schema, solver_inputs, window_inputs
 
 PROGRESSIVE = "progressive"

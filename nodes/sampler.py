@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from comfy_api.v0_0_2 import io
 
-from ..followemoji_core.animate import LandmarkFeatures, SamplingSettings, denoise, plan_job
 from ..followemoji_core.diffusion.windows import STRATEGIES
 from ..followemoji_core.model.config import LATENT_SCALE
+from ..followemoji_core.walk.animate import LandmarkFeatures, SamplingSettings, denoise, plan_job
 from . import host
 from .sockets import Aligned, Appearance, Model, schema, solver_inputs, window_inputs
 

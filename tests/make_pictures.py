@@ -11,15 +11,16 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
+from followemoji_core.plan_picture import draw_plan  # noqa: E402
+
 from followemoji_core.diffusion.progressive import plan_progressive  # noqa: E402
+from followemoji_core.drawn import Acting, Person, paint  # noqa: E402
+from followemoji_core.drawn.people import STYLES  # noqa: E402
 from followemoji_core.face.align import AlignOptions, align  # noqa: E402
 from followemoji_core.face.draw import draw_landmarks, overlay  # noqa: E402
 from followemoji_core.face.geometry import screen_points  # noqa: E402
 from followemoji_core.face.topology import BLENDSHAPE_NAMES  # noqa: E402
-from followemoji_core.plan_picture import draw_plan  # noqa: E402
-from followemoji_core.standalone import SMALL_SETTINGS, small_studio  # noqa: E402
-from followemoji_core.training.synthetic import Acting, Person, paint  # noqa: E402
-from followemoji_core.training.synthetic.people import STYLES  # noqa: E402
+from followemoji_core.walk.studio import SMALL_SETTINGS, small_studio  # noqa: E402
 
 SIDE = 384
 EXPRESSIONS = ("jawOpen", "mouthPucker", "eyeBlinkLeft")

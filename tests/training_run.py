@@ -6,7 +6,7 @@ from pathlib import Path
 
 from followemoji_core.__main__ import main
 from followemoji_core.small import SMALL_VAE
-from followemoji_core.training.synthetic.clips import synthesize
+from followemoji_core.training.synthesize import synthesize
 
 SETTINGS = """
 stage = 1

@@ -14,17 +14,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..codec import Codec, open_codec
+from ..encoders.vae import Codec, open_codec
 from ..errors import InputError
 from ..face.geometry import screen_points
 from ..files import write_whole
-from ..model.checkpoint import Networks, find_files, load_networks
-from ..standalone import SMALL_SETTINGS
+from ..model.weights.checkpoint import Networks, find_files, load_networks
 from ..training.batches import draw
 from ..training.sampling import Part, make
 from ..training.settings import TrainSettings
 from ..training.shards import find_clips
 from ..training.trainer import train
+from ..walk.studio import SMALL_SETTINGS
 from .reenactment import Case, cases, gaze_correlation, score
 
 SAMPLING = replace(SMALL_SETTINGS, steps=8)

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ..animate import SamplingSettings
-from ..animate_long import LongSettings, plan_long
 from ..diffusion.windows import plan_windows
 from ..files import write_whole
-from ..standalone import SMALL_SETTINGS, Studio
+from ..walk.animate import SamplingSettings
+from ..walk.animate_long import LongSettings, plan_long
+from ..walk.studio import SMALL_SETTINGS, Studio
 from .reenactment import Case, box_error, cases, parts, psnr
 
 PROGRESSIVE = {

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..drawn import Acting, Person, paint
+from ..drawn.painting import EYE_WHITE, toned
 from ..face.align import align
 from ..face.topology import LEFT_EYE, LEFT_IRIS, LIPS, RIGHT_EYE, RIGHT_IRIS
-from ..training.synthetic import Acting, Person, paint
-from ..training.synthetic.painting import EYE_WHITE, toned
 from ..types import AlignedMotion, FaceMotion
 
 HELD_OUT = 20_000_000

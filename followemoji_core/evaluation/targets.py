@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..animate import SamplingSettings
 from ..files import write_whole
-from ..standalone import SMALL_SETTINGS, Studio
 from ..types import AlignedMotion
+from ..walk.animate import SamplingSettings
+from ..walk.studio import SMALL_SETTINGS, Studio
 from .reenactment import Case, cases, flicker, gaze_correlation, parts, score
 
 Say = Callable[[str], None]

@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import InputError, MotionFileError
 from ..files import written_whole
 from ..types import BLENDSHAPES, LANDMARKS, MESH_LANDMARKS, FaceMotion
-from .template import NPY_MAGIC, read_template
+from .published_template import NPY_MAGIC, read_template
 
 FORMAT = "followemoji.motion"
 VERSION = 1

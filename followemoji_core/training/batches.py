@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..diffusion.covering import draw_known
 from ..diffusion.schedule import TRAIN_TIMESTEPS
 from ..errors import InputError
 from ..face.draw import draw_landmarks
@@ -16,7 +17,6 @@ from ..face.masks import expression_mask, face_mask
 from ..face.opencv import opencv
 from ..face.topology import FACE_CONTOUR, PUPILS
 from ..model.config import LATENT_CELL
-from .covering import draw_known
 from .settings import TrainSettings
 from .shards import Clip, read_part
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from ..errors import InputError
 from ..face.opencv import opencv
 from ..files import write_whole
-from ..model.checkpoint import LATENT_RGB, find_files, load_networks, save_networks
+from ..model.weights.checkpoint import LATENT_RGB, find_files, load_networks, save_networks
 from .shards import Clip, find_clips, read_part
 
 

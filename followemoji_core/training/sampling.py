@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..animate import LandmarkFeatures, SamplingSettings, denoise, read_appearance
-from ..codec import Codec
-from ..model.checkpoint import Networks
+from ..encoders.vae import Codec
+from ..model.weights.checkpoint import Networks
+from ..walk.animate import LandmarkFeatures, SamplingSettings, denoise, read_appearance
 
 
 @dataclass(frozen=True)

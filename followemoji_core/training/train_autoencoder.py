@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..drawn import Acting, Person, paint
+from ..encoders.autoencoder import TinyAutoencoder
 from ..face.topology import LEFT_EYE, LIPS, RIGHT_EYE
-from ..model.autoencoder import TinyAutoencoder
 from .muon import Muon
-from .synthetic import Acting, Person, paint
 
 _PARTS = (RIGHT_EYE, LEFT_EYE, LIPS)
 

@@ -8,11 +8,15 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ..diffusion.covering import COVERED_CHANNELS, covered_input
 from ..diffusion.schedule import make_scheduler
 from ..errors import CheckpointError, InputError
 from ..model.attention import Attention, FeedForward
 from ..model.blocks import Resnet
-from ..model.checkpoint import (
+from ..model.config import ImageEncoderConfig, LandmarkEncoderConfig, UNetConfig
+from ..model.denoiser import Denoiser
+from ..model.temporal import MotionModule
+from ..model.weights.checkpoint import (
     OWN_ENCODER,
     Networks,
     find_files,
@@ -21,10 +25,6 @@ from ..model.checkpoint import (
     prepare_all,
     read_tensors,
 )
-from ..model.config import ImageEncoderConfig, LandmarkEncoderConfig, UNetConfig
-from ..model.covering import COVERED_CHANNELS, covered_input
-from ..model.denoiser import Denoiser
-from ..model.temporal import MotionModule
 from .batches import Batch
 from .cast_ops import CAST
 from .loss import facial_loss

@@ -22,13 +22,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..animate import SamplingSettings
-from ..codec import open_codec
+from ..encoders.vae import open_codec
 from ..errors import CheckpointError, InputError, MissingDependencyError, OutputError
 from ..face.opencv import opencv
 from ..files import write_whole, written_whole
-from ..model.checkpoint import OWN_ENCODER, Networks, save_networks
 from ..model.denoiser import Denoiser
+from ..model.weights.checkpoint import OWN_ENCODER, Networks, save_networks
+from ..walk.animate import SamplingSettings
 from .batches import Batch, Batches
 from .muon import Muon
 from .sampling import Part, make
@@ -334,7 +334,7 @@ class _Clip:
     """CLIP's tokens of pictures, frozen."""
 
     def __init__(self, path: Path, device):
-        from ..standalone import load_clip
+        from ..walk.studio import load_clip
 
         self.module: nn.Module = load_clip(path).to(device)
         self.width = self.module.config.hidden_size
@@ -342,7 +342,7 @@ class _Clip:
 
     @torch.no_grad()
     def see(self, pictures: Tensor) -> Tensor:
-        from ..standalone import clip_tokens
+        from ..walk.studio import clip_tokens
 
         return torch.cat([clip_tokens(self.module, picture.numpy()) for picture in pictures])
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from followemoji_core.drawn import Acting, Person, paint
 from followemoji_core.media import write_video
-from followemoji_core.training.synthetic import Acting, Person, paint
 from tests.comfy import graphs
 from tests.comfy.server import PACK_FOLDER
 

@@ -7,10 +7,10 @@ import shutil
 import numpy as np
 import pytest
 
+from followemoji_core.drawn import Acting, Person, paint
 from followemoji_core.evaluation.reenactment import Case, box_error
 from followemoji_core.face.align import align
 from followemoji_core.media import Clip, read_frames
-from followemoji_core.training.synthetic import Acting, Person, paint
 from tests.comfy import graphs
 from tests.comfy.server import PromptFailed
 

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from followemoji_core import download as downloads
 from followemoji_core.__main__ import main
+from followemoji_core.commands import download as downloads
+from followemoji_core.drawn import Acting, Person, paint
 from followemoji_core.face.motion_file import save_motion
 from followemoji_core.media import Clip, clip_info, read_frames, write_video
-from followemoji_core.standalone import VAE_FILE
-from followemoji_core.training.synthetic import Acting, Person, paint
+from followemoji_core.walk.studio import VAE_FILE
 from tests import weights
 
 
@@ -110,7 +110,7 @@ def test_ctrl_c(inputs, tmp_path, monkeypatch, capsys):
     def stop(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("followemoji_core.animate.sample", stop)
+    monkeypatch.setattr("followemoji_core.walk.animate.sample", stop)
     assert main(arguments(inputs, "animate", tmp_path / "x.mp4")) == 130
     assert list(tmp_path.iterdir()) == []
 

@@ -18,11 +18,11 @@ MAY_ENTER = {
     "model": GROUND,
     "diffusion": GROUND,
     "media": GROUND,
-    "codec": GROUND | {"model"},
-    "animate": GROUND | {"face", "model", "diffusion"},
-    "animate_long": GROUND | {"face", "model", "diffusion", "animate", "latent_store"},
-    "latent_store": GROUND,
-    "plan_picture": GROUND | {"diffusion"},
+    "encoders": GROUND | {"model"},
+    "drawn": GROUND | {"face"},
+    "walk": GROUND | {"media", "face", "model", "diffusion", "encoders", "small", ""},
+    "training": GROUND | {"media", "face", "model", "diffusion", "encoders", "drawn", "walk", "small"},
+    "evaluation": GROUND | {"media", "face", "model", "diffusion", "encoders", "drawn", "walk", "small", "training"},
 }
 NEVER = {"face": {"torch"}, "model": {"numpy", "mediapipe"}, "diffusion": {"numpy", "mediapipe"}}
 
@@ -63,7 +63,7 @@ def test_rooms():
 def test_light_imports():
     """Heavy packages load on use: a missing one must not take all nodes away."""
     code = (
-        "import sys, followemoji_core.animate, followemoji_core.face.detector, followemoji_core.media;"
+        "import sys, followemoji_core.walk.animate, followemoji_core.face.detector, followemoji_core.media;"
         "print({'mediapipe', 'cv2', 'diffusers', 'transformers', 'av'} & set(sys.modules))"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=CORE.parent, check=True)

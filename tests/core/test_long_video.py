@@ -12,18 +12,18 @@ import numpy as np
 import pytest
 import torch
 
-from followemoji_core.animate import Appearance, LandmarkFeatures, SamplingSettings
-from followemoji_core.animate_long import LongSettings, denoise_long, plan_long
 from followemoji_core.diffusion.progressive_sampler import frame_noise
 from followemoji_core.errors import InputError, OutputError
 from followemoji_core.evaluation.long_video import MEASURES, STRATEGIES, compare, seam_ratio, write_report
-from followemoji_core.latent_store import LatentStore, job_key, sweep
 from followemoji_core.model.appearance_net import AppearanceNet
 from followemoji_core.model.config import LandmarkEncoderConfig, UNetConfig
 from followemoji_core.model.denoiser import Denoiser
 from followemoji_core.model.landmark_encoder import LandmarkEncoder
-from followemoji_core.standalone import small_studio
 from followemoji_core.types import AlignedMotion
+from followemoji_core.walk.animate import Appearance, LandmarkFeatures, SamplingSettings
+from followemoji_core.walk.animate_long import LongSettings, denoise_long, plan_long
+from followemoji_core.walk.latent_store import LatentStore, job_key, sweep
+from followemoji_core.walk.studio import small_studio
 
 SIZE, SHAPE = (64, 64), (4, 8, 8)
 SETTINGS = SamplingSettings(steps=2, guidance=2.0, window_length=5)

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from followemoji_core.drawn import Acting, Person
 from followemoji_core.errors import InputError, MotionFileError, NoFaceError
 from followemoji_core.face.crop import crop_portrait
 from followemoji_core.face.geometry import face_frame, screen_points
@@ -17,7 +18,6 @@ from followemoji_core.face.motion import neutral_frame, smooth, stack_frames
 from followemoji_core.face.motion_file import load_motion, save_motion
 from followemoji_core.face.topology import BLENDSHAPE_NAMES
 from followemoji_core.face.tracking import FaceTracker
-from followemoji_core.training.synthetic import Acting, Person
 
 # A head some way off that turns, opens its mouth and blinks.
 _SHARE = np.linspace(0, 1, 12)

@@ -7,10 +7,10 @@ import time
 import numpy as np
 import pytest
 
+from followemoji_core.drawn import Acting, Person, paint
+from followemoji_core.drawn.people import STYLES
 from followemoji_core.evaluation.reenactment import box_error, cases, flicker, gaze, parts, score
 from followemoji_core.face.geometry import screen_points, solve_geometry
-from followemoji_core.training.synthetic import Acting, Person, paint
-from followemoji_core.training.synthetic.people import STYLES
 
 PEOPLE = 8
 

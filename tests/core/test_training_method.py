@@ -7,14 +7,13 @@ from dataclasses import replace
 import pytest
 import torch
 
+from followemoji_core.diffusion.covering import covered_input, draw_known
 from followemoji_core.diffusion.schedule import make_scheduler
 from followemoji_core.errors import CheckpointError, InputError
 from followemoji_core.model.appearance_net import AppearanceNet
-from followemoji_core.model.checkpoint import build, grow_input, prepare
 from followemoji_core.model.config import UNetConfig
-from followemoji_core.model.covering import covered_input
 from followemoji_core.model.denoiser import Denoiser
-from followemoji_core.training.covering import draw_known
+from followemoji_core.model.weights.checkpoint import build, grow_input, prepare
 from followemoji_core.training.loss import diffusion_target, facial_loss, masked_mean
 
 CONFIG = UNetConfig(channels=(32, 64), attention=(True, False), layers=1, token_width=12, context_width=16)

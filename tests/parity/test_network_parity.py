@@ -10,11 +10,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from followemoji_core.animate import Appearance, LandmarkFeatures, SamplingSettings, denoise, read_appearance
 from followemoji_core.diffusion import sampler
 from followemoji_core.diffusion.schedule import make_scheduler
-from followemoji_core.model.checkpoint import Networks, build, prepare
 from followemoji_core.model.config import LATENT_CELL
+from followemoji_core.model.weights.checkpoint import Networks, build, prepare
+from followemoji_core.walk.animate import Appearance, LandmarkFeatures, SamplingSettings, denoise, read_appearance
 
 MANIFESTS = {"denoiser": "unet", "appearance_net": "referencenet", "landmark_encoder": "lmk_guider"}
 CALL, LOOP = 1e-4, 1e-3
@@ -96,7 +96,7 @@ def test_loops(golden_network, loop, monkeypatch):
     images = data[f"{loop}_landmarks_u8"].float() / 255
     noise = data[f"{loop}_noise"]
     size = (noise.shape[3] * LATENT_CELL, noise.shape[2] * LATENT_CELL)
-    monkeypatch.setattr("followemoji_core.animate.draw_noise", lambda shape, seed: noise.reshape(shape))
+    monkeypatch.setattr("followemoji_core.walk.animate.draw_noise", lambda shape, seed: noise.reshape(shape))
     landmarks = LandmarkFeatures(networks.landmark_encoder, images, size, "cpu", torch.float32)
     latents = denoise(networks.denoiser, landmarks, appearance(data, networks), LOOPS[loop])
     assert deviation(latents, data[f"{loop}_latents"]) < LOOP

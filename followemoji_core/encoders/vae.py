@@ -9,10 +9,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .errors import CheckpointError
-from .model.autoencoder import TinyAutoencoder
-from .model.checkpoint import read_tensors
-from .model.config import LATENT_SCALE
+from ..errors import CheckpointError
+from ..model.config import LATENT_SCALE
+from ..model.weights.checkpoint import read_tensors
+from .autoencoder import TinyAutoencoder
 
 _AT_ONCE = 4  # pictures of 512 x 512; more of smaller ones
 

@@ -16,8 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .errors import OutputError
-from .files import written_whole
+from ..errors import OutputError
+from ..files import written_whole
 
 _DAYS = 3  # after which a job that nobody came back to is forgotten
 

@@ -8,8 +8,8 @@ from functools import cached_property
 
 import numpy as np
 
-from ...types import FaceMotion
-from .motion import Acting
+from ..types import FaceMotion
+from .acting import Acting
 from .rig import Rig, shape_face
 
 STYLES = ("cartoon", "soft", "painted", "stone", "ink")

@@ -6,7 +6,7 @@ from collections.abc import Container
 
 import numpy as np
 
-from .diffusion.progressive import ProgressivePlan
+from ...followemoji_core.diffusion.progressive import ProgressivePlan
 
 _ROW, _GAP = 14, 4  # pixels
 _COLOURS = ((244, 176, 66), (96, 178, 224), (140, 200, 120), (200, 130, 200), (230, 120, 110))

@@ -13,17 +13,17 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from .diffusion.guidance import guided
-from .diffusion.sampler import StepReport, draw_noise, sample, share_noise
-from .diffusion.schedule import make_scheduler
-from .diffusion.windows import plan_windows
-from .errors import InputError
-from .face.draw import draw_motion
-from .model.appearance_net import AppearanceNet
-from .model.config import LATENT_CELL, UNetConfig
-from .model.denoiser import Denoiser
-from .model.landmark_encoder import LandmarkEncoder
-from .types import AlignedMotion, AppearanceFeatures, WindowPlan
+from ..diffusion.guidance import guided
+from ..diffusion.sampler import StepReport, draw_noise, sample, share_noise
+from ..diffusion.schedule import make_scheduler
+from ..diffusion.windows import plan_windows
+from ..errors import InputError
+from ..face.draw import draw_motion
+from ..model.appearance_net import AppearanceNet
+from ..model.config import LATENT_CELL, UNetConfig
+from ..model.denoiser import Denoiser
+from ..model.landmark_encoder import LandmarkEncoder
+from ..types import AlignedMotion, AppearanceFeatures, WindowPlan
 
 FEATURE_CACHE_BYTES = 2**30  # of RAM; landmark features beyond it are made again at every step instead of kept
 

@@ -80,7 +80,7 @@ def add_commands(command: Command) -> None:
 
 
 def _prepare(options: argparse.Namespace) -> None:
-    from .prepare import PrepareSettings, prepare
+    from ..training.prepare import PrepareSettings, prepare
 
     task = options.detector or options.models / "followemoji" / "face_landmarker.task"
     settings = PrepareSettings(size=options.size, shortest=options.shortest)
@@ -92,8 +92,8 @@ def _prepare(options: argparse.Namespace) -> None:
 def _synthesize(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
-    from .shards import check_size
-    from .synthetic.clips import synthesize
+    from ..training.shards import check_size
+    from ..training.synthesize import synthesize
 
     check_size(options.size)
     with tqdm(total=options.people, desc="drawing", unit="clip", leave=False) as bar:
@@ -114,8 +114,8 @@ def _encode(options: argparse.Namespace) -> None:
     import torch
     from tqdm import tqdm
 
-    from ..codec import open_codec
-    from .shards import add_latents
+    from ..encoders.vae import open_codec
+    from ..training.shards import add_latents
 
     codec = open_codec(options.vae).to(options.device, dict(fp32=torch.float32, bf16=torch.bfloat16)[options.precision])
     with tqdm(desc="encoding", unit="clip", leave=False) as bar:
@@ -134,10 +134,10 @@ def _autoencoder(options: argparse.Namespace) -> None:
     import torch
     from safetensors.torch import save_file
 
-    from ..codec import open_codec
+    from ..encoders.vae import open_codec
     from ..files import write_whole
-    from .settings import read_file, read_table
-    from .train_autoencoder import AutoencoderSettings, train_autoencoder
+    from ..training.settings import read_file, read_table
+    from ..training.train_autoencoder import AutoencoderSettings, train_autoencoder
 
     settings = read_table(AutoencoderSettings, read_file(options.settings), options.settings.name)
     curve: list[dict[str, float]] = []
@@ -158,8 +158,8 @@ def _autoencoder(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from .settings import load_settings, parse_changes
-    from .trainer import train
+    from ..training.settings import load_settings, parse_changes
+    from ..training.trainer import train
 
     settings = load_settings(options.settings, parse_changes(options.set))
     leads = os.environ.get("RANK", "0") == "0"
@@ -169,7 +169,7 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _export(options: argparse.Namespace) -> None:
-    from .export import export, write_record
+    from ..training.export import export, write_record
 
     export(options.checkpoint, options.out, options.clips)
     if options.records:
@@ -182,7 +182,7 @@ def _targets(options: argparse.Namespace) -> None:
 
     from ..evaluation.targets import measure, write_report
     from ..small import SMALL_MODEL, SMALL_MODELS, SMALL_VAE
-    from ..standalone import SMALL_SETTINGS, open_studio
+    from ..walk.studio import SMALL_SETTINGS, open_studio
 
     weights, vae = options.weights or SMALL_MODEL, options.vae or SMALL_VAE
     studio = open_studio(SMALL_MODELS, "cpu", torch.float32, weights, vae)
@@ -192,7 +192,7 @@ def _targets(options: argparse.Namespace) -> None:
 
 def _ablations(options: argparse.Namespace) -> None:
     from ..evaluation.ablations import ablate, write_table
-    from .settings import load_settings
+    from ..training.settings import load_settings
 
     settings = load_settings(options.settings)
     result = ablate(settings, options.settings.parent, options.seeds, options.people, options.workers, _say)
@@ -201,7 +201,7 @@ def _ablations(options: argparse.Namespace) -> None:
 
 def _long_video(options: argparse.Namespace) -> None:
     from ..evaluation.long_video import compare, write_report
-    from ..standalone import SMALL_SETTINGS, small_studio
+    from ..walk.studio import SMALL_SETTINGS, small_studio
 
     settings = replace(SMALL_SETTINGS, steps=options.steps, shared_noise=options.shared_noise)
     result = compare(small_studio(), options.people, options.frames, settings, _say)

@@ -10,16 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from . import __version__
+from .. import __version__
+from ..diffusion.progressive_sampler import WindowReport
+from ..encoders.vae import Codec, fill, open_codec
+from ..errors import CheckpointError
+from ..model.weights.checkpoint import Networks, find_files, load_networks, read_tensors
+from ..small import SMALL_MODEL, SMALL_MODELS, SMALL_VAE
+from ..types import AlignedMotion
 from .animate import Appearance, LandmarkFeatures, SamplingSettings, denoise, read_appearance
 from .animate_long import LongSettings, denoise_long, plan_long
-from .codec import Codec, fill, open_codec
-from .diffusion.progressive_sampler import WindowReport
-from .errors import CheckpointError
 from .latent_store import LatentStore, job_key
-from .model.checkpoint import Networks, find_files, load_networks, read_tensors
-from .small import SMALL_MODEL, SMALL_MODELS, SMALL_VAE
-from .types import AlignedMotion
 
 VAE_FILE = "vae/sd-vae-ft-mse.safetensors"
 CLIP_FILE = "clip_vision/sd-image-variations-encoder-fp16.safetensors"

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ...face.geometry import screen_points
-from ...face.opencv import opencv
-from ..shards import save_clip
-from .motion import Acting
-from .painting import paint
-from .people import Person
+from ..drawn.acting import Acting
+from ..drawn.painting import paint
+from ..drawn.people import Person
+from ..face.geometry import screen_points
+from ..face.opencv import opencv
+from .shards import save_clip
 
 STILL_HEADS = 0.3  # share of the clips in which only the expression changes
 

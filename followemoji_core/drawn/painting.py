@@ -10,9 +10,9 @@ import functools
 
 import numpy as np
 
-from ...face.camera import project
-from ...face.opencv import opencv
-from ...face.topology import (
+from ..face.camera import project
+from ..face.opencv import opencv
+from ..face.topology import (
     FACE_CONTOUR,
     INNER_LIP_LOWER,
     INNER_LIP_UPPER,
@@ -29,7 +29,7 @@ from ...face.topology import (
     RIGHT_EYE_UPPER,
     RIGHT_IRIS,
 )
-from ...types import FaceMotion
+from ..types import FaceMotion
 from .people import Person
 
 EYE_WHITE = (250, 247, 243)

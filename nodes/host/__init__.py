@@ -16,9 +16,11 @@ import torch
 from comfy.ldm.modules.attention import optimized_attention
 from PIL import Image
 
-from ..followemoji_core.diffusion.sampler import StepReport
-from ..followemoji_core.errors import InputError
-from ..followemoji_core.model.checkpoint import (
+from ...followemoji_core.diffusion.sampler import StepReport
+from ...followemoji_core.errors import InputError
+from ...followemoji_core.model.config import LATENT_CELL, LATENT_SCALE
+from ...followemoji_core.model.ops import Ops
+from ...followemoji_core.model.weights.checkpoint import (
     CheckpointFiles,
     Weights,
     build,
@@ -26,8 +28,6 @@ from ..followemoji_core.model.checkpoint import (
     prepare_all,
     read_tensors,
 )
-from ..followemoji_core.model.config import LATENT_CELL, LATENT_SCALE
-from ..followemoji_core.model.ops import Ops
 
 # Live activations per latent cell of one frame and byte of the dtype: tests/measure_memory.py, and a quarter on top.
 _BYTES_PER_CELL = 13_000

@@ -1,6 +1,6 @@
 """Endless drawn people for training and measuring: landmarks, pose and cross-reenactment exact by construction."""
 
-from .motion import Acting
+from .acting import Acting
 from .painting import paint
 from .people import Person
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ...face.camera import NEAR, near_plane, project
-from ...face.geometry import CanonicalFace, fit_similarity
-from ...face.topology import (
+from ..face.camera import NEAR, near_plane, project
+from ..face.geometry import CanonicalFace, fit_similarity
+from ..face.topology import (
     BLENDSHAPE_NAMES,
     LEFT_BROW,
     LEFT_EYE,
@@ -20,7 +20,7 @@ from ...face.topology import (
     RIGHT_EYE_LOWER,
     RIGHT_EYE_UPPER,
 )
-from ...types import BLENDSHAPES, FaceMotion
+from ..types import BLENDSHAPES, FaceMotion
 
 PIVOT = np.array([0.0, -7.0, -4.0])  # cm in face space: where a head turns on its neck
 _EYE_RADIUS, _IRIS_RADIUS = 1.15, 0.58  # cm

@@ -18,15 +18,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from ..errors import CheckpointError
-from .appearance_net import AppearanceNet
-from .config import ImageEncoderConfig, LandmarkEncoderConfig, UNetConfig
-from .denoiser import Denoiser
-from .image_encoder import ImageEncoder
-from .landmark_encoder import LandmarkEncoder
-from .ops import TORCH, Ops
-from .temporal import sinusoids
-from .unet import NUMBERS
+from ...errors import CheckpointError
+from ..appearance_net import AppearanceNet
+from ..config import ImageEncoderConfig, LandmarkEncoderConfig, UNetConfig
+from ..denoiser import Denoiser
+from ..image_encoder import ImageEncoder
+from ..landmark_encoder import LandmarkEncoder
+from ..ops import TORCH, Ops
+from ..temporal import sinusoids
+from ..unet import NUMBERS
 
 log = logging.getLogger(__name__)
 State = dict[str, Tensor]

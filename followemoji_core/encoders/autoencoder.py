@@ -6,7 +6,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .config import LATENT_SCALE
+from ..model.config import LATENT_SCALE
 
 WIDTH = 64
 _FULL = (1, 3, 3, 3)  # residual blocks at full, half, quarter and eighth size: what the layout has room for

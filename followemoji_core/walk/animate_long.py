@@ -12,17 +12,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..diffusion.covering import covered_input
+from ..diffusion.guidance import guided
+from ..diffusion.progressive import ProgressivePlan, plan_progressive
+from ..diffusion.progressive_sampler import CARRIERS, ProgressiveSampler, WindowReport
+from ..diffusion.schedule import make_scheduler
+from ..errors import InputError
+from ..model.config import UNetConfig
+from ..model.denoiser import Denoiser
+from ..types import AlignedMotion
 from .animate import Appearance, LandmarkFeatures, SamplingSettings, check_job
-from .diffusion.guidance import guided
-from .diffusion.progressive import ProgressivePlan, plan_progressive
-from .diffusion.progressive_sampler import CARRIERS, ProgressiveSampler, WindowReport
-from .diffusion.schedule import make_scheduler
-from .errors import InputError
 from .latent_store import LatentStore
-from .model.config import UNetConfig
-from .model.covering import covered_input
-from .model.denoiser import Denoiser
-from .types import AlignedMotion
 
 AUTO = "auto"
 

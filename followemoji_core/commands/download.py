@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import FollowEmojiError, MissingDependencyError
-from .face.detector import TASK_URL
-from .standalone import CLIP_FILE, VAE_FILE
+from ..errors import FollowEmojiError, MissingDependencyError
+from ..face.detector import TASK_URL
+from ..walk.studio import CLIP_FILE, VAE_FILE
 
 TASK_SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
 _CHUNK = 2**20

@@ -1,0 +1,1 @@
+"""The walk: a portrait and an aligned motion become a video."""

@@ -1,6 +1,16 @@
-"""Noise schedules by name. The published one is DDIM with v-prediction, zero terminal SNR and trailing timesteps."""
+"""Noise schedules by name, and the algebra of a noise level, for training and sampling alike.
+
+The published schedule is DDIM with v-prediction, zero terminal SNR and trailing timesteps. Of a clean latent x and
+noise n a level (alpha, sigma) makes z = alpha x + sigma n; what the denoiser predicts is v = alpha n - sigma x (Salimans
+& Ho 2022), from which x = alpha z - sigma v comes back at every level, the last one (alpha 0) included.
+"""
 
 from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
 
 from ..errors import InputError
 
@@ -35,3 +45,33 @@ def make_scheduler(name: str = "ddim"):
 
     solver, extra = _SOLVERS[name]
     return getattr(diffusers, solver)(**SETTINGS, **extra)
+
+
+class NoiseLevel(NamedTuple):
+    """alpha and sigma of some samples, (n,1,1,1) each or 0-d: alpha**2 + sigma**2 = 1."""
+
+    alpha: Tensor
+    sigma: Tensor
+
+    @classmethod
+    def of(cls, alpha_bar: Tensor) -> NoiseLevel:
+        """From `alphas_cumprod` of the samples' timesteps: (n,) -> (n,1,1,1) each; 0-d stays 0-d."""
+        shaped = alpha_bar.reshape(-1, 1, 1, 1) if alpha_bar.ndim else alpha_bar
+        return cls(shaped.sqrt(), (1 - shaped).sqrt())
+
+    def noisy(self, clean: Tensor, noise: Tensor) -> Tensor:
+        """Clean latents (n,c,h,w) and noise like them -> z."""
+        return self.alpha * clean + self.sigma * noise
+
+    def velocity(self, clean: Tensor, noise: Tensor) -> Tensor:
+        """What the denoiser is to predict of them: v."""
+        return self.alpha * noise - self.sigma * clean
+
+    def recovered(self, noisy: Tensor, velocity: Tensor) -> Tensor:
+        """The clean latents that z and a prediction of v stand for."""
+        return self.alpha * noisy - self.sigma * velocity
+
+
+def alphas_cumprod() -> Tensor:
+    """(TRAIN_TIMESTEPS,) float32: alpha**2 of every timestep; the last is 0."""
+    return make_scheduler().alphas_cumprod.to(torch.float32)

@@ -76,24 +76,3 @@ class AppearanceFeatures:
     """What the appearance net hands to the denoiser: 16 maps (1, tokens, channels), 6 down, 1 mid, 9 up."""
 
     maps: tuple[torch.Tensor, ...]
-
-
-@dataclass(frozen=True)
-class Window:
-    """Frames that the denoiser sees at once, in that order, and the weight of its word on each of them."""
-
-    frames: tuple[int, ...]
-    weights: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class WindowPlan:
-    """The windows that cover a clip of `frame_count` frames. Weights are relative: the sampler divides by their sum."""
-
-    windows: tuple[Window, ...]
-    frame_count: int
-
-    @property
-    def evaluated(self) -> int:
-        """Frames that one denoising step evaluates, overlaps counted every time."""
-        return sum(len(window.frames) for window in self.windows)

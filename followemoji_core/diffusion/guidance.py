@@ -1,20 +1,17 @@
-"""Classifier-free guidance (published scale 3.5) around any pair of predictions."""
+"""Classifier-free guidance (published scale 3.5): how the predictions of the two halves become one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-Predict = Callable[..., Any]
+import torch
+from torch import Tensor
 
 
-def guided(conditional: Predict, unconditional: Predict, scale: float) -> Predict:
-    """unconditional + scale * (conditional - unconditional); at scale 1 the unconditional half is not computed."""
-    if scale == 1.0:
-        return conditional
+def guide(predictions: Tensor, halves: int, scale: float) -> Tensor:
+    """(halves * n, ...) -> (n, ...): of two halves, the unconditional first, without + scale * (with - without).
 
-    def predict(*args: Any) -> Any:
-        without = unconditional(*args)
-        return without + scale * (conditional(*args) - without)
-
-    return predict
+    One half alone is what it is.
+    """
+    if halves == 1:
+        return predictions
+    without, conditional = predictions.chunk(2)
+    return torch.add(without, conditional - without, alpha=scale)

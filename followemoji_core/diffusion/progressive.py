@@ -10,55 +10,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ..errors import InputError
+from .plan import Window, WindowPlan
 
 KEYFRAMES = ("even", "motion")
 SHORTEST = 3  # frames of a window: two that are known, and one between
 
 
-@dataclass(frozen=True)
-class ProgressiveWindow:
-    """frames: indices of the clip, rising. given: how many are known before: 0, or 2, which are the first and last."""
-
-    frames: tuple[int, ...]
-    given: int
-
-    @property
-    def made(self) -> tuple[int, ...]:
-        return self.frames[1:-1] if self.given else self.frames
-
-
-@dataclass(frozen=True)
-class ProgressivePlan:
-    """levels: windows that may be made at once, coarse to fine; every frame of the clip is made in one of them."""
-
-    levels: tuple[tuple[ProgressiveWindow, ...], ...]
-    frame_count: int
-
-    @property
-    def windows(self) -> tuple[ProgressiveWindow, ...]:
-        return tuple(window for level in self.levels for window in level)
-
-    @property
-    def evaluated(self) -> int:
-        """Frames that one denoising step evaluates over all windows; frame_count is the least there could be."""
-        return sum(len(window.frames) for window in self.windows)
-
-    @property
-    def cost(self) -> float:
-        """Frames evaluated per frame made."""
-        return self.evaluated / self.frame_count
-
-
 def plan_progressive(
     frame_count: int, length: int = 16, keyframes: str = "even", motion: Sequence[float] | None = None
-) -> ProgressivePlan:
+) -> WindowPlan:
     """The plan of a clip for windows of `length` frames.
 
     keyframes: "even" as in the paper; "motion" puts anchors closer where more happens: `motion` (frame_count - 1,) says
     how much, from each frame to the next, and takes half as many anchors again, for room to choose.
+
+    Raises InputError for a clip without frames, windows of fewer than SHORTEST frames, an unknown way to place
+    keyframes, and a motion of another length.
     """
     if frame_count < 1:
         raise InputError("There are no frames to animate: the motion is empty. Check the driving clip.")
@@ -79,10 +48,10 @@ def plan_progressive(
             room = next(room for n in range(1, 64) if (room := (length - 1) ** n) >= gaps)
             gaps = min(math.ceil(1.5 * gaps), room, len(fine) - 1)
         coarse = _anchors(fine, length, pace, gaps)
-        levels.append(tuple(ProgressiveWindow(gap, 2) for gap in _gaps(fine, coarse) if len(gap) > 2))
+        levels.append(tuple(Window(gap, given=(gap[0], gap[-1])) for gap in _gaps(fine, coarse) if len(gap) > 2))
         fine = coarse
-    levels.append((ProgressiveWindow(fine, 0),))
-    return ProgressivePlan(tuple(reversed(levels)), frame_count)
+    levels.append((Window(fine),))
+    return WindowPlan(tuple(reversed(levels)), frame_count)
 
 
 def _anchors(frames: tuple[int, ...], length: int, pace: list[float], gaps: int) -> tuple[int, ...]:

@@ -1,84 +1,172 @@
-"""The sampling loop: one scheduler step per timestep on the whole clip, after the windows' predictions are blended.
+"""The sampling loop: from noise to clean latents, one scheduler step per timestep on all rows of a batch.
 
-Blending before a DDIM step equals the published blending after it, and keeps solvers with memory right.
+1. Windows name rows; equal ones go through the denoiser together, and where they overlap their predictions are blended.
+   Blending before a DDIM step equals the published blending after it, and keeps solvers with memory right.
+2. Rows that are known are told to the denoiser beside the noise ("concat", paper 4.3), or put back with their noise at
+   every step ("replace").
+Nothing in the loop waits for the device: timesteps, windows and what is known are laid out before it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..types import WindowPlan
+from .covering import covered_input
+from .schedule import NoiseLevel
 
-# predict(latents of a window, timestep, frame indices of the window) -> prediction of the same shape as the latents
-Predict = Callable[[Tensor, Tensor, list[int]], Tensor]
+CARRIERS = ("concat", "replace")
+
+# predict(noisy (clips * n,c,h,w), timestep (), rows of the batch, clips, covered) -> prediction like the noisy latents.
+# covered (clips * n, c + 1, h, w): what is known of these rows, see `covered_input`; None: nothing, or nothing is told.
+Predict = Callable[[Tensor, Tensor, list[int], int, "Tensor | None"], Tensor]
 
 
 @dataclass(frozen=True)
-class StepReport:
-    """What a caller learns after each step. `clean` (T,c,h,w) is the solver's estimate of the final latents."""
+class Rows:
+    """A window of a batch: the rows that the denoiser sees at once, and the weight of its word on each."""
 
-    step: int
-    steps: int
-    clean: Tensor
-
-
-def share_noise(noise: Tensor, seed: int, sharing: float) -> Tensor:
-    """Noise (T,c,h,w) mixed with one draw of the same seed for all frames, `sharing` of the variance: 0 none, 1 all."""
-    if not 0.0 <= sharing <= 1.0:
-        raise InputError(f"Shared noise is {sharing}; allowed: 0 (every frame its own) to 1 (the same for all).")
-    if sharing == 0:
-        return noise
-    generator = torch.Generator("cpu").manual_seed((seed * 1_000_003 - 1) % 2**63)
-    common = torch.randn(noise.shape[1:], generator=generator).to(noise)
-    return sharing**0.5 * common + (1 - sharing) ** 0.5 * noise
+    rows: tuple[int, ...]
+    weights: tuple[float, ...]
 
 
-def draw_noise(shape: tuple[int, ...], seed: int) -> Tensor:
-    """Noise (T,c,h,w) float32, drawn on the CPU so that a seed means the same on every device.
+@dataclass(frozen=True)
+class Known:
+    """Rows that are known before. clean (rows,c,h,w): their latents, anything elsewhere; given: their indices.
 
-    Frames come first, so a longer clip of the same seed starts with the same noise.
+    carrier: one of CARRIERS. resampling: further passes of each step with "replace", with the frames' own noise again;
+    it goes back a step, which ddim alone allows.
     """
-    return torch.randn(shape, generator=torch.Generator("cpu").manual_seed(seed), dtype=torch.float32)
+
+    clean: Tensor
+    given: tuple[int, ...]
+    carrier: str = "concat"
+    resampling: int = 0
+
+    def __post_init__(self) -> None:
+        if self.carrier not in CARRIERS:
+            raise InputError(
+                f'Known frames cannot be carried by "{self.carrier}". Choose one of: {", ".join(CARRIERS)}.'
+            )
+        if self.resampling < 0:
+            raise InputError(f"{self.resampling} resampling passes: at least 0 are needed.")
+
+
+def check_steps(steps: int) -> None:
+    """Raises InputError where there are too few denoising steps."""
+    if steps < 1:
+        raise InputError(f"{steps} sampling steps: at least 1 is needed, 30 is the published number.")
 
 
 @torch.no_grad()
 def sample(
     predict: Predict,
     noise: Tensor,
-    plan: WindowPlan,
+    windows: Sequence[Rows],
     scheduler,
-    steps: int = 30,
-    on_step: Callable[[StepReport], None] = lambda report: None,
-    on_window: Callable[[int, int], None] = lambda index, total: None,
+    steps: int,
+    *,
+    known: Known | None = None,
+    at_once: int = 1,
+    on_pass: Callable[[int], None] = lambda windows: None,
+    on_step: Callable[[int, Tensor], None] = lambda step, clean: None,
 ) -> Tensor:
-    """Denoise `noise` (T,c,h,w), scaled latents, on its own device and in float32 -> latents of the same shape.
+    """Noise (rows,c,h,w), float32, on the device of the run -> clean latents of the same shape, scaled.
 
-    `on_window(index, total)` runs before every window, counted over all steps; `on_step` after every step. Either may
-    raise to stop the run.
+    scheduler: a fresh one of `make_scheduler`; it keeps state. at_once: equal windows that go together; the result does
+    not depend on it. on_pass(windows) runs before every pass through the denoiser, on_step(step, clean estimate of all
+    rows) after every step; either may raise to stop. Raises InputError for steps below 1.
     """
-    if steps < 1:
-        raise InputError(f"{steps} sampling steps: at least 1 is needed, 30 is the published number.")
-    if plan.frame_count != len(noise):
-        raise InputError(f"The window plan covers {plan.frame_count} frames, the noise has {len(noise)}.")
-    scheduler.set_timesteps(steps, device=noise.device)
-    count = len(plan.windows)
+    check_steps(steps)
+    scheduler.set_timesteps(steps, device="cpu")
+    blend = _Blend(windows, noise, at_once)
+    keep = _Keep(known, noise, scheduler) if known is not None and known.given else None
+    covered = None if keep is None else keep.covered
     latents = noise * scheduler.init_noise_sigma
     for step, timestep in enumerate(scheduler.timesteps):
-        noisy = scheduler.scale_model_input(latents, timestep)
-        total, weight = torch.zeros_like(noisy), noisy.new_zeros(len(noisy), 1, 1, 1)
-        for index, window in enumerate(plan.windows):
-            on_window(step * count + index, steps * count)
-            frames = list(window.frames)
-            share = noisy.new_tensor(window.weights)[:, None, None, None]
-            total[frames] += share * predict(noisy[frames], timestep, frames).to(total)
-            weight[frames] += share
-        result = scheduler.step(total / weight, timestep, latents)
-        latents = result.prev_sample
-        clean = getattr(result, "pred_original_sample", None)
-        on_step(StepReport(step, steps, latents if clean is None else clean))
+        again = known.resampling if keep is not None and keep.replaces and step + 1 < steps else 0
+        for left in range(again, -1, -1):
+            if keep is not None and keep.replaces:
+                latents = keep.put_back(latents, timestep)
+            noisy = scheduler.scale_model_input(latents, timestep)
+            prediction = blend(predict, noisy, timestep, covered, on_pass)
+            result = scheduler.step(prediction, timestep, latents)
+            clean = getattr(result, "pred_original_sample", None)
+            clean = result.prev_sample if clean is None else clean
+            # Again: back to this step's noise, now that the rows have seen each other.
+            latents = _level(scheduler, timestep).noisy(clean, noise) if left else result.prev_sample
+        on_step(step, clean)
     return latents
+
+
+class _Blend:
+    """One prediction for all rows, from those of the windows."""
+
+    def __init__(self, windows: Sequence[Rows], like: Tensor, at_once: int):
+        self.groups: list[tuple[int, list[int], Tensor | slice, Tensor]] = []
+        total = torch.zeros(len(like))
+        for window in windows:
+            total.index_add_(0, torch.tensor(window.rows), torch.tensor(window.weights))
+        if not bool((total > 0).all()):
+            raise InputError("The windows do not cover all frames.")
+        self.total = total[:, None, None, None].to(like)
+        pending: list[Rows] = []
+        for index, window in enumerate(windows):
+            pending.append(window)
+            ahead = windows[index + 1] if index + 1 < len(windows) else None
+            if len(pending) >= at_once or ahead is None or len(ahead.rows) != len(window.rows):
+                rows = [row for one in pending for row in one.rows]
+                share = like.new_tensor([weight for one in pending for weight in one.weights])[:, None, None, None]
+                self.groups.append((len(pending), rows, _index(rows, like.device), share))
+                pending = []
+        # Windows side by side that are seen together need no blending.
+        self.whole = len(self.groups) == 1 and self.groups[0][1] == list(range(len(like)))
+
+    def __call__(self, predict: Predict, noisy: Tensor, timestep: Tensor, covered: Tensor | None, on_pass) -> Tensor:
+        if self.whole:
+            clips, rows, _, _ = self.groups[0]
+            on_pass(clips)
+            return predict(noisy, timestep, rows, clips, covered).to(noisy)
+        total = torch.zeros_like(noisy)
+        for clips, rows, index, share in self.groups:
+            on_pass(clips)
+            told = None if covered is None else covered[index]
+            part = share * predict(noisy[index], timestep, rows, clips, told).to(noisy)
+            if isinstance(index, slice):
+                total[index] += part
+            else:
+                total.index_add_(0, index, part)  # windows of a group may share rows
+        return total / self.total
+
+
+class _Keep:
+    """What is known, laid out for the loop."""
+
+    def __init__(self, known: Known, noise: Tensor, scheduler):
+        self.replaces = known.carrier == "replace"
+        self.scheduler = scheduler
+        given = torch.zeros(len(noise), dtype=torch.bool)
+        given[list(known.given)] = True
+        self.covered = None if self.replaces else covered_input(known.clean.to(noise), given.to(noise.device))
+        if self.replaces:
+            self.index = torch.tensor(known.given, device=noise.device)
+            self.clean, self.noise = known.clean.to(noise)[self.index], noise[self.index]
+
+    def put_back(self, latents: Tensor, timestep: Tensor) -> Tensor:
+        """The known rows as clean as they are at this step's noise, in a copy."""
+        return latents.index_copy(0, self.index, _level(self.scheduler, timestep).noisy(self.clean, self.noise))
+
+
+def _level(scheduler, timestep: Tensor) -> NoiseLevel:
+    return NoiseLevel.of(scheduler.alphas_cumprod[int(timestep)])
+
+
+def _index(rows: list[int], device: torch.device) -> Tensor | slice:
+    """For rows that follow each other a slice, which copies nothing."""
+    if rows == list(range(rows[0], rows[0] + len(rows))):
+        return slice(rows[0], rows[0] + len(rows))
+    return torch.tensor(rows, device=device)

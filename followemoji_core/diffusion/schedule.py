@@ -1,15 +1,14 @@
 """Noise schedules by name, and the algebra of a noise level, for training and sampling alike.
 
 The published schedule is DDIM with v-prediction, zero terminal SNR and trailing timesteps. Of a clean latent x and
-noise n a level (alpha, sigma) makes z = alpha x + sigma n; what the denoiser predicts is v = alpha n - sigma x (Salimans
-& Ho 2022), from which x = alpha z - sigma v comes back at every level, the last one (alpha 0) included.
+noise n a level (alpha, sigma) makes z = alpha x + sigma n; what the denoiser predicts is v = alpha n - sigma x
+(Salimans & Ho 2022), from which x = alpha z - sigma v comes back at every level, the last one (alpha 0) included.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from ..errors import InputError
@@ -74,4 +73,4 @@ class NoiseLevel(NamedTuple):
 
 def alphas_cumprod() -> Tensor:
     """(TRAIN_TIMESTEPS,) float32: alpha**2 of every timestep; the last is 0."""
-    return make_scheduler().alphas_cumprod.to(torch.float32)
+    return make_scheduler().alphas_cumprod.float()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ..errors import InputError
-from ..types import Window, WindowPlan
+from .plan import Window, WindowPlan
 
 STRATEGIES = ("gaussian", "uniform", "plain")
 _GAUSSIAN_VARIANCE = 0.01  # published; in units of the squared window length
@@ -18,6 +18,8 @@ def plan_windows(frame_count: int, strategy: str = "gaussian", length: int = 16,
     the clip (published `forward_long`). uniform: windows count evenly and the last one runs on into the clip's start
     (published default call, which asks for length 24 and always runs with overlap 0). plain: windows side by side, the
     last one as short as what is left; to compare with.
+
+    Raises InputError for a clip without frames, an unknown strategy, and windows that would never move on.
     """
     if frame_count < 1:
         raise InputError("There are no frames to animate: the motion is empty. Check the driving clip.")
@@ -29,10 +31,10 @@ def plan_windows(frame_count: int, strategy: str = "gaussian", length: int = 16,
             f"The overlap must be at least 0 and less than the length; a quarter of it is a good start."
         )
     if frame_count <= length:
-        return WindowPlan((Window(tuple(range(frame_count)), (1.0,) * frame_count),), frame_count)
+        return WindowPlan(((Window(tuple(range(frame_count))),),), frame_count)
     if strategy == "plain":
         parts = (tuple(range(start, min(start + length, frame_count))) for start in range(0, frame_count, length))
-        return WindowPlan(tuple(Window(frames, (1.0,) * len(frames)) for frames in parts), frame_count)
+        return WindowPlan((tuple(Window(frames) for frames in parts),), frame_count)
     starts = list(range(0, frame_count, length - overlap))
     if strategy == "uniform":
         weights = (1.0,) * length
@@ -43,7 +45,7 @@ def plan_windows(frame_count: int, strategy: str = "gaussian", length: int = 16,
         count = 1 + math.ceil((frame_count - length) / (length - overlap))
         starts = [*starts[: count - 1], frame_count - length]
         windows = [tuple(range(start, start + length)) for start in starts]
-    return WindowPlan(tuple(Window(frames, weights) for frames in windows), frame_count)
+    return WindowPlan((tuple(Window(frames, weights) for frames in windows),), frame_count)
 
 
 def gaussian_weights(length: int) -> tuple[float, ...]:

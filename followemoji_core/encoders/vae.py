@@ -28,7 +28,7 @@ class Codec:
     def encode(self, pictures: Tensor) -> Tensor:
         """(n,H,W,3) uint8 RGB, sides multiples of 8 -> latents (n,c,h,w) of about unit variance, float32."""
         parts = []
-        for part in pictures.split(self._at_once(pictures.shape[1] * pictures.shape[2])):
+        for part in pictures.split(self.at_once_pixels(pictures.shape[1] * pictures.shape[2])):
             pixels = part.to(self._like.device).movedim(-1, 1).to(self._like.dtype) / 255
             if isinstance(self.module, TinyAutoencoder):
                 latents = self.module.encode(pixels)
@@ -41,7 +41,7 @@ class Codec:
     def decode(self, latents: Tensor) -> Tensor:
         """Latents (n,c,h,w) of unit variance -> (n,H,W,3) uint8 RGB on the CPU."""
         parts = []
-        for part in latents.split(self._at_once(64 * latents.shape[2] * latents.shape[3])):
+        for part in latents.split(self.at_once_pixels(64 * latents.shape[2] * latents.shape[3])):
             part = part.to(self._like)
             if isinstance(self.module, TinyAutoencoder):
                 pixels = self.module.decode(part).float() * 255
@@ -58,7 +58,11 @@ class Codec:
     def _like(self) -> Tensor:
         return next(self.module.parameters())
 
-    def _at_once(self, pixels: int) -> int:
+    def at_once(self, latents: Tensor) -> int:
+        """How many of such latents (n,c,h,w) are decoded together."""
+        return self.at_once_pixels(64 * latents.shape[2] * latents.shape[3])
+
+    def at_once_pixels(self, pixels: int) -> int:
         return max(_AT_ONCE * 512 * 512 // pixels, 1)
 
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .attention import Context, SpatialTransformer
+from .attention import Context, SpatialTransformer, add
 from .config import UNetConfig
 from .ops import Ops
 from .temporal import MotionModule
@@ -15,6 +15,7 @@ from .temporal import MotionModule
 class Resnet(nn.Module):
     def __init__(self, width_in: int, width: int, config: UNetConfig, ops: Ops):
         super().__init__()
+        self.place = -1  # among the UNet's resnets
         self.norm1 = ops.GroupNorm(config.groups, width_in, eps=1e-5)
         self.conv1 = ops.Conv2d(width_in, width, 3, padding=1)
         self.time_emb_proj = ops.Linear(4 * config.channels[0], width)
@@ -23,10 +24,15 @@ class Resnet(nn.Module):
         self.conv_shortcut = ops.Conv2d(width_in, width, 1) if width_in != width else None
 
     def forward(self, x: Tensor, context: Context) -> Tensor:
-        h = self.conv1(F.silu(self.norm1(x)))
-        h = h + self.time_emb_proj(F.silu(context.time))[:, :, None, None]
-        h = self.conv2(F.silu(self.norm2(h)))
-        return h + (x if self.conv_shortcut is None else self.conv_shortcut(x))
+        h = self.conv1(silu(self.norm1(x)))
+        h = add(h, context.times[self.place][:, :, None, None])
+        h = self.conv2(silu(self.norm2(h)))
+        return add(h, x if self.conv_shortcut is None else self.conv_shortcut(x))
+
+
+def silu(x: Tensor) -> Tensor:
+    """SiLU of what a norm just made: in its place, where no gradient needs it."""
+    return F.silu(x, inplace=not torch.is_grad_enabled())
 
 
 class Downsample(nn.Module):
@@ -60,8 +66,8 @@ class Stage(nn.Module):
             [MotionModule(width, config, ops) for _ in range(count if config.positions else 0)]
         )
 
-    def layer(self, index: int, x: Tensor, context: Context) -> Tensor:
-        x = self.resnets[index](x, context)
+    def mix(self, index: int, x: Tensor, context: Context) -> Tensor:
+        """What follows a resnet: between the cells of a frame, then between frames."""
         for modules in (self.attentions, self.motion_modules):
             if modules:
                 x = modules[index](x, context)
@@ -73,9 +79,11 @@ class DownBlock(Stage):
         super().__init__([width_in] + [width] * (config.layers - 1), width, attention, config, ops)
         self.downsamplers = nn.ModuleList([] if last else [Downsample(width, ops)])
 
-    def forward(self, x: Tensor, skips: list[Tensor], context: Context) -> Tensor:
-        for index in range(len(self.resnets)):
-            x = self.layer(index, x, context)
+    def forward(self, x: Tensor, skips: list[Tensor], context: Context, begun: Tensor | None = None) -> Tensor:
+        """`begun`: what the first resnet makes of x, where that is known already. Adds to the skips."""
+        for index, resnet in enumerate(self.resnets):
+            x = resnet(x, context) if index or begun is None else begun
+            x = self.mix(index, x, context)
             skips.append(x)
         for downsample in self.downsamplers:
             x = downsample(x)
@@ -90,11 +98,20 @@ class UpBlock(Stage):
         self.upsamplers = nn.ModuleList([] if last else [Upsample(width, ops)])
 
     def forward(self, x: Tensor, skips: list[Tensor], context: Context) -> Tensor:
-        for index in range(len(self.resnets)):
-            x = self.layer(index, torch.cat([x, skips.pop()], dim=1), context)
+        """Takes from the end of the skips."""
+        for index, resnet in enumerate(self.resnets):
+            x = self.mix(index, resnet(_join(x, skips.pop()), context), context)
         for upsample in self.upsamplers:
             x = upsample(x, skips[-1].shape[2:])
         return x
+
+
+def _join(x: Tensor, skip: Tensor) -> Tensor:
+    """Channels side by side; a skip from before the halves of guidance parted serves them all."""
+    if len(skip) == len(x):
+        return torch.cat([x, skip], dim=1)
+    halves = x.unflatten(0, (-1, len(skip)))
+    return torch.cat([halves, skip.expand(len(halves), *skip.shape)], dim=2).flatten(0, 1)
 
 
 class MidBlock(nn.Module):

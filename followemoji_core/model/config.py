@@ -23,6 +23,11 @@ class UNetConfig:
     groups: int = 32
     places: int = 0  # side of a learned table of places, added after conv_in; 0: none, as published
 
+    @property
+    def takes_covered(self) -> bool:
+        """Whether a denoiser of these sizes was trained with covered latents beside the noisy ones."""
+        return self.in_channels > self.out_channels
+
 
 @dataclass(frozen=True)
 class LandmarkEncoderConfig:

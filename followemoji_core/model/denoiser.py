@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..types import AppearanceFeatures
+from .attention import Context
+from .blocks import silu
+from .conditioning import Conditioning
 from .config import UNetConfig
 from .ops import TORCH, Ops
 from .unet import UNet
@@ -25,38 +29,35 @@ class Denoiser(UNet):
         latents: Tensor,
         timestep: Tensor,
         landmark_features: Tensor,
-        tokens: Tensor | None,
-        appearance: AppearanceFeatures | None,
+        halves: Sequence[Conditioning],
         clips: int = 1,
-        known: Tensor | None = None,
-        shown: Tensor | None = None,
+        covered: Tensor | None = None,
+        together: bool = True,
     ) -> Tensor:
-        """One prediction, (clips * frames, out_channels, h, w).
+        """One prediction for each way to see the portrait: (halves * clips * frames, out_channels, h, w), half by half.
 
-        latents (clips * frames, c, h, w), scaled and noisy; timestep () or (clips,);
-        landmark_features (clips * frames, channels[0], h, w); tokens (clips, n, token_width), None: all zero;
-        appearance: maps of batch `clips`, None: no portrait. Both None are the unconditional half.
-        known (clips * frames, in_channels - c, h, w): covered latents and their mask, for a checkpoint that was trained
-        with them; None: nothing is known.
-        shown (clips,) bool, for training: clips whose portrait is seen; the others are computed as if appearance were
-        None. None: all.
+        latents (clips * frames, c, h, w), scaled and noisy; timestep () or (clips,), on the CPU for no wait;
+        landmark_features (clips * frames, channels[0], h, w); halves: from `condition`, of this network's weights.
+        covered (clips * frames, in_channels - c, h, w): covered latents and their mask, for a checkpoint that was
+        trained with them; None: nothing is known.
+        together: all halves in one pass; or one after the other, in half the memory, with the same result.
         """
-        frames = len(latents) // clips
-        if tokens is None:  # equal keys and values give the same answer as one of them
-            tokens = latents.new_zeros(clips, 1, self.config.token_width)
+        rows = len(latents)
+        frames = rows // clips
         if missing := self.config.in_channels - latents.shape[1]:
-            nothing = latents.new_zeros(len(latents), missing, *latents.shape[2:])
-            latents = torch.cat([latents, nothing if known is None else known.to(latents)], dim=1)
-        written = iter(appearance.maps if appearance else ())
+            if covered is None:
+                latents = F.pad(latents, (0, 0, 0, 0, 0, missing))
+            else:
+                latents = torch.cat([latents, covered.to(latents)], dim=1)
+        times = self.times(timestep, landmark_features, frames)
 
-        def port(normed: Tensor) -> Tensor | None:
-            reference = next(written, None)
-            if reference is None or shown is None or shown.all():
-                return reference
-            # Who attends to himself twice attends to himself once: that is how a clip goes without its portrait.
-            reference, keep = (part.repeat_interleave(frames, 0) for part in (reference, shown))
-            return torch.where(keep[:, None, None], reference, normed)
+        def context(*chosen: Conditioning) -> Context:
+            return Context(times, frames, rows, chosen)
 
-        context = self.context(timestep, tokens, frames, port)
-        x = self.trunk(self.conv_in(latents) + landmark_features, context)
-        return self.conv_out(F.silu(self.conv_norm_out(x)))
+        stem = self.stem(self.conv_in(latents) + landmark_features, context())
+        if together:
+            return self.head(self.trunk(stem, context(*halves)))
+        return torch.cat([self.head(self.trunk(stem, context(half))) for half in halves])
+
+    def head(self, x: Tensor) -> Tensor:
+        return self.conv_out(silu(self.conv_norm_out(x)))

@@ -20,8 +20,7 @@ class ImageEncoderLayer(nn.Module):
         self.ff = FeedForward(config.width, ops)
 
     def forward(self, x: Tensor) -> Tensor:
-        normed = self.norm1(x)
-        x = x + self.attn1(normed, normed)
+        x = x + self.attn1(self.norm1(x))
         return x + self.ff(self.norm2(x))
 
 

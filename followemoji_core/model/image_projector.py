@@ -24,9 +24,8 @@ class QFormerLayer(nn.Module):
         self.ff = FeedForward(width, ops)
 
     def forward(self, x: Tensor, tokens: Tensor) -> Tensor:
-        normed = self.norm1(x)
-        x = x + self.attn1(normed, normed)
-        x = x + self.attn2(self.norm2(x), tokens)
+        x = x + self.attn1(self.norm1(x))
+        x = x + self.attn2(self.norm2(x), self.attn2.keys_values(tokens))
         return x + self.ff(self.norm3(x))
 
 

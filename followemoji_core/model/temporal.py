@@ -8,7 +8,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from .attention import Attention, Context, FeedForward
+from .attention import Attention, Context, FeedForward, add, add_cells
 from .config import UNetConfig
 from .ops import Ops
 
@@ -25,7 +25,10 @@ class PositionalTable(nn.Module):
         self.register_buffer("pe", sinusoids(positions, width))
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.pe[:, : x.shape[1]].to(x)  # a host that streams weights may leave the buffer behind
+        """x (cells, frames, width), fresh, with each frame's place in time."""
+        if (self.pe.dtype, self.pe.device) != (x.dtype, x.device):
+            self.pe = self.pe.to(x)  # a host that streams weights may leave the buffer behind
+        return add(x, self.pe[:, : x.shape[1]])
 
 
 class TemporalAttention(Attention):
@@ -34,8 +37,8 @@ class TemporalAttention(Attention):
         self.pos_encoder = PositionalTable(config.positions, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.pos_encoder(x)
-        return super().forward(x, x)
+        """x (cells, frames, width), fresh: each cell attends over its frames."""
+        return super().forward(self.pos_encoder(x))
 
 
 class TemporalTransformerBlock(nn.Module):
@@ -50,8 +53,8 @@ class TemporalTransformerBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         for attention, norm in zip(self.attention_blocks, self.norms, strict=True):
-            x = x + attention(norm(x))
-        return x + self.ff(self.ff_norm(x))
+            x = add(attention(norm(x)), x)
+        return add(self.ff(self.ff_norm(x)), x)
 
 
 class TemporalTransformer(nn.Module):
@@ -68,7 +71,8 @@ class TemporalTransformer(nn.Module):
         cells = self.proj_in(rearrange(self.norm(x), "(b f) c h w -> (b h w) f c", f=frames))
         for block in self.transformer_blocks:
             cells = block(cells)
-        return x + rearrange(self.proj_out(cells), "(b h w) f c -> (b f) c h w", h=h, w=w)
+        turned = rearrange(self.proj_out(cells), "(b h w) f c -> b f c h w", h=h, w=w)
+        return add_cells(x.unflatten(0, (-1, frames)), turned).flatten(0, 1)
 
 
 class MotionModule(nn.Module):

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .attention import Context, Port
+from .attention import Attention, Context
 from .blocks import DownBlock, MidBlock, UpBlock
 from .config import UNetConfig
 from .image_projector import QFormer
@@ -77,22 +77,57 @@ class UNet(nn.Module):
             self.up_blocks.append(UpBlock(below, width, joined, config.attention[level], level == 0, config, ops))
             below = width
 
-    def context(self, timestep: Tensor, tokens: Tensor, frames: int, port: Port) -> Context:
-        """Timestep () or (clips,), tokens (clips, n, token_width) -> what the blocks share."""
-        time = timestep_sinusoids(timestep.reshape(-1), self.config.channels[0])
-        time = self.time_embedding(time.to(tokens.dtype))
-        if len(time) > 1:
-            time = time.repeat_interleave(frames, 0)
-        project = self.q_former if self.config.queries else self.clip_fc
-        return Context(time, project(tokens), frames, port)
+        self._number()
 
-    def trunk(self, x: Tensor, context: Context) -> Tensor:
-        """conv_in's output (clips * frames, channels[0], h, w) -> the last up block's, of the same shape."""
+    def stages(self) -> list[nn.Module]:
+        """Down, mid, up: in the order in which a frame meets them."""
+        return [*self.down_blocks, self.mid_block, *self.up_blocks]
+
+    def transformer_blocks(self) -> list[nn.Module]:
+        """The blocks that attend, in order; the `place` of each is its index."""
+        return [
+            block for stage in self.stages() for spatial in stage.attentions for block in spatial.transformer_blocks
+        ]
+
+    def resnets(self) -> list[nn.Module]:
+        """In order; the `place` of each is its index."""
+        return [resnet for stage in self.stages() for resnet in stage.resnets]
+
+    def _number(self) -> None:
+        for modules in (self.transformer_blocks(), self.resnets()):
+            for place, module in enumerate(modules):
+                module.place = place
+
+    def fuse(self) -> None:
+        """See `Attention.fuse`: of every self-attention."""
+        for module in self.modules():
+            if isinstance(module, Attention) and module.to_q.in_features == module.to_k.in_features:
+                module.fuse()
+
+    def project(self, tokens: Tensor) -> Tensor:
+        """Image tokens (clips, n, token_width) -> what cross-attention reads, (clips, n or queries, context_width)."""
+        return self.q_former(tokens) if self.config.queries else self.clip_fc(tokens)
+
+    def times(self, timestep: Tensor, like: Tensor, frames: int) -> list[Tensor]:
+        """Timestep () or (clips,) -> what it adds in each resnet: (1, c), or a row for each of the clips' frames."""
+        time = timestep_sinusoids(timestep.reshape(-1), self.config.channels[0])
+        time = F.silu(self.time_embedding(time.to(like, non_blocking=True)))
+        added = [resnet.time_emb_proj(time) for resnet in self.resnets()]
+        return [part.repeat_interleave(frames, 0) for part in added] if len(time) > 1 else added
+
+    def stem(self, x: Tensor, context: Context) -> tuple[Tensor, Tensor]:
+        """conv_in's output (rows, channels[0], h, w) -> the same with places, and what the first resnet makes of it:
+        all that comes before the first attention, and so is the same whatever is known of the portrait."""
         if self.config.places:  # both networks say where things are, so that what one reads the other finds
             x = x + F.interpolate(self.places.to(x), x.shape[2:], mode="bilinear", antialias=False)
+        return x, self.down_blocks[0].resnets[0](x, context)
+
+    def trunk(self, stem: tuple[Tensor, Tensor], context: Context) -> Tensor:
+        """From the stem to the last up block's output, (halves * rows, channels[0], h, w)."""
+        x, begun = stem
         skips = [x]
         for block in self.down_blocks:
-            x = block(x, skips, context)
+            x, begun = block(x, skips, context, begun), None
         x = self.mid_block(x, context)
         for block in self.up_blocks:
             x = block(x, skips, context)

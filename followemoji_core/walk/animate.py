@@ -1,139 +1,89 @@
 """The walk: a portrait and an aligned motion become a video. Everything that happens is on this page, in order.
 
 portrait -> latents, image tokens -> appearance net (once) -> Appearance
+Appearance -> projected by the denoiser (once) -> Conditioning, with a portrait and without
 aligned motion -> landmark images -> landmark encoder, when a window asks -> LandmarkFeatures
-noise -> sampler(guided(denoiser), window plan) -> latents
+plan: level by level, batch by batch: noise -> sample(guide(denoiser)) -> latents -> LatentStore
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from ..diffusion.guidance import guided
-from ..diffusion.sampler import StepReport, draw_noise, sample, share_noise
+from ..diffusion.guidance import guide
+from ..diffusion.noise import ClipNoise, Noise, frame_noise
+from ..diffusion.plan import Window, WindowPlan
+from ..diffusion.progressive import plan_progressive
+from ..diffusion.sampler import Known, Rows, check_steps, sample
 from ..diffusion.schedule import make_scheduler
 from ..diffusion.windows import plan_windows
 from ..errors import InputError
-from ..face.draw import draw_motion
-from ..model.appearance_net import AppearanceNet
+from ..model.conditioning import Conditioning, condition, unconditional, weights_of
 from ..model.config import LATENT_CELL, UNetConfig
 from ..model.denoiser import Denoiser
 from ..model.landmark_encoder import LandmarkEncoder
-from ..types import AlignedMotion, AppearanceFeatures, WindowPlan
-
-FEATURE_CACHE_BYTES = 2**30  # of RAM; landmark features beyond it are made again at every step instead of kept
-
-
-@dataclass(frozen=True)
-class SamplingSettings:
-    """The knobs of a sampling run; the first four as published (the released call), windows as `plan_windows` says.
-
-    shared_noise: of the variance, 0 as published; 1 keeps still what does not move, for models trained with it.
-    """
-
-    steps: int = 30
-    guidance: float = 3.5
-    scheduler: str = "ddim"
-    seed: int = 0
-    windows: str = "gaussian"
-    window_length: int = 16
-    overlap: int = 4
-    shared_noise: float = 0.0
+from ..types import AlignedMotion
+from .appearance import Appearance
+from .landmark_features import LandmarkFeatures
+from .latent_store import LatentStore
+from .settings import Settings
 
 
 @dataclass(frozen=True)
-class Appearance:
-    """What the denoiser knows of the portrait.
+class Progress:
+    """What a caller learns after each step. frames: of the clip, that are made together, the given ones among them;
+    clean (n,c,h,w): what the solver takes for their final latents. windows: finished, together at this moment, in all;
+    step of steps."""
 
-    features: from the appearance net. tokens (1, n, token_width): CLIP hidden states. latent_shape (channels, h, w).
+    frames: tuple[int, ...]
+    clean: Tensor
+    finished: int
+    together: int
+    windows: int
+    step: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class Host:
+    """What surrounds a run: where it computes, in what, and whom it tells.
+
+    at_once: frames of a window -> how many such windows go through the denoiser together. halves_together: whether both
+    halves of guidance do; neither changes the result. on_pass(done, total) runs before every pass through the denoiser
+    and counts windows times steps, on_step after every step; either may raise to stop the run. revision: changes when
+    the host changes weights in mid run in a way that torch does not see.
     """
 
-    features: AppearanceFeatures
-    tokens: Tensor
-    latent_shape: tuple[int, int, int]
-
-    def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Appearance:
-        maps = tuple(features.to(device, dtype) for features in self.features.maps)
-        return replace(self, features=AppearanceFeatures(maps), tokens=self.tokens.to(device, dtype))
-
-
-@torch.no_grad()
-def read_appearance(appearance_net: AppearanceNet, latents: Tensor, tokens: Tensor) -> Appearance:
-    """Portrait latents (1,c,h,w), scaled to unit variance, and CLIP tokens (1,n,width), both where and as computed."""
-    config = appearance_net.config
-    if latents.shape[1] != config.in_channels:
-        raise InputError(
-            f"The VAE made latents of {latents.shape[1]} channels, this checkpoint works on {config.in_channels}. "
-            f"Load an SD 1.5 VAE, such as sd-vae-ft-mse."
-        )
-    if tokens.shape[-1] != config.token_width:
-        raise InputError(
-            f"The CLIP vision model gives tokens of width {tokens.shape[-1]}, this checkpoint reads "
-            f"{config.token_width}. Load the image encoder of SD image-variations (CLIP ViT-L/14)."
-        )
-    return Appearance(appearance_net(latents, tokens), tokens, tuple(latents.shape[1:]))
+    device: torch.device | str = "cpu"
+    dtype: torch.dtype = torch.float32
+    at_once: Callable[[int], int] = lambda frames: 1
+    halves_together: bool = True
+    on_pass: Callable[[int, int], None] = lambda done, total: None
+    on_step: Callable[[Progress], None] = lambda progress: None
+    revision: Callable[[], Hashable] = lambda: None
 
 
-class LandmarkFeatures:
-    """The landmark encoder's output for any frames of a clip, made when asked for and kept while there is room.
-
-    images: an AlignedMotion, drawn at `size` (width, height); or landmark images (T,H,W,3) in [0,1].
-    """
-
-    def __init__(self, encoder: LandmarkEncoder, images: AlignedMotion | Tensor, size, device, dtype):
-        self.encoder, self.images, self.size, self.device, self.dtype = encoder, images, size, device, dtype
-        self._kept: dict[int, Tensor] = {}
-        self._room = FEATURE_CACHE_BYTES
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    @torch.no_grad()
-    def __call__(self, frames: Sequence[int]) -> Tensor:
-        """Features (n, channels, h, w) of the frames, in that order."""
-        new = [frame for frame in frames if frame not in self._kept]
-        made = dict(zip(new, self.encoder(self._draw(new)) if new else (), strict=True))
-        features = [made[frame] if frame in made else self._kept[frame].to(self.device) for frame in frames]
-        for frame, feature in made.items():
-            if (size := feature.numel() * feature.element_size()) <= self._room:
-                self._kept[frame] = feature.to("cpu", copy=True)
-                self._room -= size
-        return torch.stack(features)
-
-    def forget(self) -> None:
-        """Make room: long jobs come to each frame in one or two windows only."""
-        self._kept.clear()
-        self._room = FEATURE_CACHE_BYTES
-
-    def _draw(self, frames: list[int]) -> Tensor:
-        if isinstance(self.images, AlignedMotion):
-            images = torch.from_numpy(draw_motion(self.images, frames, self.size)).to(self.device, self.dtype) / 255
-        else:
-            images = self.images[frames].to(self.device, self.dtype).expand(-1, -1, -1, 3)  # grey becomes colour
-        return images.movedim(-1, 1).contiguous()
+def landmark_size(landmarks: AlignedMotion | Tensor) -> tuple[int, int]:
+    """(width, height) of the pictures that an aligned motion, or landmark images (T,H,W,c), are for."""
+    return landmarks.size if isinstance(landmarks, AlignedMotion) else (landmarks.shape[2], landmarks.shape[1])
 
 
 def plan_job(
-    config: UNetConfig, appearance: Appearance, frame_count: int, size: tuple[int, int], settings: SamplingSettings
+    config: UNetConfig, appearance: Appearance, landmarks: AlignedMotion | Tensor, settings: Settings
 ) -> WindowPlan:
     """The windows of a job, or the error that it would run into; quick, so that it can come before any loading.
 
-    config: of the denoiser. size (width, height): of the landmark images.
+    config: of the denoiser. landmarks: an aligned motion, or landmark images (T,H,W,3). Raises InputError where
+    portrait, landmarks, checkpoint and settings do not go together.
     """
-    plan = plan_windows(frame_count, settings.windows, settings.window_length, settings.overlap)
-    check_job(config, appearance, size, settings, max(len(window.frames) for window in plan.windows))
-    return plan
-
-
-def check_job(
-    config: UNetConfig, appearance: Appearance, size: tuple[int, int], settings: SamplingSettings, longest: int
-) -> None:
-    """Whether portrait, landmarks, checkpoint and settings go together; `longest`: frames of a window."""
     _, h, w = appearance.latent_shape
+    size = landmark_size(landmarks)
     if (w * LATENT_CELL, h * LATENT_CELL) != tuple(size):
         raise InputError(
             f"The landmarks are for a picture of {size[0]}x{size[1]} pixels, the portrait was encoded at "
@@ -142,39 +92,195 @@ def check_job(
         )
     if appearance.features.maps[0].shape[-1] != config.channels[0] or appearance.tokens.shape[-1] != config.token_width:
         raise InputError("The portrait was encoded with another checkpoint. Encode it with the model that samples.")
-    if settings.steps < 1:
-        raise InputError(f"{settings.steps} sampling steps: at least 1 is needed, 30 is the published number.")
+    if settings.progressive:
+        settings.carrier(config.takes_covered)
+    plan = plan_windows_of(len(landmarks), landmarks, settings)
+    longest = max(plan.longest, settings.window_length if settings.progressive else 0)
     if longest > config.positions:
         raise InputError(
             f"A window of {longest} frames: this checkpoint's motion modules know {config.positions} places. "
             f"Set the window length to {config.positions} or less."
         )
+    return plan
 
 
-def denoise(
+def plan_windows_of(frame_count: int, landmarks: AlignedMotion | Tensor | None, settings: Settings) -> WindowPlan:
+    """The plan by the settings alone. landmarks: read where keyframes are placed by motion."""
+    check_steps(settings.steps)
+    if not settings.progressive:
+        return plan_windows(frame_count, settings.windows, settings.window_length, settings.overlap)
+    pace = None
+    if settings.keyframes == "motion":
+        if not isinstance(landmarks, AlignedMotion):
+            raise InputError("Keyframes by motion need the aligned motion itself, not landmark images.")
+        pace = np.abs(np.diff(landmarks.points, axis=0)).mean((1, 2)).tolist()
+    return plan_progressive(frame_count, settings.window_length, settings.keyframes, pace)
+
+
+def new_store(frame_count: int, appearance: Appearance, settings: Settings, folder: Path | None = None) -> LatentStore:
+    """Where the frames of a job go. A progressive job keeps half precision: its anchors were always read back so."""
+    dtype = torch.float16 if settings.progressive else torch.float32
+    return LatentStore(frame_count, appearance.latent_shape, folder, dtype)
+
+
+def animate(
     denoiser: Denoiser,
-    landmarks: LandmarkFeatures,
+    landmark_encoder: LandmarkEncoder,
     appearance: Appearance,
-    settings: SamplingSettings,
-    on_step: Callable[[StepReport], None] = lambda report: None,
-    on_window: Callable[[int, int], None] = lambda index, total: None,
-) -> Tensor:
-    """Latents (T,c,h,w) float32, scaled, one per landmark image; `landmarks` holds device and dtype."""
-    plan = plan_job(denoiser.config, appearance, len(landmarks), landmarks.size, settings)
-    device, dtype = landmarks.device, landmarks.dtype
-    appearance = appearance.to(device, dtype)
+    landmarks: AlignedMotion | Tensor,
+    settings: Settings,
+    host: Host | None = None,
+    *,
+    store: LatentStore | None = None,
+    noise: Noise | None = None,
+) -> LatentStore:
+    """The one door: clean latents, scaled, of every frame of the landmarks, for clips of any length.
 
-    def conditional(latents: Tensor, timestep: Tensor, features: Tensor) -> Tensor:
-        return denoiser(latents, timestep, features, appearance.tokens, appearance.features)
+    landmarks: an aligned motion (T frames), or landmark images (T,H,W,3) in [0,1]. store: to fill; windows that it has
+    already are not made again. noise: instead of the seed's. Raises InputError as `plan_job` does, OutputError where
+    the store cannot write.
+    """
+    host = host or Host()
+    plan = plan_job(denoiser.config, appearance, landmarks, settings)
+    store = store or new_store(plan.frame_count, appearance, settings)
+    if noise is None:
+        shape, seed, sharing = appearance.latent_shape, settings.seed, settings.shared_noise
+        one_stream = not settings.progressive
+        noise = ClipNoise(plan.frame_count, shape, seed, sharing) if one_stream else frame_noise(shape, seed, sharing)
+    features = LandmarkFeatures(landmark_encoder, landmarks, landmark_size(landmarks), host.device, host.dtype)
+    run = _Run(denoiser, features, appearance.to(host.device, host.dtype), settings, host, plan, store, noise)
+    run.fill()
+    return store
 
-    def unconditional(latents: Tensor, timestep: Tensor, features: Tensor) -> Tensor:
-        return denoiser(latents, timestep, features, None, None)
 
-    predict_window = guided(conditional, unconditional, settings.guidance)
+class _Run:
+    """What the batches of one job share."""
 
-    def predict(latents: Tensor, timestep: Tensor, frames: list[int]) -> Tensor:
-        return predict_window(latents.to(dtype), timestep, landmarks(frames))
+    def __init__(
+        self,
+        denoiser: Denoiser,
+        features: LandmarkFeatures,
+        appearance: Appearance,
+        settings: Settings,
+        host: Host,
+        plan: WindowPlan,
+        store: LatentStore,
+        noise: Noise,
+    ):
+        self.denoiser, self.features, self.appearance = denoiser, features, appearance
+        self.settings, self.host, self.plan, self.store, self.noise = settings, host, plan, store, noise
+        self.carrier = settings.carrier(denoiser.config.takes_covered) if settings.progressive else "concat"
+        self.passes = self.finished = 0
+        self._halves: tuple[Hashable, tuple[Conditioning, ...]] | None = None
 
-    noise = draw_noise((len(landmarks), *appearance.latent_shape), settings.seed)
-    noise = share_noise(noise, settings.seed, settings.shared_noise).to(device)
-    return sample(predict, noise, plan, make_scheduler(settings.scheduler), settings.steps, on_step, on_window)
+    def fill(self) -> None:
+        for level, windows in enumerate(self.plan.levels):
+            self.finished += sum(self._has(window) for window in windows)
+            for batch in self.plan.batches(level, self._has, self.host.at_once):
+                self._make_some(batch, self.host.at_once(len(batch[0].frames)), self.host.halves_together)
+
+    def _has(self, window: Window) -> bool:
+        return self.store.has(window.made)
+
+    def _make_some(self, batch: tuple[Window, ...], at_once: int, halves_together: bool) -> None:
+        """A batch; where the memory does not do, in halves, then with fewer windows and halves of guidance at once."""
+        try:
+            self._make(batch, at_once, halves_together)
+            return
+        except torch.cuda.OutOfMemoryError:
+            if len(batch) == 1 and not (halves_together and self._guided):
+                raise
+        # Out of the block: the exception held on to what the attempt had made.
+        if len(batch) > 1 and self._stand_alone(batch):
+            middle = len(batch) // 2
+            self._make_some(batch[:middle], at_once, halves_together)
+            self._make_some(batch[middle:], at_once, halves_together)
+        elif at_once > 1 and len(batch) > 1:
+            self._make_some(batch, at_once // 2, halves_together)
+        elif halves_together and self._guided:
+            self._make_some(batch, 1, False)
+        else:
+            self._make(batch, 1, False)  # as little at once as there is: this time the error is the user's
+
+    @property
+    def _guided(self) -> bool:
+        return self.settings.guidance != 1.0
+
+    @staticmethod
+    def _stand_alone(batch: tuple[Window, ...]) -> bool:
+        made = [frame for window in batch for frame in window.made]
+        return len(set(made)) == len(made)
+
+    def _make(self, batch: tuple[Window, ...], at_once: int, halves_together: bool) -> None:
+        settings, host = self.settings, self.host
+        # 1. Rows: a frame each; windows that stand alone bring those that they are given as rows of their own.
+        alone = self._stand_alone(batch)
+        frames = [frame for window in batch for frame in window.frames]
+        frames = frames if alone else sorted(set(frames))
+        windows, given, made, start = [], [], [], 0
+        for window in batch:
+            rows = list(range(start, start + len(window.frames))) if alone else list(map(frames.index, window.frames))
+            windows.append(Rows(tuple(rows), window.weights))
+            start += len(window.frames)
+            held = [frame in window.given for frame in window.frames]
+            given += [row for row, known in zip(rows, held, strict=True) if known]
+            made.append([row for row, known in zip(rows, held, strict=True) if not known])
+        known = None
+        noise = self.noise(frames).to(host.device)
+        if given:
+            clean = torch.zeros_like(noise)
+            clean[given] = self.store.get([frames[row] for row in given]).to(clean)
+            known = Known(clean, tuple(given), self.carrier, settings.resampling)
+        # 2. From noise to clean.
+        self.features.forget()
+        total = len(self.plan.windows) * settings.steps
+        before = self.finished * settings.steps
+        passes = 0
+
+        def on_pass(windows: int) -> None:
+            nonlocal passes
+            host.on_pass(min(before + passes, total - 1), total)
+            passes += windows
+
+        def on_step(step: int, clean: Tensor) -> None:
+            report = Progress(
+                tuple(frames), clean, self.finished, len(batch), len(self.plan.windows), step, settings.steps
+            )
+            host.on_step(report)
+
+        def predict(noisy: Tensor, timestep: Tensor, rows: list[int], clips: int, covered: Tensor | None) -> Tensor:
+            halves = self._conditioning()
+            features = self.features([frames[row] for row in rows])
+            covered = None if covered is None else covered.to(host.dtype)
+            both = self.denoiser(noisy.to(host.dtype), timestep, features, halves, clips, covered, halves_together)
+            return guide(both, len(halves), settings.guidance)
+
+        latents = sample(
+            predict,
+            noise,
+            windows,
+            make_scheduler(settings.scheduler),
+            settings.steps,
+            known=known,
+            at_once=at_once,
+            on_pass=on_pass,
+            on_step=on_step,
+        )
+        # 3. What was made.
+        if alone:
+            for window, rows in zip(batch, made, strict=True):
+                self.store.put(window.made, latents[rows])
+        else:
+            self.store.put(frames, latents)
+        self.finished += len(batch)
+
+    @torch.no_grad()
+    def _conditioning(self) -> tuple[Conditioning, ...]:
+        """The halves of guidance, unconditional first; made once, and again where weights have changed."""
+        made_with = weights_of(self.denoiser), self.host.revision()
+        if self._halves is None or self._halves[0] != made_with:
+            halves = [condition(self.denoiser, self.appearance.tokens, self.appearance.features)]
+            if self._guided:
+                halves.insert(0, unconditional(self.denoiser, self.appearance.tokens))
+            self._halves = made_with, tuple(halves)
+        return self._halves[1]

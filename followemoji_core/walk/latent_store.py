@@ -1,17 +1,15 @@
-"""The latents of a long job: in memory, and on disk as they are finished, so that a job goes on where it stopped.
+"""The latents of a job: in memory, and on disk as they are finished, so that a job goes on where it stopped.
 
-A job's folder is named by everything that its frames depend on. What lies in it can be trusted: files are written
-beside and moved into place, so two jobs of one name cannot harm each other, and half a file is never found.
+A job's folder is named by everything that its frames depend on (`job.job_key`). What lies in it can be trusted: files
+are written beside and moved into place, so two jobs of one name cannot harm each other, and half a file is never found.
 """
 
 from __future__ import annotations
 
 import hashlib
 import shutil
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,37 +17,47 @@ from torch import Tensor
 from ..errors import OutputError
 from ..files import written_whole
 
-_DAYS = 3  # after which a job that nobody came back to is forgotten
-
 
 class LatentStore:
-    """Clean latents (c,h,w) of `frame_count` frames, float16: 32 KB a frame at 512 x 512.
+    """Clean latents (c,h,w), scaled, of `frame_count` frames; 32 KB a frame at 512 x 512 in float16.
 
-    folder: where finished windows are kept; None: nowhere.
+    folder: where finished windows are kept; None: nowhere. dtype: in which they are kept.
     """
 
-    def __init__(self, frame_count: int, shape: tuple[int, int, int], folder: Path | None = None):
-        self.latents = torch.zeros(frame_count, *shape, dtype=torch.float16)
+    def __init__(
+        self,
+        frame_count: int,
+        shape: tuple[int, int, int],
+        folder: Path | None = None,
+        dtype: torch.dtype = torch.float16,
+    ):
+        self.latents = torch.zeros(frame_count, *shape, dtype=dtype)
         self.known = torch.zeros(frame_count, dtype=torch.bool)
         self.folder = folder
         if folder is not None:
             _make_folder(folder)
             self._recall()
 
+    def __len__(self) -> int:
+        return len(self.known)
+
     def get(self, frames: Sequence[int]) -> Tensor:
+        """(n,c,h,w) float32 of those frames."""
         return self.latents[list(frames)].float()
 
     def has(self, frames: Sequence[int]) -> bool:
+        """Whether all of them are finished."""
         return bool(self.known[list(frames)].all())
 
     def put(self, frames: Sequence[int], latents: Tensor) -> None:
+        """Finished latents (n,c,h,w). Raises OutputError where they cannot be written; what was kept before stays."""
         frames = list(frames)
-        self.latents[frames] = latents.to("cpu", torch.float16)
+        self.latents[frames] = latents.to("cpu", self.latents.dtype)
         self.known[frames] = True
         if self.folder is not None:
             self._keep(frames)
 
-    def forget(self) -> None:
+    def clear_up(self) -> None:
         """The job is done: its folder is no longer needed."""
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -84,37 +92,6 @@ class LatentStore:
                     self.latents[frames], self.known[frames] = latents, True
             except (SafetensorError, OSError, KeyError, ValueError):
                 file.unlink(missing_ok=True)  # damaged: made again
-
-
-def job_key(*parts: Any) -> str:
-    """A name for everything that a job's frames depend on: numbers, strings, arrays, tensors, and tuples of them."""
-    digest = hashlib.sha256()
-    for part in parts:
-        _add(digest, part)
-    return digest.hexdigest()[:32]
-
-
-def _add(digest, part: Any) -> None:
-    if isinstance(part, Tensor):
-        part = part.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
-    if isinstance(part, (tuple, list)):
-        digest.update(b"(")
-        for entry in part:
-            _add(digest, entry)
-        digest.update(b")")
-    elif hasattr(part, "tobytes"):
-        digest.update(repr((part.shape, str(part.dtype))).encode())
-        digest.update(part if part.flags.c_contiguous else part.copy())
-    else:
-        digest.update(repr(part).encode() + b";")
-
-
-def sweep(folder: Path, keep: Iterable[str] = ()) -> None:
-    """Delete the jobs in a folder that nothing was added to for some days."""
-    oldest = time.time() - _DAYS * 86400
-    for job in folder.iterdir() if folder.is_dir() else ():
-        if job.is_dir() and job.name not in set(keep) and job.stat().st_mtime < oldest:
-            shutil.rmtree(job, ignore_errors=True)
 
 
 def _make_folder(folder: Path) -> None:

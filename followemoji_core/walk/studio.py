@@ -1,87 +1,100 @@
-"""The walk without ComfyUI: diffusers' AutoencoderKL as the codec, transformers' CLIP as the image encoder."""
+"""Everything that the walk needs, loaded, without ComfyUI: networks, autoencoder and image encoder on one device."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .. import __version__
-from ..diffusion.progressive_sampler import WindowReport
 from ..encoders.vae import Codec, fill, open_codec
 from ..errors import CheckpointError
 from ..model.weights.checkpoint import Networks, find_files, load_networks, read_tensors
 from ..small import SMALL_MODEL, SMALL_MODELS, SMALL_VAE
 from ..types import AlignedMotion
-from .animate import Appearance, LandmarkFeatures, SamplingSettings, denoise, read_appearance
-from .animate_long import LongSettings, denoise_long, plan_long
-from .latent_store import LatentStore, job_key
+from .animate import Host, Progress, animate, new_store
+from .appearance import Appearance, read_appearance
+from .job import job_key
+from .latent_store import LatentStore
+from .settings import Settings
 
 VAE_FILE = "vae/sd-vae-ft-mse.safetensors"
 CLIP_FILE = "clip_vision/sd-image-variations-encoder-fp16.safetensors"
 # How the small model is used: two steps are nearest to the truth, more are not sharper (`targets` measures it).
-SMALL_SETTINGS = SamplingSettings(steps=2, guidance=1.0, shared_noise=1.0)
-_DECODED_AT_ONCE = 4  # frames
+SMALL_SETTINGS = Settings(steps=2, guidance=1.0, shared_noise=1.0)
 
 
 @dataclass(frozen=True)
 class Studio:
-    """Everything that turns a framed portrait and an aligned motion into frames, on one device in one dtype.
+    """Turns a framed portrait and an aligned motion into frames.
 
-    clip: CLIP's image encoder; None where the networks bring their own.
+    clip: CLIP's image encoder; None where the networks bring their own. host: where and how to compute.
     """
 
     networks: Networks
     codec: Codec
     clip: torch.nn.Module | None
-    device: torch.device
-    dtype: torch.dtype
+    host: Host
     identity: tuple = ()  # what the networks' files are known by
 
     @torch.no_grad()
-    def see(self, portrait: np.ndarray) -> Appearance:
-        """(H,W,3) uint8 RGB, sides multiples of 8 -> what the denoiser knows of the portrait."""
+    def read(self, portrait: np.ndarray) -> Appearance:
+        """(H,W,3) uint8 RGB, sides multiples of 8 -> what the denoiser will know of the portrait."""
         pictures = torch.from_numpy(np.ascontiguousarray(portrait))[None]
-        latents = self.codec.encode(pictures).to(self.device, self.dtype)
+        latents = self.codec.encode(pictures).to(self.host.device, self.host.dtype)
         if self.clip is None:
-            pixels = pictures.to(self.device).movedim(-1, 1).to(self.dtype) / 255
+            pixels = pictures.to(self.host.device).movedim(-1, 1).to(self.host.dtype) / 255
             tokens = self.networks.image_encoder(pixels)
         else:
             tokens = clip_tokens(self.clip, portrait)
         return read_appearance(self.networks.appearance_net, latents, tokens)
 
-    def animate(self, portrait: np.ndarray, motion: AlignedMotion, settings: SamplingSettings, **hooks) -> Tensor:
-        """The latents (T,c,h,w) of the video; `hooks` are those of `animate.denoise`."""
-        landmarks = LandmarkFeatures(self.networks.landmark_encoder, motion, motion.size, self.device, self.dtype)
-        return denoise(self.networks.denoiser, landmarks, self.see(portrait), settings, **hooks)
-
-    def animate_long(
+    def animate(
         self,
-        portrait: np.ndarray,
-        motion: AlignedMotion,
-        settings: SamplingSettings,
-        long: LongSettings,
+        portrait: np.ndarray | Appearance,
+        landmarks: AlignedMotion | Tensor,
+        settings: Settings,
+        *,
         folder: Path | None = None,
-        on_step: Callable[[WindowReport], None] = lambda report: None,
+        on_pass: Callable[[int, int], None] = lambda done, total: None,
+        on_step: Callable[[Progress], None] = lambda progress: None,
     ) -> LatentStore:
-        """Clips of any length: finished windows are kept under `folder`, where the same job finds them again."""
-        appearance = self.see(portrait)
-        plan = plan_long(self.networks.denoiser.config, appearance, motion, motion.size, settings, long)
-        made_by = (__version__, self.identity, str(self.dtype))
-        key = job_key(made_by, vars(settings), vars(long), motion.points, appearance.tokens, *appearance.features.maps)
-        store = LatentStore(len(motion), appearance.latent_shape, folder and folder / key)
-        landmarks = LandmarkFeatures(self.networks.landmark_encoder, motion, motion.size, self.device, self.dtype)
-        denoise_long(self.networks.denoiser, landmarks, appearance, settings, long, plan, store, on_step=on_step)
-        return store
+        """The latents of the video, see `animate.animate`. portrait: (H,W,3) uint8 RGB, or what `read` gave.
 
-    def frames(self, latents: Tensor) -> Iterator[np.ndarray]:
-        """Decode latents to (H,W,3) uint8 RGB, a few at a time."""
-        for chunk in latents.split(_DECODED_AT_ONCE):
+        folder: where finished windows are kept, under the job's name, so that the same job finds them again.
+        """
+        appearance = portrait if isinstance(portrait, Appearance) else self.read(portrait)
+        store = None
+        if folder is not None:
+            key = job_key(self.identity, self.host.dtype, settings, landmarks, appearance)
+            store = new_store(len(landmarks), appearance, settings, folder / key)
+        host = replace(self.host, on_pass=on_pass, on_step=on_step)
+        networks = self.networks
+        return animate(networks.denoiser, networks.landmark_encoder, appearance, landmarks, settings, host, store=store)
+
+    def frames(self, latents: LatentStore | Tensor) -> Iterator[np.ndarray]:
+        """Decode latents (T,c,h,w) to (H,W,3) uint8 RGB, a few at a time."""
+        latents = latents.latents if isinstance(latents, LatentStore) else latents
+        for chunk in latents.split(self.codec.at_once(latents)):
             yield from self.codec.decode(chunk.float()).numpy()
+
+
+def best_dtype(device: str) -> torch.dtype:
+    """Half precision where it is faster: float16 on graphics cards, bfloat16 on CPUs that multiply in it."""
+    if device != "cpu":
+        return torch.float16
+    capabilities = torch.backends.cpu.get_cpu_capability() if hasattr(torch.backends, "cpu") else ""
+    fast = capabilities.startswith("AVX512") and torch.ops.mkldnn._is_mkldnn_bf16_supported() and _multiplies_bf16()
+    return torch.bfloat16 if fast else torch.float32
+
+
+def _multiplies_bf16() -> bool:
+    """Whether the CPU has instructions for it: AVX512 alone lets oneDNN emulate them, slower than float32."""
+    test = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return bool(test and test()) or bool(getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)())
 
 
 def open_studio(
@@ -89,15 +102,17 @@ def open_studio(
 ) -> Studio:
     """The released weights from a models folder laid out as ComfyUI's: followemoji/, vae/, clip_vision/.
 
-    weights, vae: files (weights: or a folder) to take instead of followemoji/ and vae/sd-vae-ft-mse.safetensors.
+    weights, vae: files (weights: or a folder) to take instead of followemoji/ and vae/sd-vae-ft-mse.safetensors. Raises
+    CheckpointError for files that are absent, damaged, or of another kind.
     """
     files = find_files(weights or models / "followemoji")
     networks = load_networks(files, device, dtype)
+    networks.denoiser.fuse()
     codec = open_codec(vae or models / VAE_FILE).to(device, dtype)
     clip = None
     if networks.image_encoder is None:
         clip = load_clip(models / CLIP_FILE).eval().to(device, dtype)
-    return Studio(networks, codec, clip, torch.device(device), dtype, files.identity)
+    return Studio(networks, codec, clip, Host(torch.device(device), dtype), files.identity)
 
 
 def small_studio(device: str = "cpu", dtype: torch.dtype = torch.float32) -> Studio:

@@ -1,0 +1,93 @@
+"""The plan of a clip: which frames the denoiser sees together, and in which order windows are made. Numbers only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Window:
+    """Frames that the denoiser sees at once, in that order. weights: of its word on each of them. given: those of them
+    that are known before, and so are not made here."""
+
+    frames: tuple[int, ...]
+    weights: tuple[float, ...] = ()
+    given: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.weights:
+            object.__setattr__(self, "weights", (1.0,) * len(self.frames))
+
+    @property
+    def made(self) -> tuple[int, ...]:
+        return tuple(frame for frame in self.frames if frame not in self.given) if self.given else self.frames
+
+
+@dataclass(frozen=True)
+class WindowPlan:
+    """Windows that cover a clip of `frame_count` frames. levels: coarse to fine; what a window is given is made in a
+    level before. Weights are relative: where windows of a level overlap, the sampler divides by their sum."""
+
+    levels: tuple[tuple[Window, ...], ...]
+    frame_count: int
+    groups: tuple[tuple[tuple[Window, ...], ...], ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "groups", tuple(_that_overlap(level) for level in self.levels))
+
+    @property
+    def windows(self) -> tuple[Window, ...]:
+        return tuple(window for level in self.levels for window in level)
+
+    @property
+    def longest(self) -> int:
+        """Frames of the longest window."""
+        return max(len(window.frames) for window in self.windows)
+
+    @property
+    def evaluated(self) -> int:
+        """Frames that one denoising step evaluates over all windows; frame_count is the least there could be."""
+        return sum(len(window.frames) for window in self.windows)
+
+    @property
+    def cost(self) -> float:
+        """Frames evaluated per frame made."""
+        return self.evaluated / self.frame_count
+
+    @property
+    def borders(self) -> frozenset[int]:
+        """Frames, but for the clip's first and last, at which one window of the finest level hands over to another."""
+        ends = set()
+        for window in self.levels[-1]:
+            ends |= {window.frames[0], window.frames[-1] if window.given else window.frames[-1] + 1}
+        return frozenset(ends - {0, self.frame_count - 1, self.frame_count})
+
+    def batches(
+        self, level: int, done: Callable[[Window], bool], at_once: Callable[[int], int]
+    ) -> Iterator[tuple[Window, ...]]:
+        """What is sampled together: windows that overlap; or, of those that stand alone and are not `done`, as many of
+        one length as `at_once` (frames of a window) allows."""
+        alone: dict[int, list[Window]] = {}
+        for group in self.groups[level]:
+            if all(done(window) for window in group):
+                continue
+            if len(group) > 1:
+                yield group
+            else:
+                alone.setdefault(len(group[0].frames), []).append(group[0])
+        for length, windows in alone.items():
+            size = max(at_once(length), 1)
+            yield from (tuple(windows[start : start + size]) for start in range(0, len(windows), size))
+
+
+def _that_overlap(level: tuple[Window, ...]) -> tuple[tuple[Window, ...], ...]:
+    """The windows of a level in groups that share no frame that they make."""
+    groups: list[tuple[list[Window], set[int]]] = []
+    for window in level:
+        windows, made = [window], set(window.made)
+        for other in [group for group in groups if not made.isdisjoint(group[1])]:
+            groups.remove(other)
+            windows, made = other[0] + windows, made | other[1]
+        groups.append((windows, made))
+    return tuple(tuple(windows) for windows, _ in groups)

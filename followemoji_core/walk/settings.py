@@ -1,0 +1,70 @@
+"""The knobs of a run, for clips of one frame and of an hour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..diffusion.sampler import CARRIERS, check_steps
+from ..diffusion.windows import STRATEGIES
+from ..errors import InputError
+
+AUTO = "auto"
+PROGRESSIVE = "progressive"
+WINDOWS = (PROGRESSIVE, *STRATEGIES)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """steps, guidance, scheduler: as published (the released call). seed: of the noise.
+
+    windows: how a clip is cut: "progressive" (paper 4.3: keyframes first, then what lies between), or side by side as
+    `plan_windows` says. window_length: frames made together; overlap: of windows side by side, with "gaussian".
+    shared_noise: of the variance, 0 as published; 1 keeps still what does not move, for models trained with it.
+    Of "progressive" alone: keyframes "even" (paper) or by "motion"; known_frames: how a window is told of the frames at
+    its ends, "concat", "replace", or "auto": as the checkpoint was trained; resampling: passes of "replace".
+    """
+
+    steps: int = 30
+    guidance: float = 3.5
+    scheduler: str = "ddim"
+    seed: int = 0
+    windows: str = "gaussian"
+    window_length: int = 16
+    overlap: int = 4
+    shared_noise: float = 0.0
+    keyframes: str = "even"
+    known_frames: str = AUTO
+    resampling: int = 0
+
+    @property
+    def progressive(self) -> bool:
+        return self.windows == PROGRESSIVE
+
+    @property
+    def matters(self) -> dict[str, object]:
+        """Those that frames depend on: overlap says nothing to a progressive plan, keyframes nothing to the others."""
+        others = ("overlap",) if self.progressive else ("keyframes", "known_frames", "resampling")
+        return {name: value for name, value in vars(self).items() if name not in others}
+
+    def carrier(self, covered_input: bool) -> str:
+        """How known frames are told of, by a checkpoint that was trained with covered latents or not.
+
+        Raises InputError for what the checkpoint or the solver cannot do.
+        """
+        check_steps(self.steps)
+        chosen = self.known_frames
+        if chosen == AUTO:
+            chosen = "concat" if covered_input else "replace"
+        if chosen not in CARRIERS:
+            raise InputError(f'Known frames cannot be carried by "{chosen}". Choose: {AUTO}, {", ".join(CARRIERS)}.')
+        if chosen == "replace" and self.resampling and self.scheduler != "ddim":
+            raise InputError(
+                f"Resampling goes back a step, which {self.scheduler} cannot. Set the scheduler to ddim, or resampling "
+                f"to 0."
+            )
+        if chosen == "concat" and not covered_input:
+            raise InputError(
+                'This checkpoint was not trained with covered latents: it cannot be told of known frames by "concat". '
+                'Set known frames to "replace", or to "auto".'
+            )
+        return chosen

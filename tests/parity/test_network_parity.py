@@ -10,19 +10,21 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from followemoji_core.diffusion import sampler
+from followemoji_core.diffusion.noise import ClipNoise
 from followemoji_core.diffusion.schedule import make_scheduler
-from followemoji_core.model.config import LATENT_CELL
+from followemoji_core.model.conditioning import condition, unconditional
 from followemoji_core.model.weights.checkpoint import Networks, build, prepare
-from followemoji_core.walk.animate import Appearance, LandmarkFeatures, SamplingSettings, denoise, read_appearance
+from followemoji_core.walk.animate import Host, animate
+from followemoji_core.walk.appearance import Appearance, read_appearance
+from followemoji_core.walk.settings import Settings
 
 MANIFESTS = {"denoiser": "unet", "appearance_net": "referencenet", "landmark_encoder": "lmk_guider"}
 CALL, LOOP = 1e-4, 1e-3
 # The README of the golden data: steps and windows of each loop.
 LOOPS = {
-    "ddim": SamplingSettings(steps=5, windows="uniform", window_length=32, overlap=0),
-    "windows": SamplingSettings(steps=3, windows="uniform", window_length=24, overlap=0),
-    "gaussian": SamplingSettings(steps=3, windows="gaussian", window_length=6, overlap=2),
+    "ddim": Settings(steps=5, windows="uniform", window_length=32, overlap=0),
+    "windows": Settings(steps=3, windows="uniform", window_length=24, overlap=0),
+    "gaussian": Settings(steps=3, windows="gaussian", window_length=6, overlap=2),
 }
 
 
@@ -66,12 +68,21 @@ def test_single_calls(golden_network):
         assert compared
         for key in compared:
             assert deviation(handed[key][0], data[key]) < CALL, key
-        arguments = (data["noise"], torch.tensor(601), features)
-        without = networks.denoiser(*arguments, None, None)
-        conditional = networks.denoiser(*arguments, known.tokens, known.features)
-        assert deviation(without, data["prediction_t601"][0]) < CALL
-        assert deviation(conditional, data["prediction_t601"][1]) < CALL
+        halves = both_halves(networks, known)
+        for fused in (False, True):
+            if fused:
+                networks.denoiser.fuse()
+            for together in (True, False):
+                both = networks.denoiser(data["noise"], torch.tensor(601), features, halves, together=together)
+                for got, wanted in zip(both.chunk(2), data["prediction_t601"], strict=True):
+                    assert deviation(got, wanted) < CALL
+        alone = networks.denoiser(data["noise"], torch.tensor(601), features, halves[1:])
+        assert deviation(alone, data["prediction_t601"][1]) < CALL
         check_half_precision(data, networks)
+
+
+def both_halves(networks: Networks, known: Appearance) -> tuple:
+    return unconditional(networks.denoiser, known.tokens), condition(networks.denoiser, known.tokens, known.features)
 
 
 def check_half_precision(data: dict, networks: Networks) -> None:
@@ -83,23 +94,30 @@ def check_half_precision(data: dict, networks: Networks) -> None:
     known = appearance(data, networks, dtype)
     features = networks.landmark_encoder.to(dtype)(data["landmark_images"].to(dtype))
     noise = data["noise"].to(dtype)
-    half = networks.denoiser.to(dtype)(noise, torch.tensor(601), features, known.tokens, known.features)
+    networks.denoiser.to(dtype)
+    half = networks.denoiser(noise, torch.tensor(601), features, both_halves(networks, known)[1:])
     assert deviation(half, data["prediction_t601"][1]) < 2e-2
 
 
 @pytest.mark.parametrize("loop", LOOPS)
-def test_loops(golden_network, loop, monkeypatch):
+def test_loops(golden_network, loop):
     data = read(golden_network)
     if f"{loop}_latents" not in data:
         pytest.skip(f"{golden_network.stem} holds no {loop}_* loop")
     networks = networks_of(golden_network)
     images = data[f"{loop}_landmarks_u8"].float() / 255
     noise = data[f"{loop}_noise"]
-    size = (noise.shape[3] * LATENT_CELL, noise.shape[2] * LATENT_CELL)
-    monkeypatch.setattr("followemoji_core.walk.animate.draw_noise", lambda shape, seed: noise.reshape(shape))
-    landmarks = LandmarkFeatures(networks.landmark_encoder, images, size, "cpu", torch.float32)
-    latents = denoise(networks.denoiser, landmarks, appearance(data, networks), LOOPS[loop])
-    assert deviation(latents, data[f"{loop}_latents"]) < LOOP
+    for halves_together in (True, False):
+        store = animate(
+            networks.denoiser,
+            networks.landmark_encoder,
+            appearance(data, networks),
+            images,
+            LOOPS[loop],
+            Host(halves_together=halves_together),
+            noise=lambda frames: noise.reshape(len(images), *noise.shape[-3:])[list(frames)],
+        )
+        assert deviation(store.latents, data[f"{loop}_latents"]) < LOOP
 
 
 def test_schedule(golden_network):
@@ -111,4 +129,4 @@ def test_schedule(golden_network):
     assert torch.equal(scheduler.timesteps, data["timesteps_30"])
     assert torch.allclose(scheduler.alphas_cumprod, data["alphas_cumprod"], atol=1e-6)
     assert data["alphas_cumprod"][-1] == 0  # zero terminal SNR: the first step starts from noise alone
-    assert sampler.draw_noise((3, 4, 2, 2), 7).equal(sampler.draw_noise((5, 4, 2, 2), 7)[:3])
+    assert ClipNoise(3, (4, 2, 2), 7)(range(3)).equal(ClipNoise(5, (4, 2, 2), 7)(range(3)))

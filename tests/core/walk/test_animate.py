@@ -1,4 +1,4 @@
-"""Long clips: the same frames however windows are batched, interrupted or shared; nothing finished is lost."""
+"""The one door: the same frames however windows are batched, interrupted or shared; nothing finished is lost."""
 
 from __future__ import annotations
 
@@ -12,21 +12,20 @@ import numpy as np
 import pytest
 import torch
 
-from followemoji_core.diffusion.progressive_sampler import frame_noise
 from followemoji_core.errors import InputError, OutputError
-from followemoji_core.evaluation.long_video import MEASURES, STRATEGIES, compare, seam_ratio, write_report
 from followemoji_core.model.appearance_net import AppearanceNet
 from followemoji_core.model.config import LandmarkEncoderConfig, UNetConfig
 from followemoji_core.model.denoiser import Denoiser
 from followemoji_core.model.landmark_encoder import LandmarkEncoder
 from followemoji_core.types import AlignedMotion
-from followemoji_core.walk.animate import Appearance, LandmarkFeatures, SamplingSettings
-from followemoji_core.walk.animate_long import LongSettings, denoise_long, plan_long
-from followemoji_core.walk.latent_store import LatentStore, job_key, sweep
-from followemoji_core.walk.studio import small_studio
+from followemoji_core.walk.animate import Host, animate, new_store, plan_job
+from followemoji_core.walk.appearance import Appearance
+from followemoji_core.walk.job import digest, job_key, sweep
+from followemoji_core.walk.latent_store import LatentStore
+from followemoji_core.walk.settings import Settings
 
 SIZE, SHAPE = (64, 64), (4, 8, 8)
-SETTINGS = SamplingSettings(steps=2, guidance=2.0, window_length=5)
+SETTINGS = Settings(steps=2, guidance=2.0, window_length=5, windows="progressive")
 
 
 class Stop(Exception):
@@ -53,44 +52,52 @@ def job(request):
 
 
 def run(
-    job, count=30, folder: Path | None = None, at_once=1, stop_after=None, settings=SETTINGS, **long
+    job, count=30, folder: Path | None = None, stop_after=None, settings=SETTINGS, host: Host | None = None, **changes
 ) -> torch.Tensor:
     denoiser, encoder, appearance, points = job
-    motion = AlignedMotion(points[:count], SIZE, 25.0)
-    landmarks = LandmarkFeatures(encoder, motion, SIZE, "cpu", torch.float32)
-    choice = LongSettings(**long)
-    plan = plan_long(denoiser.config, appearance, motion, SIZE, settings, choice)
-    store = LatentStore(count, SHAPE, folder)
+    motion, settings = AlignedMotion(points[:count], SIZE, 25.0), replace(settings, **changes)
+    store = new_store(count, appearance, settings, folder)
 
-    def on_step(report) -> None:
-        if stop_after is not None and report.window >= stop_after:
+    def on_step(progress) -> None:
+        if stop_after is not None and progress.finished >= stop_after:
             raise Stop
 
-    denoise_long(denoiser, landmarks, appearance, settings, choice, plan, store, lambda frames: at_once, on_step)
+    host = replace(host or Host(), on_step=on_step)
+    animate(denoiser, encoder, appearance, motion, settings, host, store=store)
     assert store.known.all() and torch.isfinite(store.latents).all()
     return store.latents.float()
 
 
+def at_once(count: int) -> Host:
+    return Host(at_once=lambda frames: count)
+
+
 def test_batching_changes_nothing(job):
-    one, three = run(job), run(job, at_once=3)
+    one, three = run(job), run(job, host=at_once(3))
     assert (one - three).abs().max() / one.abs().max() < 1e-3  # float16 is what is kept
     assert (one - three).abs().mean() / one.abs().mean() < 1e-4
+    # Windows that overlap, and halves of guidance one after the other: float32 is kept there.
+    one = run(job, windows="gaussian", overlap=2)
+    for host in (at_once(3), Host(halves_together=False)):
+        assert (one - run(job, windows="gaussian", overlap=2, host=host)).abs().max() < 1e-5
 
 
-def test_too_little_memory_makes_fewer_at_once(job):
+@pytest.mark.parametrize("windows", ["progressive", "gaussian"])
+def test_too_little_memory_makes_fewer_at_once(job, windows):
+    """Fewer windows at once, and where that is not enough one half of guidance after the other."""
     seen = []
 
     def narrow(module, inputs) -> None:
         seen.append(len(inputs[0]))
-        if seen[-1] > 10:  # frames: two windows
+        if seen[-1] > 5:  # rows at the finest level: two windows, or two halves
             raise torch.cuda.OutOfMemoryError("as a GPU says it")
 
-    hook = job[0].register_forward_pre_hook(narrow)
+    hook = job[0].down_blocks[0].downsamplers[0].register_forward_pre_hook(narrow)
     try:
-        few = run(job, at_once=8)
+        few = run(job, host=at_once(8), windows=windows, overlap=2)
     finally:
         hook.remove()
-    assert max(seen) > 10 and (few - run(job)).abs().mean() / few.abs().mean() < 1e-4
+    assert max(seen) > 10 and (few - run(job, windows=windows, overlap=2)).abs().mean() / few.abs().mean() < 1e-4
 
 
 def test_lengths(job):
@@ -116,7 +123,7 @@ def test_two_jobs_of_one_name(job, tmp_path):
     with pytest.raises(Stop):
         run(job, folder=tmp_path / "job", stop_after=2)
     other = LatentStore(30, SHAPE, tmp_path / "job")
-    other.forget()
+    other.clear_up()
     assert torch.equal(run(job, folder=tmp_path / "job"), run(job))
 
 
@@ -124,65 +131,77 @@ def test_known_frames_are_used(job):
     """The frames between depend on the keyframes: with other ones they come out differently."""
     denoiser, encoder, appearance, points = job
     motion = AlignedMotion(points[:9], SIZE, 25.0)
-    plan = plan_long(denoiser.config, appearance, motion, SIZE, SETTINGS, LongSettings())
+    plan = plan_job(denoiser.config, appearance, motion, SETTINGS)
+    keyframes = plan.levels[0][0].frames
     found = []
     for value in (0.0, 1.0):
-        landmarks = LandmarkFeatures(encoder, motion, SIZE, "cpu", torch.float32)
         store = LatentStore(9, SHAPE)
-        store.put(plan.levels[0][0].frames, torch.full((len(plan.levels[0][0].frames), *SHAPE), value))
-        denoise_long(denoiser, landmarks, appearance, SETTINGS, LongSettings(), plan, store)
-        found.append(store.get([1]))
+        store.put(keyframes, torch.full((len(keyframes), *SHAPE), value))
+        found.append(animate(denoiser, encoder, appearance, motion, SETTINGS, store=store).get([1]))
     assert (found[0] - found[1]).abs().mean() > 1e-3
+
+
+def test_any_plan_goes_on_where_it_stopped(job, tmp_path):
+    """The store is on the disk whatever the plan: plain windows are finished one by one."""
+    whole = run(job, windows="plain")
+    with pytest.raises(Stop):
+        run(job, folder=tmp_path / "job", stop_after=2, windows="plain")
+    assert len(list((tmp_path / "job").glob("*.safetensors"))) == 2
+    assert torch.equal(run(job, folder=tmp_path / "job", windows="plain"), whole)
+
+
+def test_weights_that_change_in_mid_run_are_noticed(job):
+    """A patch that comes at the second step: the portrait is projected anew, and it shows."""
+    denoiser = job[0]
+    layer = denoiser.down_blocks[0].attentions[0].transformer_blocks[0].attn1.to_v
+    kept = layer.weight.detach().clone()
+
+    def patch(progress) -> None:
+        with torch.no_grad():
+            layer.weight.mul_(3)
+
+    results = []
+    try:
+        for on_step in (lambda progress: None, patch):
+            denoiser_, encoder, appearance, points = job
+            motion = AlignedMotion(points[:5], SIZE, 25.0)
+            store = animate(denoiser_, encoder, appearance, motion, SETTINGS, Host(on_step=on_step))
+            results.append(store.latents.float())
+            with torch.no_grad():
+                layer.weight.copy_(kept)
+    finally:
+        with torch.no_grad():
+            layer.weight.copy_(kept)
+    assert (results[0] - results[1]).abs().mean() > 1e-4
 
 
 def test_options(job):
     more = replace(SETTINGS, steps=3)  # the first of them begins from noise alone, where there is nothing to resample
-    once, again = (run(job, 9, settings=more, carrier="replace", resampling=count) for count in (0, 2))
+    once, again = (run(job, 9, settings=more, known_frames="replace", resampling=count) for count in (0, 2))
     assert not torch.equal(once, again)
     assert run(job, keyframes="motion").shape == (30, *SHAPE)
     if job[0].config.in_channels == 4:
         with pytest.raises(InputError, match="not trained with covered latents"):
-            run(job, carrier="concat")
+            run(job, known_frames="concat")
     with pytest.raises(InputError, match="euler cannot"):
-        run(job, settings=replace(SETTINGS, scheduler="euler"), carrier="replace", resampling=1)
+        run(job, settings=SETTINGS, scheduler="euler", known_frames="replace", resampling=1)
     with pytest.raises(InputError, match="auto, concat, replace"):
-        run(job, carrier="pigeon")
+        run(job, known_frames="pigeon")
 
 
-def test_seams_by_hand():
-    """Five frames that change by 1, but by 3 into frame 3, where a window begins: borders change by (3 + 1) / 2."""
-    pictures = np.full((5, 4, 4, 3), 100, np.uint8) + np.array((0, 1, 2, 5, 6), np.uint8)[:, None, None, None]
-    assert seam_ratio(pictures, frozenset({3})) == 2.0 and seam_ratio(pictures, frozenset()) == 1.0
+def test_keys_and_old_jobs(job, tmp_path):
+    _, _, appearance, points = job
+    motion = AlignedMotion(points, SIZE, 25.0)
 
+    def key(made_by=("a", 1), motion=motion, appearance=appearance, **changes) -> str:
+        return job_key(made_by, torch.float32, replace(SETTINGS, **changes), motion, appearance)
 
-def test_the_comparison(tmp_path):
-    """Every strategy, over a clip of two windows; the report says what each costs."""
-    result = compare(small_studio(), people=1, frames=18)
-    assert set(result) == set(STRATEGIES)
-    costs = {name: row["frames evaluated per frame"] for name, row in result.items()}
-    assert costs["plain"] == 1 < costs["progressive, concat"] < costs["gaussian"]
-    assert all(np.isfinite([row[name] for name in MEASURES]).all() for row in result.values())
-    table = write_report(result, tmp_path, people=1, frames=18)
-    assert table.count("\n") == len(STRATEGIES) + 1 and (tmp_path / "long_video.png").stat().st_size > 5000
-
-
-def test_noise_belongs_to_the_frame():
-    assert torch.equal(frame_noise(SHAPE, 5, [3, 9])[1], frame_noise(SHAPE, 5, [9])[0])
-    assert not torch.equal(frame_noise(SHAPE, 5, [3]), frame_noise(SHAPE, 6, [3]))
-    one, two = frame_noise(SHAPE, 5, [3, 9], sharing=1.0)
-    assert torch.equal(one, two)
-    many = frame_noise((4, 32, 32), 5, range(20), sharing=0.5)
-    assert many.var() == pytest.approx(1, abs=0.05)
-    assert (many[0] * many[1]).mean() == pytest.approx(0.5, abs=0.05)
-
-
-def test_keys_and_old_jobs(tmp_path):
-    base = (vars(SETTINGS), np.zeros(3), torch.ones(2))
-    assert job_key(*base) == job_key(*base)
-    assert (
-        len({job_key(*base), job_key({**vars(SETTINGS), "seed": 1}, *base[1:]), job_key(*base[:2], torch.zeros(2))})
-        == 3
-    )
+    assert key() == key() == key(overlap=1), "a progressive job does not read the overlap"
+    assert key(windows="gaussian") != key(windows="gaussian", overlap=1)
+    other = replace(appearance, tokens=appearance.tokens + 1)
+    moved = AlignedMotion(points + 1, SIZE, 25.0)
+    assert len({key(), key(("b", 1)), key(seed=1), key(appearance=other), key(motion=moved)}) == 5
+    assert digest((1, "2")) != digest(1, "2") and digest(np.zeros(3)) != digest(np.zeros(4))
     for name, age in (("old", 10 * 86400), ("new", 0)):
         (tmp_path / name).mkdir()
         os.utime(tmp_path / name, (time.time() - age,) * 2)

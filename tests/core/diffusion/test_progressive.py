@@ -47,7 +47,7 @@ def test_keyframes_by_motion():
 
 def test_by_hand():
     (only,) = plan_progressive(16).windows
-    assert only.frames == tuple(range(16)) and only.given == 0 and plan_progressive(16).cost == 1
+    assert only.frames == tuple(range(16)) and only.given == () and plan_progressive(16).cost == 1
     first, second = plan_progressive(17).levels
     assert [window.frames for window in first] == [(0, 8, 16)]
     assert [window.frames for window in second] == [tuple(range(9)), tuple(range(8, 17))]

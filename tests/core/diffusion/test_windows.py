@@ -45,3 +45,16 @@ def test_gaussian_weights():
 def test_refused(arguments, words):
     with pytest.raises(InputError, match=words):
         plan_windows(*arguments)
+
+
+def test_what_is_sampled_together():
+    """Windows that overlap go as one; those that stand alone in batches of one length; what is done is left out."""
+    gaussian = plan_windows(40, "gaussian", 16, 4)
+    (together,) = gaussian.batches(0, lambda window: False, lambda frames: 1)
+    assert together == gaussian.levels[0]
+    plain = plan_windows(40, "plain", 16)
+    sizes = [len(batch) for batch in plain.batches(0, lambda window: False, lambda frames: 2)]
+    assert sizes == [2, 1]  # two of 16 frames, one of 8
+    (rest,) = plain.batches(0, lambda window: window.frames[0] < 20, lambda frames: 2)
+    assert [window.frames[0] for window in rest] == [32]
+    assert plain.borders == {16, 32} and gaussian.longest == 16

@@ -73,8 +73,10 @@ def read_frames(clip: Clip, check: Callable[[], None] = lambda: None) -> Iterato
     A trim takes the frames that ComfyUI's own reader takes. `check` runs before every packet and may raise.
     """
     import av
+    from av.video.reformatter import VideoReformatter
 
     count, damaged = 0, 0
+    to_rgb = VideoReformatter()  # one for the clip: it keeps the tables that each frame's own would make again
     with _open(clip) as container:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
@@ -93,7 +95,8 @@ def read_frames(clip: Clip, check: Callable[[], None] = lambda: None) -> Iterato
                     break
                 if frame.pts is None or frame.pts >= first:
                     count += 1
-                    yield np.rot90(frame.to_ndarray(format="rgb24"), round(getattr(frame, "rotation", 0) / 90))
+                    picture = to_rgb.reformat(frame, format="rgb24").to_ndarray()
+                    yield np.rot90(picture, round(getattr(frame, "rotation", 0) / 90))
             else:
                 continue
             break

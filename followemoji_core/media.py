@@ -58,7 +58,7 @@ def _open(clip: Clip):
 
 
 def clip_info(clip: Clip) -> ClipInfo:
-    """Frame rate and approximate frame count, without decoding."""
+    """Frame rate and approximate frame count, without decoding. Raises InputError for what is no video."""
     with _open(clip) as container:
         stream = container.streams.video[0]
         fps = float(stream.average_rate or stream.guessed_rate or 25)
@@ -70,7 +70,8 @@ def clip_info(clip: Clip) -> ClipInfo:
 def read_frames(clip: Clip, check: Callable[[], None] = lambda: None) -> Iterator[np.ndarray]:
     """The frames of a clip, (H,W,3) uint8 RGB, upright, decoded one at a time; damaged ones are left out.
 
-    A trim takes the frames that ComfyUI's own reader takes. `check` runs before every packet and may raise.
+    Each frame is an array of its own. A trim takes the frames that ComfyUI's own reader takes. `check` runs before
+    every packet and may raise. Raises InputError for what is no video, and where no frame can be decoded.
     """
     import av
     from av.video.reformatter import VideoReformatter

@@ -94,7 +94,8 @@ def fit_similarity(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Weighted least squares `target = scale * rotation @ source + translation` (weighted orthogonal Procrustes).
 
-    source (N,3), target (...,N,3), weights (N,). Returns rotation (...,3,3), scale (...), translation (...,3).
+    source (N,3) and target (...,N,3) in any unit, weights (N,) of any sum. Returns rotation (...,3,3), never a mirror,
+    scale (...), translation (...,3), float64. A target that is not finite is no error; its numbers mean nothing.
     """
     weights = weights / weights.sum()
     centre = weights @ source

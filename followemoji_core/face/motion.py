@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -43,7 +42,7 @@ def stack_frames(frames: Sequence[FaceFrame | None], fps: float, missing: Missin
 
 
 def stack_screen_faces(frames: Sequence[ScreenFace | None], fps: float, missing: Missing = "interpolate") -> FaceMotion:
-    """The same as stack_frames of the solved faces, bit for bit; their geometry is solved here, at once."""
+    """The same as stack_frames of the solved faces, bit for bit, and its errors; geometry is solved here, at once."""
     gaps = _fill(frames, fps, missing)
     metric, camera_from_face = solve_geometry(gaps.landmarks, gaps.size)
     return FaceMotion(gaps.landmarks, metric, camera_from_face, gaps.blendshapes, gaps.size, gaps.found, float(fps))
@@ -122,9 +121,7 @@ def smooth(motion: FaceMotion, strength: float) -> FaceMotion:
     to_pixels = np.array([width, height, width], np.float64)
     landmarks = smooth_points(motion.landmarks * to_pixels, strength, motion.fps) / to_pixels
     metric, camera_from_face = solve_geometry(landmarks, motion.size)
-    return dataclasses.replace(
-        motion, landmarks=landmarks.astype(np.float32), metric=metric, camera_from_face=camera_from_face
-    )
+    return replace(motion, landmarks=landmarks.astype(np.float32), metric=metric, camera_from_face=camera_from_face)
 
 
 def smooth_points(points: np.ndarray, strength: float, fps: float) -> np.ndarray:

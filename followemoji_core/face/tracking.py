@@ -37,7 +37,7 @@ class FaceTracker:
         self._alone = True
 
     def pick(self, faces: Sequence[Face]) -> Face | None:
-        """The followed face among those of the next frame; None when it is not there."""
+        """The followed face among those of the next frame, one of `faces` itself; None when it is not there."""
         if not faces:
             return None
         self._alone &= len(faces) == 1

@@ -165,7 +165,8 @@ def _decode(studio, latents, aligned: AlignedMotion, sound, out: Path) -> None:
 
 def _inputs(options: argparse.Namespace) -> tuple[np.ndarray, FaceFrame, FaceMotion]:
     """The framed portrait, its face, and the driving motion; found, or read from motion files."""
-    from .face.detector import FaceDetector, extract_face, extract_motion
+    from .face.detector import FaceDetector
+    from .face.extraction import extract_face, extract_motion
 
     size, _ = _size(options.size), _align_options(options)
     if options.out.suffix.lower() != ".mp4":

@@ -58,7 +58,7 @@ def _open(clip: Clip):
 
 
 def clip_info(clip: Clip) -> ClipInfo:
-    """Frame rate and approximate frame count, without decoding."""
+    """Frame rate and approximate frame count, without decoding. Raises InputError for what is no video."""
     with _open(clip) as container:
         stream = container.streams.video[0]
         fps = float(stream.average_rate or stream.guessed_rate or 25)
@@ -70,11 +70,14 @@ def clip_info(clip: Clip) -> ClipInfo:
 def read_frames(clip: Clip, check: Callable[[], None] = lambda: None) -> Iterator[np.ndarray]:
     """The frames of a clip, (H,W,3) uint8 RGB, upright, decoded one at a time; damaged ones are left out.
 
-    A trim takes the frames that ComfyUI's own reader takes. `check` runs before every packet and may raise.
+    Each frame is an array of its own. A trim takes the frames that ComfyUI's own reader takes. `check` runs before
+    every packet and may raise. Raises InputError for what is no video, and where no frame can be decoded.
     """
     import av
+    from av.video.reformatter import VideoReformatter
 
     count, damaged = 0, 0
+    to_rgb = VideoReformatter()  # one for the clip: it keeps the tables that each frame's own would make again
     with _open(clip) as container:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
@@ -93,7 +96,8 @@ def read_frames(clip: Clip, check: Callable[[], None] = lambda: None) -> Iterato
                     break
                 if frame.pts is None or frame.pts >= first:
                     count += 1
-                    yield np.rot90(frame.to_ndarray(format="rgb24"), round(getattr(frame, "rotation", 0) / 90))
+                    picture = to_rgb.reformat(frame, format="rgb24").to_ndarray()
+                    yield np.rot90(picture, round(getattr(frame, "rotation", 0) / 90))
             else:
                 continue
             break

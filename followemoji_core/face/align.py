@@ -34,6 +34,7 @@ class AlignOptions:
     neutral: driving frame whose expression counts as the portrait's (negative counts from the end); None: the calmest.
     brows, eyes (lids), pupils, mouth: strength of the expression there, 0 the portrait's, 1 the driver's, up to 3;
     whole: factor on all of them and on the rest of the face. smoothing: of the driving motion, 0 to 1.
+    Raises InputError for a value outside its range.
     """
 
     rotation: Rotation = "driving"
@@ -57,8 +58,10 @@ class AlignOptions:
 
 
 def align(portrait: FaceFrame, driving: FaceMotion, options: AlignOptions | None = None) -> AlignedMotion:
-    """The driving motion (T frames) on the portrait's face -> points (T,478,2) in pixels of the portrait's picture.
+    """The driving motion (T frames) on the portrait's face.
 
+    Returns points (T,478,2) float32 in pixels of the portrait's picture, from its top left; they may lie outside.
+    Raises InputError for a motion without frames, or a neutral frame that it does not have.
     Paper 4.1, published behaviour. Departure: the published code drops the first frame, here T frames give T frames.
     """
     options = options or AlignOptions()
@@ -95,7 +98,7 @@ def align(portrait: FaceFrame, driving: FaceMotion, options: AlignOptions | None
 
 
 def vertex_strengths(options: AlignOptions) -> np.ndarray:
-    """(468,) float64 factor on each vertex' expression: exact in the regions, blended smoothly between them."""
+    """Factor on each vertex' expression, (468,) float64, 0 to 9: exact in the regions, blended smoothly between."""
     if options.brows == options.eyes == options.mouth == 1.0:
         return np.full(len(CanonicalFace.default().vertices), options.whole)
     return options.whole * (_region_weights() @ (options.brows, options.eyes, options.mouth, 1.0))

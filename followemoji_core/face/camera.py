@@ -17,9 +17,10 @@ def near_plane(size: tuple[int, int]) -> tuple[float, float]:
 
 
 def project(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """(..., 3) cm in camera space -> (..., 2) float64 pixels of a picture of `size`, from its top left corner.
+    """(...,3) cm in camera space -> (...,2) float64 pixels of a picture of `size` (width, height), from its top left.
 
     Points nearer than the near plane, or behind the camera, are treated as lying on the near plane.
+    Source: MediaPipe's perspective camera.
     """
     points = np.asarray(points, np.float64)
     depth = np.maximum(-points[..., 2], NEAR)

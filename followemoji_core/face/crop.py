@@ -16,11 +16,14 @@ ROOM = 2.2  # side of the crop in face heights: about what talking-head videos s
 _HEADROOM = 0.1  # the landmarks end at the brow: the crop's centre lies this share of a face higher than theirs
 
 
-def crop_box(face: FaceFrame, out_size: tuple[int, int], framing: Framing = "face", room: float = ROOM):
-    """What of the picture is shown at `out_size` (width, height): left, top, width, height in whole pixels.
+def crop_box(
+    face: FaceFrame, out_size: tuple[int, int], framing: Framing = "face", room: float = ROOM
+) -> tuple[int, int, int, int]:
+    """What of the picture is shown at `out_size` (width, height): left, top, width, height in its whole pixels.
 
     face: around the face, `room` times as high as it, inside of the picture as far as possible. fill: as much as fits,
     from the middle. fit: all of it; the box is then larger than the picture (published behaviour: black bars).
+    Raises InputError for another framing.
     """
     if framing not in get_args(Framing):
         raise InputError(f"Framing {framing!r} is not known; allowed: {', '.join(get_args(Framing))}.")
@@ -47,9 +50,10 @@ def crop_box(face: FaceFrame, out_size: tuple[int, int], framing: Framing = "fac
 def crop_portrait(
     image: np.ndarray, face: FaceFrame, out_size: tuple[int, int], framing: Framing = "face", room: float = ROOM
 ) -> tuple[np.ndarray, FaceFrame]:
-    """(H,W,3) picture, uint8 or float, and its face -> both at `out_size` (width, height); bars are black.
+    """(H,W,3) picture, uint8 or float in [0,1], and its face -> both at `out_size` (width, height), cut by crop_box.
 
-    The face is moved with the picture, not detected again.
+    Bars are black. The face is moved with the picture, not detected again, and its geometry solved in the new one.
+    Raises InputError for a face of a picture of another size, or another framing.
     """
     cv2 = opencv()
 
@@ -72,7 +76,7 @@ def crop_portrait(
 
 
 def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """(H,W,3) uint8, or float in [0,1], at another `size` (width, height): area means down, cubic up."""
+    """(H,W,3) uint8, or float in [0,1], at another `size` (width, height), same type: area means down, cubic up."""
     if image.shape[1::-1] == tuple(size):
         return image
     cv2 = opencv()

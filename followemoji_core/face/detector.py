@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import zipfile
-from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 
-from ..errors import CheckpointError, InputError, MissingDependencyError, NoFaceError
-from ..types import BLENDSHAPES, LANDMARKS, FaceFrame, FaceMotion
-from .geometry import CanonicalFace, face_frame
-from .motion import FACE_ADVICE, Missing, check_clip, stack_frames
-from .tracking import FaceTracker, Which
+from ..errors import CheckpointError, InputError, MissingDependencyError
+from ..types import BLENDSHAPES, LANDMARKS, FaceFrame
+from .geometry import ScreenFace
 
 TASK_URL = (
     "https://storage.googleapis.com/mediapipe-models/face_landmarker/face_landmarker/float16/1/face_landmarker.task"
@@ -29,6 +27,10 @@ class FaceDetector:
     """Finds faces in single pictures. Use it in a `with` block, or call `close`.
 
     min_confidence: of detection and of the landmarks, 0 to 1. max_faces: most faces per picture.
+    Several threads may ask at once: a landmarker serves one picture at a time, so for each further thread another is
+    opened (0.05 s) and kept.
+    Raises InputError for a setting outside its range, CheckpointError for a file that is no face model,
+    MissingDependencyError without mediapipe.
     """
 
     def __init__(self, task_path: str | os.PathLike[str], min_confidence: float = 0.5, max_faces: int = 4) -> None:
@@ -37,20 +39,29 @@ class FaceDetector:
         if max_faces < 1:
             raise InputError(f"Number of faces is {max_faces}; it must be at least 1.")
         bundle = _read_bundle(Path(task_path))
-        self._canonical = CanonicalFace.from_task(task_path)
-        self._mediapipe, self._landmarker = _open(bundle, task_path, min_confidence, max_faces)
+        self._open = functools.partial(_open, bundle, task_path, min_confidence, max_faces)
+        self._mediapipe, landmarker = self._open()
+        self._idle = [landmarker]  # taken and put back with pop and append, which are atomic
+        self._closed = False
 
-    def detect(self, image: np.ndarray) -> list[FaceFrame]:
-        """Faces in a picture, MediaPipe's order; [] when there is none.
+    def find(self, image: np.ndarray) -> list[ScreenFace]:
+        """Faces in a picture, MediaPipe's order, their geometry not solved; [] when there is none.
 
         image (H,W,3) RGB, uint8 or float in [0,1]; (H,W,4): alpha is dropped; (H,W) or (H,W,1): grey. A picture of a
-        few pixels has no face.
+        few pixels has no face. Raises InputError for another picture and after `close`.
         """
-        if self._landmarker is None:
+        if self._closed:
             raise InputError("The face detector is closed. Open a new one.")
         pixels = rgb_uint8(image)
         picture = self._mediapipe.Image(image_format=self._mediapipe.ImageFormat.SRGB, data=pixels)
-        result = self._landmarker.detect(picture)
+        try:
+            landmarker = self._idle.pop()
+        except IndexError:
+            _, landmarker = self._open()
+        try:
+            result = landmarker.detect(picture)
+        finally:
+            self._idle.append(landmarker)
         size = (pixels.shape[1], pixels.shape[0])
         faces = []
         for points, scores in zip(result.face_landmarks, result.face_blendshapes, strict=True):
@@ -59,14 +70,18 @@ class FaceDetector:
             if landmarks.shape != (LANDMARKS, 3) or blendshapes.shape != (BLENDSHAPES,):
                 raise CheckpointError(f"The face model gives {len(points)} landmarks and {len(scores)} blendshapes; "
                                       f"expected {LANDMARKS} and {BLENDSHAPES}. {_WAY_OUT}")  # fmt: skip
-            faces.append(face_frame(landmarks, blendshapes, size, self._canonical))
+            faces.append(ScreenFace(landmarks, blendshapes, size))
         return faces
 
+    def detect(self, image: np.ndarray) -> list[FaceFrame]:
+        """The same with metric faces and head poses. Raises InputError as well where landmarks form no face."""
+        return [face.solved() for face in self.find(image)]
+
     def close(self) -> None:
-        """Free the networks; closing twice is fine."""
-        landmarker, self._landmarker = self._landmarker, None
-        if landmarker is not None:
-            landmarker.close()
+        """Free the networks, when no thread asks any more; closing twice is fine."""
+        self._closed = True
+        while self._idle:
+            self._idle.pop().close()
 
     def __enter__(self) -> FaceDetector:
         return self
@@ -77,42 +92,8 @@ class FaceDetector:
         self.close()
 
 
-def extract_face(image: np.ndarray, detector: FaceDetector, which: Which = "largest") -> FaceFrame:
-    """The face of a picture (see FaceDetector.detect for what it may be); `which` of them when there are several."""
-    tracker = FaceTracker(which)
-    face = tracker.pick(detector.detect(image))
-    if face is None:
-        height, width = np.shape(image)[:2]
-        raise NoFaceError(f"No face in the portrait ({width} x {height} pixels). {FACE_ADVICE}")
-    return face
-
-
-def extract_motion(
-    frames: Iterable[np.ndarray],
-    fps: float,
-    detector: FaceDetector,
-    which: Which = "largest",
-    missing: Missing = "interpolate",
-    on_frame: Callable[[int, bool], None] | None = None,
-) -> FaceMotion:
-    """One face through a clip of T pictures, of which only the current one is held.
-
-    `which` chooses in the first frame with a face; from there the same face is followed, and frames in which it is not
-    seen are missing (see stack_frames), whoever else is there. on_frame(index, found) runs after every frame, for
-    progress; what it raises ends the extraction.
-    """
-    check_clip(fps, missing)
-    tracker = FaceTracker(which)
-    faces: list[FaceFrame | None] = []
-    for index, image in enumerate(frames):
-        faces.append(tracker.pick(detector.detect(image)))
-        if on_frame is not None:
-            on_frame(index, faces[-1] is not None)
-    return stack_frames(faces, fps, missing)
-
-
 def rgb_uint8(image: np.ndarray) -> np.ndarray:
-    """Any picture that `detect` takes -> contiguous (H,W,3) uint8 RGB."""
+    """Any picture that `find` takes -> contiguous (H,W,3) uint8 RGB. Raises InputError for another one."""
     image = np.asarray(image)
     if image.ndim == 2:
         image = image[..., None]

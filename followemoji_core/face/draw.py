@@ -29,6 +29,8 @@ def draw_landmarks(
 
     Paper 4.1, published behaviour: brows, lids, inner lips and pupils on black; an edge with an end outside of the
     picture is left out. Departure: a pupil at the border is cut there, where the published code drops it or wraps it.
+    line_width, pupil_halfwidth: pixels of the drawing. Points that are not finite are left out.
+    Raises InputError for points of another shape, or a size below one pixel.
     """
     cv2 = opencv()
 
@@ -59,7 +61,10 @@ def draw_landmarks(
 def draw_motion(
     aligned: AlignedMotion, indices: Iterable[int] | None = None, out_size: tuple[int, int] | None = None
 ) -> np.ndarray:
-    """Landmark images (N,H,W,3) uint8 RGB of the frames `indices` (default: all) at `out_size` (width, height)."""
+    """Landmark images (N,H,W,3) uint8 RGB of the frames `indices` (default: all) at `out_size` (width, height).
+
+    `out_size` is the motion's own by default. Raises InputError as draw_landmarks does.
+    """
     frames = range(len(aligned)) if indices is None else indices
     images = [draw_landmarks(aligned.points[index], aligned.size, out_size) for index in frames]
     width, height = out_size or aligned.size
@@ -67,7 +72,10 @@ def draw_motion(
 
 
 def overlay(image: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """(H,W,3) uint8 RGB picture with its landmarks (478,2) pixels drawn on top, for looking; the input is kept."""
+    """(H,W,3) uint8 RGB picture with its landmarks (478,2) pixels drawn on top, for looking; the input is kept.
+
+    Raises InputError for points of another shape.
+    """
     height, width = image.shape[:2]
     unit = max(1, round(min(width, height) / 256))
     drawn = draw_landmarks(points, (width, height), line_width=unit, pupil_halfwidth=1 + unit)
@@ -75,7 +83,10 @@ def overlay(image: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def scale_points(points: np.ndarray, size: tuple[int, int], out_size: tuple[int, int] | None) -> np.ndarray:
-    """(478,2) pixels of a picture of `size` -> float64 pixels of the same picture at `out_size` (default: `size`)."""
+    """(478,2) pixels of a picture of `size` -> float64 pixels of the same picture at `out_size` (default: `size`).
+
+    Raises InputError for points of another shape, or a size below one pixel.
+    """
     points = np.asarray(points, np.float64)
     if points.shape != (LANDMARKS, 2):
         raise InputError(f"Landmark points have shape {points.shape}; expected ({LANDMARKS}, 2), pixels of one frame.")

@@ -9,24 +9,21 @@ import numpy as np
 
 from ..errors import InputError
 from ..types import LANDMARKS, FaceFrame, FaceMotion
-from .geometry import CanonicalFace, face_frame
+from .geometry import face_frame
 from .motion import Missing, check_clip, stack_frames
 from .topology import BLENDSHAPE_NAMES
 from .tracking import FaceTracker, Which
 
 
 def motion_from_face_landmarks(
-    payload: Mapping[str, Any],
-    fps: float,
-    which: Which = "largest",
-    missing: Missing = "interpolate",
-    canonical: CanonicalFace | None = None,
+    payload: Mapping[str, Any], fps: float, which: Which = "largest", missing: Missing = "interpolate"
 ) -> FaceMotion:
     """One face through the clip that ComfyUI's face landmark node looked at.
 
     payload: "image_size" (H, W) and "frames", a list of faces per frame, each with landmarks_xy (478,2) pixels,
     landmarks_3d (478,3) in units of the network's 192-pixel crop, and blendshapes {name: score}. `which` and `missing`
-    mean what they mean in extract_motion.
+    mean what they mean in extract_motion. Raises InputError for a payload of another form, NoFaceError as
+    stack_frames does.
     """
     check_clip(fps, missing)
     try:
@@ -43,16 +40,16 @@ def motion_from_face_landmarks(
     chosen: list[FaceFrame | None] = []
     for index, faces in enumerate(frames):
         try:
-            chosen.append(tracker.pick([_face(face, (width, height), canonical) for face in faces]))
+            chosen.append(tracker.pick([_face(face, (width, height)) for face in faces]))
         except (KeyError, TypeError, ValueError, AttributeError, np.linalg.LinAlgError) as error:
             raise InputError(
                 f"Face landmarks of frame {index} (of {len(frames)}) cannot be used: {error}. Expected landmarks_xy "
                 f"({LANDMARKS},2), landmarks_3d ({LANDMARKS},3) and blendshapes by name."
             ) from error
-    return stack_frames(chosen, fps, missing, canonical)
+    return stack_frames(chosen, fps, missing)
 
 
-def _face(face: Mapping[str, Any], size: tuple[int, int], canonical: CanonicalFace | None) -> FaceFrame:
+def _face(face: Mapping[str, Any], size: tuple[int, int]) -> FaceFrame:
     on_screen = np.asarray(face["landmarks_xy"], np.float64)
     in_crop = np.asarray(face["landmarks_3d"], np.float64)
     if on_screen.shape != (LANDMARKS, 2) or in_crop.shape != (LANDMARKS, 3):
@@ -64,4 +61,4 @@ def _face(face: Mapping[str, Any], size: tuple[int, int], canonical: CanonicalFa
     landmarks = np.column_stack([on_screen / size, in_crop[:, 2] * pixels_per_unit / size[0]])
     scores = face["blendshapes"]
     blendshapes = np.array([float(scores.get(name, 0.0)) for name in BLENDSHAPE_NAMES], np.float32)
-    return face_frame(landmarks, blendshapes, size, canonical)
+    return face_frame(landmarks, blendshapes, size)

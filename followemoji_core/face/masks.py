@@ -15,7 +15,7 @@ def expression_mask(
     """Dilated brows, lids, inner lips and pupils: (H,W) float32, 0 or 1, of `out_size` (default: `size`).
 
     points (478,2) pixels of a picture of `size` (width, height); `radius` of the dilation in face widths, so that the
-    mask is the same at every resolution. Paper 4.2.
+    mask is the same at every resolution. Raises InputError as scale_points does. Paper 4.2.
     """
     cv2 = opencv()
 
@@ -33,7 +33,8 @@ def expression_mask(
 def face_mask(points: np.ndarray, size: tuple[int, int], out_size: tuple[int, int] | None = None) -> np.ndarray:
     """The face from the temples down to the chin: (H,W) float32, 0 or 1, of `out_size` (default: `size`).
 
-    points (478,2) pixels of a picture of `size` (width, height). Paper 4.2; contour without forehead as published.
+    points (478,2) pixels of a picture of `size` (width, height). Raises InputError as scale_points does.
+    Paper 4.2; contour without forehead as published.
     """
     cv2 = opencv()
 

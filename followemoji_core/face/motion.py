@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
 
 from ..errors import InputError, NoFaceError
 from ..types import FaceFrame, FaceMotion
-from .geometry import CanonicalFace, solve_geometry
-from .motion_file import load_motion, save_motion
+from .geometry import ScreenFace, solve_geometry
 
 log = logging.getLogger(__name__)
-
-__all__ = ["Missing", "load_motion", "neutral_frame", "save_motion", "smooth", "smooth_points", "stack_frames"]
 
 Missing = Literal["interpolate", "hold", "error"]
 
@@ -27,17 +24,44 @@ FACE_ADVICE = (
 )
 
 
-def stack_frames(
-    frames: Sequence[FaceFrame | None],
-    fps: float,
-    missing: Missing = "interpolate",
-    canonical: CanonicalFace | None = None,
-) -> FaceMotion:
+def stack_frames(frames: Sequence[FaceFrame | None], fps: float, missing: Missing = "interpolate") -> FaceMotion:
     """T faces, None where there is none, -> FaceMotion of T frames at `fps` frames per second.
 
     missing: "interpolate" landmarks linearly between the neighbours and solve their geometry, "hold" the face before,
     or "error". Before the first and after the last face both hold it.
+    Raises NoFaceError where there is no face at all, or one is missing that may not; InputError for no frames, frames
+    of different sizes, or an `fps` that is not positive.
     """
+    gaps = _fill(frames, fps, missing)
+    faces = [frame for frame in frames if frame is not None]
+    metric = np.stack([face.metric for face in faces])[gaps.before]
+    camera_from_face = np.stack([face.camera_from_face for face in faces])[gaps.before]
+    if gaps.mixed.any():
+        metric[gaps.mixed], camera_from_face[gaps.mixed] = solve_geometry(gaps.landmarks[gaps.mixed], gaps.size)
+    return FaceMotion(gaps.landmarks, metric, camera_from_face, gaps.blendshapes, gaps.size, gaps.found, float(fps))
+
+
+def stack_screen_faces(frames: Sequence[ScreenFace | None], fps: float, missing: Missing = "interpolate") -> FaceMotion:
+    """The same as stack_frames of the solved faces, bit for bit, and its errors; geometry is solved here, at once."""
+    gaps = _fill(frames, fps, missing)
+    metric, camera_from_face = solve_geometry(gaps.landmarks, gaps.size)
+    return FaceMotion(gaps.landmarks, metric, camera_from_face, gaps.blendshapes, gaps.size, gaps.found, float(fps))
+
+
+@dataclass(frozen=True)
+class _Filled:
+    """T frames without gaps. before (T,): which seen face comes last; mixed (T,) bool: made from two of them."""
+
+    landmarks: np.ndarray
+    blendshapes: np.ndarray
+    size: tuple[int, int]
+    found: np.ndarray
+    before: np.ndarray
+    mixed: np.ndarray
+
+
+def _fill(frames: Sequence[ScreenFace | FaceFrame | None], fps: float, missing: Missing) -> _Filled:
+    """What stack_frames says of landmarks and blendshapes."""
     check_clip(fps, missing)
     if not frames:
         raise InputError("The driving clip has no frames.")
@@ -66,25 +90,19 @@ def stack_frames(
     gap = np.maximum(seen[after] - seen[before], 1)
     share = np.clip((index - seen[before]) / gap, 0.0, 1.0)
 
-    # 2. Landmarks and blendshapes between the two; geometry is copied, and solved again where they were mixed.
+    # 2. Landmarks and blendshapes between the two.
     def between(values: np.ndarray) -> np.ndarray:
         part = share.reshape(-1, *[1] * (values.ndim - 1)).astype(np.float32)
         return np.where(after.reshape(part.shape) == before.reshape(part.shape), values[before],
                         values[before] * (1 - part) + values[after] * part)  # fmt: skip
 
-    size = sizes.pop()
     landmarks = between(np.stack([face.landmarks for face in faces]))
-    metric = np.stack([face.metric for face in faces])[before]
-    camera_from_face = np.stack([face.camera_from_face for face in faces])[before]
-    mixed = after != before
-    if mixed.any():
-        metric[mixed], camera_from_face[mixed] = solve_geometry(landmarks[mixed], size, canonical)
     blendshapes = between(np.stack([face.blendshapes for face in faces]))
-    return FaceMotion(landmarks, metric, camera_from_face, blendshapes, size, found, float(fps))
+    return _Filled(landmarks, blendshapes, sizes.pop(), found, before, after != before)
 
 
 def neutral_frame(motion: FaceMotion) -> int:
-    """Index of the frame with the calmest face: least sum of blendshapes without `_neutral`, as published.
+    """Index, from 0, of the frame with the calmest face: least sum of blendshapes without `_neutral`, as published.
 
     Departure: frames in which no face was seen do not stand for election.
     """
@@ -92,24 +110,25 @@ def neutral_frame(motion: FaceMotion) -> int:
     return int(np.where(motion.found, activity, np.inf).argmin())
 
 
-def smooth(motion: FaceMotion, strength: float, canonical: CanonicalFace | None = None) -> FaceMotion:
-    """The motion without jitter; `strength` in [0,1], 0 changes nothing. Smooths landmarks, solves geometry again."""
+def smooth(motion: FaceMotion, strength: float) -> FaceMotion:
+    """The motion without jitter; `strength` in [0,1], 0 changes nothing. Smooths landmarks, solves geometry again.
+
+    Raises InputError for another strength.
+    """
     if _check_strength(strength) == 0 or len(motion) < 2:
         return motion
     width, height = motion.size
     to_pixels = np.array([width, height, width], np.float64)
     landmarks = smooth_points(motion.landmarks * to_pixels, strength, motion.fps) / to_pixels
-    metric, camera_from_face = solve_geometry(landmarks, motion.size, canonical)
-    return dataclasses.replace(
-        motion, landmarks=landmarks.astype(np.float32), metric=metric, camera_from_face=camera_from_face
-    )
+    metric, camera_from_face = solve_geometry(landmarks, motion.size)
+    return replace(motion, landmarks=landmarks.astype(np.float32), metric=metric, camera_from_face=camera_from_face)
 
 
 def smooth_points(points: np.ndarray, strength: float, fps: float) -> np.ndarray:
     """points (T,N,2 or 3), any unit -> the same smoothed in time, without lag; `strength` in [0,1], 0 changes nothing.
 
     One-Euro filter (Casiez et al. 2012): what rests is smoothed, what moves fast is let through. Run forwards and
-    backwards and averaged, so that the two lags cancel.
+    backwards and averaged, so that the two lags cancel. Raises InputError for another strength.
     """
     if _check_strength(strength) == 0 or len(points) < 2:
         return points
@@ -140,6 +159,7 @@ def _check_strength(strength: float) -> float:
 
 
 def check_clip(fps: float, missing: str) -> None:
+    """Raises InputError unless `fps` is a positive number and `missing` one of the known ways."""
     if not (math.isfinite(fps) and fps > 0):
         raise InputError(f"Frame rate is {fps}; it must be a positive number of frames per second.")
     if missing not in get_args(Missing):

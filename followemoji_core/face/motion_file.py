@@ -28,7 +28,10 @@ _SHAPES = {
 
 
 def save_motion(path: str | os.PathLike[str], motion: FaceMotion) -> None:
-    """Write a motion as one .safetensors file. The file appears whole or not at all."""
+    """Write a motion as one .safetensors file: FaceMotion's arrays as they are, its size and rate in the metadata.
+
+    The file appears whole or not at all. Raises OutputError where it cannot be written.
+    """
     from safetensors.numpy import save
 
     arrays = {name: np.ascontiguousarray(getattr(motion, name)) for name in _SHAPES}
@@ -44,6 +47,7 @@ def load_motion(path: str | os.PathLike[str], fps: float | None = None) -> FaceM
 
     fps: frames per second, overriding the file's. Templates (.npy) have none: 30 unless given. Where a template lacks
     its picture's size, the height is taken as 512 and the width follows from the projection of its mesh.
+    Raises MotionFileError for a file that cannot be read or is no motion, InputError for a bad `fps`.
     """
     if fps is not None and not (math.isfinite(fps) and fps > 0):
         raise InputError(f"Frame rate is {fps}; it must be a positive number of frames per second.")

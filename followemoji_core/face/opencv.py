@@ -8,7 +8,7 @@ from ..errors import MissingDependencyError
 
 
 def opencv() -> ModuleType:
-    """The module cv2, or an error that says how to get the one OpenCV that mediapipe would bring."""
+    """The module cv2. Raises MissingDependencyError, which names the one OpenCV that mediapipe would bring."""
     try:
         import cv2
     except ImportError as error:

@@ -69,6 +69,8 @@ def read_template(path: str | os.PathLike[str], fps: float) -> FaceMotion:
 
     Keys per frame: lmks (478,3), lmks3d (468,3), trans_mat (4,4), bs (51,), maybe width and height. Without them the
     height is taken as 512 and the width follows from the mesh, whose projection must meet the landmarks.
+    Raises MotionFileError for a file that cannot be read, is damaged, or asks for anything but numpy arrays.
+    Source: the published inference notebook writes them.
     """
     try:
         return _motion(_frames(path), fps)

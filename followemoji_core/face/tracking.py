@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 
 import numpy as np
 
 from ..errors import InputError
 from ..types import FaceFrame
-from .geometry import screen_points
+from .geometry import ScreenFace, screen_points
 
 log = logging.getLogger(__name__)
 
 Which = Literal["largest", "leftmost", "rightmost", "center"]
+Face = TypeVar("Face", ScreenFace, FaceFrame)  # screen landmarks are all that is looked at
 
 # How far a face may move from one frame to the next, in its own size. Two heads side by side are further apart.
 REACH = 0.8
@@ -25,6 +26,7 @@ class FaceTracker:
 
     Sides are the picture's. A face further than REACH from where the followed one was last seen is somebody else, if
     several were ever seen at once; in a clip of one person it is the same one after a cut or a fast move.
+    Raises InputError for another `which`.
     """
 
     def __init__(self, which: Which = "largest") -> None:
@@ -34,8 +36,8 @@ class FaceTracker:
         self._last: tuple[np.ndarray, float] | None = None
         self._alone = True
 
-    def pick(self, faces: Sequence[FaceFrame]) -> FaceFrame | None:
-        """The followed face among those of the next frame; None when it is not there."""
+    def pick(self, faces: Sequence[Face]) -> Face | None:
+        """The followed face among those of the next frame, one of `faces` itself; None when it is not there."""
         if not faces:
             return None
         self._alone &= len(faces) == 1
@@ -63,7 +65,7 @@ class FaceTracker:
         }[self._which]
 
 
-def _place(face: FaceFrame) -> tuple[np.ndarray, float]:
+def _place(face: ScreenFace | FaceFrame) -> tuple[np.ndarray, float]:
     """Centre (2,) and longer side of a face's box, pixels."""
     points = screen_points(face)
     low, high = points.min(axis=0), points.max(axis=0)

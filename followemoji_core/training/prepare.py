@@ -20,11 +20,10 @@ import numpy as np
 from ..errors import FollowEmojiError, InputError, OutputError
 from ..face.crop import resize
 from ..face.detector import FaceDetector
-from ..face.geometry import screen_points
+from ..face.geometry import ScreenFace, screen_points
 from ..face.opencv import opencv
 from ..files import write_whole
 from ..media import Clip, clip_info, read_frames
-from ..types import FaceFrame
 from .shards import check_size, save_clip
 
 VIDEOS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
@@ -145,7 +144,7 @@ def find_stretches(path: Path, task: Path, settings: PrepareSettings, counts: Co
                 counts["cuts"] += 1
                 close(index)
             before = thumb
-            fault = _fault(faces := detector.detect(frame), settings)
+            fault = _fault(faces := detector.find(frame), settings)
             if fault:
                 counts[fault] += 1
                 close(index)
@@ -157,7 +156,7 @@ def find_stretches(path: Path, task: Path, settings: PrepareSettings, counts: Co
     return found
 
 
-def _fault(faces: Sequence[FaceFrame], settings: PrepareSettings) -> str | None:
+def _fault(faces: Sequence[ScreenFace], settings: PrepareSettings) -> str | None:
     if len(faces) != 1:
         return "frames with several faces" if faces else "frames without a face"
     height = np.ptp(screen_points(faces[0])[:, 1])

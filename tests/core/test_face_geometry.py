@@ -2,18 +2,17 @@ from __future__ import annotations
 
 import math
 import time
-import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from followemoji_core.errors import CheckpointError, InputError
+from followemoji_core.errors import InputError
 from followemoji_core.face.camera import NEAR, near_plane, project
 from followemoji_core.face.geometry import CanonicalFace, face_frame, fit_similarity, screen_points, solve_geometry
 from followemoji_core.face.topology import (
     BLENDSHAPE_NAMES,
     DRAWN_EDGES,
+    FACE_CONTOUR,
     LEFT_EYE,
     LEFT_IRIS,
     LIPS,
@@ -120,13 +119,23 @@ def test_too_few_landmarks_are_refused() -> None:
         solve_geometry(np.zeros((68, 3)), (512, 512))
 
 
-def test_canonical_face_of_a_file_without_one(tmp_path: Path) -> None:
-    path = tmp_path / "other.task"
-    with zipfile.ZipFile(path, "w") as bundle:
-        bundle.writestr("geometry_pipeline_metadata_landmarks.binarypb", b"\x0a\xff\xff\x03cut")
-    for file in (path, tmp_path / "absent.task"):
-        with pytest.raises(CheckpointError, match="No face geometry in .*Expected a MediaPipe Face Landmarker bundle"):
-            CanonicalFace.from_task(file)
+def test_a_long_clip_is_solved_as_its_frames_are() -> None:
+    landmarks = np.stack([make_face(turn(yaw), (0.0, 1.0, -40.0)).landmarks for yaw in range(-30, 30)] * 9)
+    metric, camera_from_face = solve_geometry(landmarks, (512, 512))
+    for index in (0, 1, 255, 256, 300, 539):
+        alone = solve_geometry(landmarks[index], (512, 512))
+        assert np.array_equal(metric[index], alone[0]) and np.array_equal(camera_from_face[index], alone[1])
+
+
+def test_the_canonical_mesh_is_one_sheet() -> None:
+    triangles = CanonicalFace.default().triangles
+    edges = np.sort(np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]]), axis=1)
+    edges, times = np.unique(edges, axis=0, return_counts=True)
+    assert set(triangles.flat) == set(range(468)) and times.max() == 2
+    assert 468 - len(edges) + len(triangles) == 1  # Euler: no hole at the eyes or the mouth
+    assert np.isin(FACE_CONTOUR, edges[times == 1]).all()  # the contour that is drawn is part of the border
+    a, b, c = CanonicalFace.default().vertices[triangles].transpose(1, 0, 2)
+    assert np.cross(b - a, c - a)[:, 2].min() > -0.05  # counter-clockwise from the front
 
 
 def test_tables() -> None:

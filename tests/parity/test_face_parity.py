@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,11 +11,15 @@ import pytest
 
 from followemoji_core.errors import NoFaceError
 from followemoji_core.face.align import align
-from followemoji_core.face.detector import FaceDetector, extract_face
+from followemoji_core.face.detector import FaceDetector
 from followemoji_core.face.draw import draw_landmarks, draw_motion
+from followemoji_core.face.extraction import extract_face, extract_motion
 from followemoji_core.face.geometry import CanonicalFace, screen_points, solve_geometry
+from followemoji_core.face.motion import stack_frames
+from followemoji_core.face.tracking import FaceTracker
+from followemoji_core.media import Clip, read_frames
 from followemoji_core.types import FaceFrame, FaceMotion
-from tests.parity.conftest import face_task, golden_files
+from tests.parity.conftest import face_task, golden_files, require_reference
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +106,71 @@ def test_detector_finds_no_face_where_there_is_none(golden_faceless: Path, detec
         extract_face(np.load(golden_faceless)["image"], detector)
 
 
-def test_shipped_canonical_face_is_the_bundle_s(reference: Path) -> None:
-    shipped, read = CanonicalFace.default(), CanonicalFace.from_task(face_task())
-    for name in ("vertices", "basis", "weights"):
-        np.testing.assert_array_equal(getattr(shipped, name), getattr(read, name))
+def test_a_clip_in_threads_is_the_clip_in_order(detector: FaceDetector) -> None:
+    """Bit for bit, the frames in which nobody is seen included; and again with landmarkers that were used before."""
+    frames = [frame for _, frame in zip(range(40), read_frames(driving_clip()), strict=False)]
+    frames[11:14] = [np.zeros_like(frames[0])] * 3
+    tracker = FaceTracker()
+    expected = stack_frames([tracker.pick(detector.detect(frame)) for frame in frames], 30.0)
+    seen: list[tuple[int, bool]] = []
+    for _ in range(2):
+        motion = extract_motion(iter(frames), 30.0, detector, on_frame=lambda *frame: seen.append(frame))
+        for name in ("landmarks", "metric", "camera_from_face", "blendshapes", "found"):
+            np.testing.assert_array_equal(getattr(motion, name), getattr(expected, name), err_msg=name, strict=True)
+    assert seen == 2 * list(enumerate(expected.found.tolist())) and not expected.found[11:14].any()
+
+
+def test_a_clip_can_be_left(detector: FaceDetector) -> None:
+    """What progress raises comes out, and the detector serves the next one."""
+
+    def leave(index: int, found: bool) -> None:
+        if index == 3:
+            raise KeyboardInterrupt
+
+    frames = read_frames(driving_clip())
+    with pytest.raises(KeyboardInterrupt):
+        extract_motion(frames, 30.0, detector, on_frame=leave)
+    assert detector.detect(next(frames))
+
+
+def driving_clip() -> Clip:
+    return Clip(min(require_reference().glob("media/*.mp4")))
+
+
+def test_shipped_canonical_face_is_the_bundle_s() -> None:
+    """GeometryPipelineMetadata: 1 = canonical mesh, 2 = repeated landmark and weight. Mesh3d: 3 = floats, 4 = index."""
+    with zipfile.ZipFile(face_task()) as bundle:
+        metadata = list(protobuf_fields(bundle.read("geometry_pipeline_metadata_landmarks.binarypb")))
+    mesh = list(protobuf_fields(next(value for field, value in metadata if field == 1)))
+    basis = [dict(protobuf_fields(value)) for field, value in metadata if field == 2]
+    floats = b"".join(value for field, value in mesh if field == 3)
+    shipped = CanonicalFace.default()
+    np.testing.assert_array_equal(shipped.vertices, np.frombuffer(floats, "<f4").reshape(468, 5)[:, :3])  # x y z u v
+    np.testing.assert_array_equal(shipped.triangles.ravel(), [value for field, value in mesh if field == 4])
+    np.testing.assert_array_equal(shipped.basis, [pair.get(1, 0) for pair in basis])
+    np.testing.assert_array_equal(shipped.weights, [np.frombuffer(pair[2], "<f4")[0] for pair in basis])
+
+
+def protobuf_fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
+    """Fields of a protobuf message in the wire format: (number, int for varints, bytes for everything else)."""
+    position = 0
+
+    def varint() -> int:
+        nonlocal position
+        value = shift = 0
+        while True:
+            byte = message[position]
+            position += 1
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                return value
+
+    while position < len(message):
+        tag = varint()
+        if tag & 7 == 0:
+            yield tag >> 3, varint()
+            continue
+        length = {1: 8, 5: 4}.get(tag & 7) or varint()
+        yield tag >> 3, message[position : position + length]
+        position += length

@@ -20,9 +20,8 @@ from ..types import AlignedMotion
 from .animate import Appearance, LandmarkFeatures, SamplingSettings, denoise, read_appearance
 from .animate_long import LongSettings, denoise_long, plan_long
 from .latent_store import LatentStore, job_key
+from .places import CLIP_FILE, VAE_FILE
 
-VAE_FILE = "vae/sd-vae-ft-mse.safetensors"
-CLIP_FILE = "clip_vision/sd-image-variations-encoder-fp16.safetensors"
 # How the small model is used: two steps are nearest to the truth, more are not sharper (`targets` measures it).
 SMALL_SETTINGS = SamplingSettings(steps=2, guidance=1.0, shared_noise=1.0)
 _DECODED_AT_ONCE = 4  # frames

@@ -47,22 +47,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _print_json({"command": options.command, "seconds": seconds, **facts})
         return DONE
     except UsageError as error:
-        return _failed(WRONG_USAGE, str(error), "UsageError", as_json)
+        return _failed(WRONG_USAGE, str(error), "UsageError", f"{error.usage}: error: {error}", as_json)
     except FollowEmojiError as error:
-        return _failed(FAILED, f"Error: {error}", type(error).__name__, as_json, str(error))
+        return _failed(FAILED, str(error), type(error).__name__, f"Error: {error}", as_json)
     except KeyboardInterrupt:
-        code = TERMINATED if terminated else INTERRUPTED
-        return _failed(code, "\nStopped. No half file was left.", "Stopped", as_json)
+        stopped = "Stopped. No half file was left."
+        return _failed(TERMINATED if terminated else INTERRUPTED, stopped, "Stopped", f"\n{stopped}", as_json)
     except Exception as error:
         if as_json:
             _print_json({"error": str(error), "kind": type(error).__name__})
         raise
 
 
-def _failed(code: int, line: str, kind: str, as_json: bool, message: str | None = None) -> int:
+def _failed(code: int, message: str, kind: str, line: str, as_json: bool) -> int:
     print(line, file=sys.stderr)
     if as_json:
-        _print_json({"error": (message or line).strip(), "kind": kind})
+        _print_json({"error": message, "kind": kind})
     return code
 
 

@@ -23,7 +23,11 @@ Item = TypeVar("Item")
 
 
 class UsageError(Exception):
-    """Arguments that the parser refuses; its text is the usage and what is wrong."""
+    """Arguments that the parser refuses; its text says why. usage: the command's, with its name."""
+
+    def __init__(self, message: str, usage: str):
+        super().__init__(message)
+        self.usage = usage
 
 
 class Parser(argparse.ArgumentParser):
@@ -52,7 +56,7 @@ class Parser(argparse.ArgumentParser):
         return parser
 
     def error(self, message: str):
-        raise UsageError(f"{self.format_usage()}{self.prog}: error: {message}")
+        raise UsageError(message, f"{self.format_usage()}{self.prog}")
 
 
 class _Help(argparse.ArgumentDefaultsHelpFormatter):

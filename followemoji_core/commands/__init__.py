@@ -1,1 +1,95 @@
-"""The command line, one file a family."""
+"""The command line: `python -m followemoji_core COMMAND --help`.
+
+Exit codes: 0 done; 1 stopped by an error that the message explains (a traceback is a mistake of ours); 2 wrong usage;
+130 stopped by Ctrl-C; 143 stopped by SIGTERM. Both stops clean up alike: no half file is left, and what can be resumed
+goes on when the same command is run again.
+
+With --json the last line on stdout is one JSON object: what was done ("command", "seconds" that it took, "files"
+written, and the command's own facts), or {"error": message, "kind": its name in `errors`, "UsageError" or "Stopped"}.
+Lines for people and progress go to stderr.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ..errors import FollowEmojiError
+from . import animate, download, evaluation, training
+from .shared import Parser, UsageError
+
+# A family is a module with add_commands(command), which calls command(name, run, about) -> parser for each of its own;
+# run(options) -> its facts for --json, or None where another process reports. It imports heavy packages in `run`.
+FAMILIES = (animate, download, training, evaluation)
+DONE, FAILED, WRONG_USAGE, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; arguments: those of the process where None. Returns the exit code (see above)."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    as_json = "--json" in arguments
+    terminated: list[int] = []
+    try:
+        options = Parser.of(FAMILIES, __doc__ or "").parse_args(arguments)
+        as_json = options.json
+        started = time.monotonic()
+        with _sigterm_as_ctrl_c(terminated), contextlib.redirect_stdout(sys.stderr if as_json else sys.stdout):
+            facts = options.run(options)
+        if as_json and facts is not None:
+            seconds = round(time.monotonic() - started, 3)
+            _print_json({"command": options.command, "seconds": seconds, **facts})
+        return DONE
+    except UsageError as error:
+        return _failed(WRONG_USAGE, str(error), "UsageError", f"{error.usage}: error: {error}", as_json)
+    except FollowEmojiError as error:
+        return _failed(FAILED, str(error), type(error).__name__, f"Error: {error}", as_json)
+    except KeyboardInterrupt:
+        stopped = "Stopped. No half file was left."
+        return _failed(TERMINATED if terminated else INTERRUPTED, stopped, "Stopped", f"\n{stopped}", as_json)
+    except Exception as error:
+        if as_json:
+            _print_json({"error": str(error), "kind": type(error).__name__})
+        raise
+
+
+def _failed(code: int, message: str, kind: str, line: str, as_json: bool) -> int:
+    print(line, file=sys.stderr)
+    if as_json:
+        _print_json({"error": message, "kind": kind})
+    return code
+
+
+def _print_json(facts: dict[str, Any]) -> None:
+    print(json.dumps(facts, default=str), flush=True)
+
+
+@contextlib.contextmanager
+def _sigterm_as_ctrl_c(terminated: list[int]) -> Iterator[None]:
+    """SIGTERM does what Ctrl-C would do at that moment, whoever handles it then, and is noted in `terminated`."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    owner = os.getpid()
+
+    def stop(number: int, frame) -> None:
+        if os.getpid() != owner:  # a forked worker: its parent wants it gone
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        terminated.append(number)
+        on_ctrl_c = signal.getsignal(signal.SIGINT)
+        if not callable(on_ctrl_c):  # ignored, as shells do for jobs in the background
+            raise KeyboardInterrupt
+        on_ctrl_c(signal.SIGINT, frame)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,7 +1,8 @@
-"""Fetch the released weights, on the user's word only, to where ComfyUI and the command line look for them."""
+"""download: the released weights, on the user's word only, to where ComfyUI and the command line look for them."""
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import os
 import sys
@@ -13,7 +14,8 @@ from pathlib import Path
 
 from ..errors import FollowEmojiError, MissingDependencyError
 from ..face.detector import TASK_URL
-from ..walk.studio import CLIP_FILE, VAE_FILE
+from ..walk.places import CLIP_FILE, VAE_FILE
+from .shared import Command, Facts, say
 
 TASK_SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
 _CHUNK = 2**20
@@ -53,8 +55,25 @@ FILES = {
 }
 
 
-def download(models: Path, release: str = "fp16", say: Callable[[str], None] = lambda line: None) -> None:
-    """Fetch a release (a key of FILES) and the face detector into a models folder; resumable, checked by SHA-256."""
+def add_commands(command: Command) -> None:
+    """Add download."""
+    fetch = command("download", _download, "Fetch the released weights from Hugging Face (about 5 GB).")
+    fetch.add_argument("--models", type=Path, default=Path("models"), help="ComfyUI's models folder, or one like it")
+    fetch.add_argument("--release", choices=list(FILES), default="fp16", help="published: twice the size")
+
+
+def _download(options: argparse.Namespace) -> Facts:
+    fetched = download(options.models, options.release, say)
+    say(f"All files are in {options.models}")
+    return {"files": fetched, "models": options.models}
+
+
+def download(models: Path, release: str = "fp16", say: Callable[[str], None] = lambda line: None) -> list[Path]:
+    """Fetch a release (a key of FILES) and the face detector into a models folder; resumable, checked by SHA-256.
+
+    say: gets a line per file. Returns the files that were not there before. Raises DownloadError where one cannot be
+    fetched whole, MissingDependencyError without huggingface_hub.
+    """
     try:
         from huggingface_hub import HfApi, hf_hub_download
         from huggingface_hub.errors import HfHubHTTPError  # of requests, httpx or httpx2, by version
@@ -63,6 +82,7 @@ def download(models: Path, release: str = "fp16", say: Callable[[str], None] = l
 
     network_errors = (OSError, HfHubHTTPError, *_http_errors())
     api = HfApi()
+    written: list[Path] = []
     for file in FILES[release]:
         target = models / file.target
         try:
@@ -88,14 +108,19 @@ def download(models: Path, release: str = "fp16", say: Callable[[str], None] = l
             raise DownloadError(f"{file.name} arrived damaged (size or SHA-256 differs). Run the command again.")
         target.parent.mkdir(parents=True, exist_ok=True)
         os.replace(fetched, target)
-    fetch_task(models / "followemoji" / "face_landmarker.task", say)
+        written.append(target)
+    task = models / "followemoji" / "face_landmarker.task"
+    return [*written, task] if fetch_task(task, say) else written
 
 
-def fetch_task(target: Path, say: Callable[[str], None] = lambda line: None, url: str = TASK_URL) -> None:
-    """MediaPipe's Face Landmarker bundle, resumed where an earlier try ended."""
+def fetch_task(target: Path, say: Callable[[str], None] = lambda line: None, url: str = TASK_URL) -> bool:
+    """MediaPipe's Face Landmarker bundle, resumed where an earlier try ended; False where it was there already.
+
+    Raises DownloadError where it cannot be fetched whole.
+    """
     if _is_whole(target, None, TASK_SHA256):
         say(f"{target.parent.name}/{target.name} is there")
-        return
+        return False
     say(f"{target.parent.name}/{target.name} <- {url}")
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_suffix(".partial")
@@ -119,6 +144,7 @@ def fetch_task(target: Path, say: Callable[[str], None] = lambda line: None, url
         partial.unlink()
         raise DownloadError(f"{target.name} arrived damaged (SHA-256 differs). Run the command again.")
     os.replace(partial, target)
+    return True
 
 
 def _http_errors() -> list[type[Exception]]:

@@ -1,19 +1,17 @@
-"""The commands for training and measuring: `python -m followemoji_core COMMAND --help`."""
+"""prepare, synthesize, encode, autoencoder, train, export: from videos or numbers to a checkpoint."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import os
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
-Command = Callable[..., argparse.ArgumentParser]
+from .shared import Command, Facts, bar, detector_file, device_and_dtype, say
 
 
 def add_commands(command: Command) -> None:
-    """command(name, run, about) -> the parser of a new command."""
+    """Add prepare, synthesize, encode, autoencoder, train and export."""
     ready = command("prepare", _prepare, "Turn a folder of talking-head videos into training clips; resumable.")
     ready.add_argument("videos", type=Path, help="folder, searched with its subfolders")
     ready.add_argument("out", type=Path, help="folder for the clips and the report")
@@ -57,78 +55,57 @@ def add_commands(command: Command) -> None:
     give.add_argument("--clips", type=Path, required=True, help="folder of clips with latents, for the table")
     give.add_argument("--records", type=Path, nargs="*", default=[], help="record.json of the runs, to keep beside it")
 
-    targets = command("targets", _targets, "Measure the small model on people and motions held out; writes the table.")
-    targets.add_argument("--out", type=Path, default=Path("out/targets"), help="folder for table, numbers and pictures")
-    targets.add_argument("--people", type=int, default=24, help="held-out people, each with a motion of its own")
-    targets.add_argument("--weights", type=Path, help="another checkpoint, instead of the one that ships")
-    targets.add_argument("--vae", type=Path, help="its autoencoder")
-    targets.add_argument("--steps", type=int, default=2, help="denoising steps")
 
-    ablations = command("ablations", _ablations, "Train and measure the paper's ablations on drawn people; resumable.")
-    ablations.add_argument("settings", type=Path, help="TOML file of a short stage 1: every row's budget")
-    ablations.add_argument("--out", type=Path, default=Path("out/ablations"), help="folder for the table")
-    ablations.add_argument("--seeds", type=int, default=3, help="runs of every row")
-    ablations.add_argument("--people", type=int, default=16, help="held-out people")
-    ablations.add_argument("--workers", type=int, default=1, help="runs at once, which share the cores")
-
-    long = command("long-video", _long_video, "Measure the strategies for long clips on drawn people.")
-    long.add_argument("--out", type=Path, default=Path("out/long_video"), help="folder for table, numbers and plot")
-    long.add_argument("--people", type=int, default=3, help="held-out people, each with a motion of its own")
-    long.add_argument("--frames", type=int, default=300, help="length of the clips")
-    long.add_argument("--steps", type=int, default=2, help="denoising steps")
-    long.add_argument("--shared-noise", type=float, default=1.0, help="share of noise common to all frames")
-
-
-def _prepare(options: argparse.Namespace) -> None:
+def _prepare(options: argparse.Namespace) -> Facts:
     from ..training.prepare import PrepareSettings, prepare
 
-    task = options.detector or options.models / "followemoji" / "face_landmarker.task"
     settings = PrepareSettings(size=options.size, shortest=options.shortest)
-    counts = prepare(options.videos, options.out, task, settings, options.workers, _say)
+    counts = prepare(options.videos, options.out, detector_file(options), settings, workers=options.workers, say=say)
     for what, count in counts.items():
-        _say(f"{count:>8}  {what}")
+        say(f"{count:>8}  {what}")
+    return {"files": [options.out / "report.json"], "counts": counts}
 
 
-def _synthesize(options: argparse.Namespace) -> None:
-    from tqdm import tqdm
-
+def _synthesize(options: argparse.Namespace) -> Facts:
     from ..training.shards import check_size
     from ..training.synthesize import synthesize
 
     check_size(options.size)
-    with tqdm(total=options.people, desc="drawing", unit="clip", leave=False) as bar:
+    drawn: list[int] = []
+    with bar("drawing", "clip") as show:
+
+        def on_clip(done: int) -> None:
+            drawn.append(done)
+            show(done, options.people)
+
         synthesize(
             options.out,
             options.people,
-            options.frames,
-            options.size,
-            options.first,
-            options.stride,
-            options.workers,
-            lambda done: bar.update(done - bar.n),
+            frames=options.frames,
+            size=options.size,
+            first=options.first,
+            stride=options.stride,
+            workers=options.workers,
+            on_clip=on_clip,
         )
-    _say(f"{options.out}: {options.people} clips of {options.frames} frames")
+    say(f"{options.out}: {options.people} clips of {options.frames} frames")
+    return {"folder": options.out, "clips": options.people, "drawn": len(drawn), "frames": options.frames}
 
 
-def _encode(options: argparse.Namespace) -> None:
+def _encode(options: argparse.Namespace) -> Facts:
     import torch
-    from tqdm import tqdm
 
     from ..encoders.vae import open_codec
     from ..training.shards import add_latents
 
-    codec = open_codec(options.vae).to(options.device, dict(fp32=torch.float32, bf16=torch.bfloat16)[options.precision])
-    with tqdm(desc="encoding", unit="clip", leave=False) as bar:
-
-        def on_clip(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        count = add_latents(options.clips, lambda p: codec.encode(torch.from_numpy(p.copy())).cpu().numpy(), on_clip)
-    _say(f"{options.clips}: latents written into {count} clips")
+    codec = open_codec(options.vae).to(*device_and_dtype(options.device, options.precision))
+    with bar("encoding", "clip") as show:
+        count = add_latents(options.clips, lambda p: codec.encode(torch.from_numpy(p.copy())).cpu().numpy(), show)
+    say(f"{options.clips}: latents written into {count} clips")
+    return {"folder": options.clips, "clips": count}
 
 
-def _autoencoder(options: argparse.Namespace) -> None:
+def _autoencoder(options: argparse.Namespace) -> Facts:
     from dataclasses import asdict
 
     import torch
@@ -145,68 +122,42 @@ def _autoencoder(options: argparse.Namespace) -> None:
     def on_step(step: int, scalars: dict[str, float]) -> None:
         if step % 100 == 0 or step + 1 == settings.steps + settings.decoder_steps:
             curve.append({"step": step, **{name: round(value, 4) for name, value in scalars.items()}})
-            _say(f"step {step}: " + ", ".join(f"{name} {value:.3f}" for name, value in scalars.items()))
+            say(f"step {step}: " + ", ".join(f"{name} {value:.3f}" for name, value in scalars.items()))
 
     options.out.mkdir(parents=True, exist_ok=True)
     begun = open_codec(options.begun).module if options.begun else None
     network = train_autoencoder(settings, on_step, begun)
     state = {key: value.to(torch.float16).contiguous() for key, value in network.full_state().items()}
-    save_file(state, options.out / "autoencoder.safetensors", {"format": "pt"})
+    files = [options.out / "autoencoder.safetensors", options.out / "autoencoder.json"]
+    save_file(state, files[0], {"format": "pt"})
     record = {"settings": asdict(settings), "seconds": curve[-1]["seconds"], "curve": curve}
-    write_whole(options.out / "autoencoder.json", json.dumps(record, indent=1))
-    _say(f"{options.out / 'autoencoder.safetensors'}: opens in ComfyUI's Load VAE")
+    write_whole(files[1], json.dumps(record, indent=1))
+    say(f"{files[0]}: opens in ComfyUI's Load VAE")
+    return {"files": files, "last": curve[-1]}
 
 
-def _train(options: argparse.Namespace) -> None:
+def _train(options: argparse.Namespace) -> Facts | None:
     from ..training.settings import load_settings, parse_changes
     from ..training.trainer import train
 
     settings = load_settings(options.settings, parse_changes(options.set))
     leads = os.environ.get("RANK", "0") == "0"
-    last = train(settings, options.settings.parent, _say if leads else lambda line: None)
-    if leads:
-        _say(f"{last}: copy it to ComfyUI's models/followemoji, or pass it to animate --weights")
+    last = train(settings, options.settings.parent, say if leads else lambda line: None)
+    if not leads:
+        return None
+    say(f"{last}: copy it to ComfyUI's models/followemoji, or pass it to animate --weights")
+    return {"files": [last], "steps": settings.steps}
 
 
-def _export(options: argparse.Namespace) -> None:
+def _export(options: argparse.Namespace) -> Facts:
     from ..training.export import export, write_record
 
     export(options.checkpoint, options.out, options.clips)
+    files = [options.out]
     if options.records:
-        write_record(options.records, options.out.with_name("record"))
-    _say(f"{options.out}: {options.out.stat().st_size / 2**20:.1f} MiB")
-
-
-def _targets(options: argparse.Namespace) -> None:
-    import torch
-
-    from ..evaluation.targets import measure, write_report
-    from ..small import SMALL_MODEL, SMALL_MODELS, SMALL_VAE
-    from ..walk.studio import SMALL_SETTINGS, open_studio
-
-    weights, vae = options.weights or SMALL_MODEL, options.vae or SMALL_VAE
-    studio = open_studio(SMALL_MODELS, "cpu", torch.float32, weights, vae)
-    settings = replace(SMALL_SETTINGS, steps=options.steps)
-    _say(write_report(measure(studio, options.people, settings, _say), options.out))
-
-
-def _ablations(options: argparse.Namespace) -> None:
-    from ..evaluation.ablations import ablate, write_table
-    from ..training.settings import load_settings
-
-    settings = load_settings(options.settings)
-    result = ablate(settings, options.settings.parent, options.seeds, options.people, options.workers, _say)
-    _say(write_table(result, options.out, options.seeds))
-
-
-def _long_video(options: argparse.Namespace) -> None:
-    from ..evaluation.long_video import compare, write_report
-    from ..walk.studio import SMALL_SETTINGS, small_studio
-
-    settings = replace(SMALL_SETTINGS, steps=options.steps, shared_noise=options.shared_noise)
-    result = compare(small_studio(), options.people, options.frames, settings, _say)
-    _say(write_report(result, options.out, options.people, options.frames))
-
-
-def _say(line: str) -> None:
-    print(line, flush=True)
+        record = options.out.with_name("record")
+        write_record(options.records, record)
+        files += [record.with_suffix(".json"), record.with_suffix(".png")]
+    size = options.out.stat().st_size
+    say(f"{options.out}: {size / 2**20:.1f} MiB")
+    return {"files": files, "bytes": size}

@@ -38,8 +38,12 @@ def synthesize(
     draw = partial(draw_clip, out, frames=frames, size=size, stride=stride)
     if workers > 1:
         with ProcessPoolExecutor(workers) as pool:
-            for done, _ in enumerate(pool.map(draw, jobs, chunksize=8)):
-                on_clip(people - len(jobs) + done + 1)
+            try:
+                for done, _ in enumerate(pool.map(draw, jobs, chunksize=8)):
+                    on_clip(people - len(jobs) + done + 1)
+            except BaseException:
+                pool.shutdown(cancel_futures=True)  # else the pool draws all that was handed to it before it ends
+                raise
     else:
         for done, number in enumerate(jobs):
             draw(number)

@@ -19,10 +19,9 @@ from .animate import Host, Progress, animate, new_store
 from .appearance import Appearance, read_appearance
 from .job import job_key
 from .latent_store import LatentStore
+from .places import CLIP_FILE, VAE_FILE
 from .settings import Settings
 
-VAE_FILE = "vae/sd-vae-ft-mse.safetensors"
-CLIP_FILE = "clip_vision/sd-image-variations-encoder-fp16.safetensors"
 # How the small model is used: two steps are nearest to the truth, more are not sharper (`targets` measures it).
 SMALL_SETTINGS = Settings(steps=2, guidance=1.0, shared_noise=1.0)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +16,13 @@ import pytest
 from PIL import Image
 
 from followemoji_core.__main__ import main
-from followemoji_core.commands import download as downloads
+from followemoji_core.commands import animate
+from followemoji_core.diffusion import sampler, schedule
 from followemoji_core.drawn import Acting, Person, paint
 from followemoji_core.face.motion_file import save_motion
 from followemoji_core.media import Clip, clip_info, read_frames, write_video
-from followemoji_core.walk.studio import VAE_FILE
+from followemoji_core.small import SMALL_MODEL, SMALL_VAE
+from followemoji_core.training.synthesize import synthesize
 from tests import weights
 
 
@@ -106,131 +111,155 @@ def test_mistakes_are_explained(inputs, tmp_path, capsys):
     assert not (tmp_path / "x.mp4").exists()
 
 
-def test_ctrl_c(inputs, tmp_path, monkeypatch, capsys):
-    def stop(*args, **kwargs):
-        raise KeyboardInterrupt
+def test_stopped(inputs, tmp_path, monkeypatch, capsys):
+    """Ctrl-C and SIGTERM in the middle of the work: codes of their own, the same clean-up, no file."""
 
-    monkeypatch.setattr("followemoji_core.walk.animate.sample", stop)
-    assert main(arguments(inputs, "animate", tmp_path / "x.mp4")) == 130
-    assert list(tmp_path.iterdir()) == []
+    def stopped_by(number):
+        def animate(*args, **kwargs):
+            signal.raise_signal(number)
+            time.sleep(5)
+            raise AssertionError("not stopped")
 
+        return animate
 
-# --- download, from a hub on this machine
-
-
-class Hub(BaseHTTPRequestHandler):
-    """The two calls of the Hugging Face Hub that a download makes. `files`: repo -> name -> bytes."""
-
-    files: dict[str, dict[str, bytes]] = {}
-    served: list[str] = []
-
-    def log_message(self, *args):
-        pass
-
-    def do_HEAD(self):
-        self._answer(body=False)
-
-    def do_GET(self):
-        self._answer(body=True)
-
-    def _answer(self, body: bool) -> None:
-        path = self.path.split("?")[0]
-        if path.startswith("/api/models/"):
-            repo = "/".join(path.split("/")[3:5])
-            siblings = [
-                dict(rfilename=name, size=len(data), lfs=dict(sha256=sha(data), size=len(data), pointerSize=1))
-                for name, data in self.files[repo].items()
-            ]
-            return self._send(json.dumps(dict(id=repo, siblings=siblings, sha="a" * 40)).encode(), body)
-        repo, _, name = path[1:].partition("/resolve/main/")
-        data = self.files[repo][name]
-        if body:
-            self.served.append(name)
-        self._send(data, body, {"ETag": f'"{sha(data)}"', "X-Repo-Commit": "a" * 40})
-
-    def _send(self, data: bytes, body: bool, headers: dict[str, str] | None = None) -> None:
-        self.send_response(200)
-        for key, value in {"Content-Length": str(len(data)), **(headers or {})}.items():
-            self.send_header(key, value)
-        self.end_headers()
-        if body:
-            self.wfile.write(data)
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        monkeypatch.setattr("followemoji_core.walk.studio.Studio.animate", stopped_by(number))
+        assert main([*arguments(inputs, "animate", tmp_path / "x.mp4"), "--json"]) == code
+        captured = capsys.readouterr()
+        assert reported(captured.out)["kind"] == "Stopped" and "No half file was left" in captured.err
+        assert list(tmp_path.iterdir()) == []
+    assert before == (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT))
 
 
-def sha(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-@pytest.fixture
-def hub(monkeypatch):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_port}"
-    Hub.files, Hub.served = {}, []
-    for file in downloads.FILES["fp16"]:
-        Hub.files.setdefault(file.repo, {})[file.name] = file.name.encode() * 100
-    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", url)
-    monkeypatch.setattr(
-        "huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", url + "/{repo_id}/resolve/{revision}/{filename}"
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends processes without asking them")
+def test_sigterm_with_workers(tmp_path):
+    """A real process, with Ctrl-C ignored as shells do for jobs in the background: its workers end with it."""
+    code = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN);"
+        "from followemoji_core.__main__ import main; sys.exit(main(sys.argv[1:]))"
     )
-    monkeypatch.setattr("huggingface_hub.hf_api.ENDPOINT", url, raising=False)
-    monkeypatch.setattr(downloads, "fetch_task", lambda target, say: say("task"))
-    yield server
-    server.shutdown()
+    line = [sys.executable, "-c", code, "synthesize", str(tmp_path / "clips"), "--people=100000", "--size=64"]
+    pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+    running = subprocess.Popen([*line, "--workers=2", "--json"], **pipes)
+    try:
+        deadline = time.monotonic() + 120
+        while not list(tmp_path.glob("clips/[0-9]*")) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        running.terminate()
+        out, _ = running.communicate(timeout=120)  # comes to its end only when the workers have closed it too
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGKILL)
+    assert running.returncode == 143 and reported(out.decode())["kind"] == "Stopped"
+    names = [path.name for path in (tmp_path / "clips").iterdir()]
+    assert names and all(name.endswith(".safetensors") and not name.startswith(".") for name in names)
 
 
-def test_download(hub, tmp_path):
-    lines: list[str] = []
-    downloads.download(tmp_path, "fp16", lines.append)
-    for file in downloads.FILES["fp16"]:
-        assert (tmp_path / file.target).read_bytes() == file.name.encode() * 100
-    served = list(Hub.served)
-    # Again: nothing is fetched; a damaged file is.
-    downloads.download(tmp_path, "fp16", lines.append)
-    assert Hub.served == served and sum("is there" in line for line in lines) == 5
-    (tmp_path / VAE_FILE).write_bytes(b"x" * (tmp_path / VAE_FILE).stat().st_size)
-    downloads.download(tmp_path, "fp16", lines.append)
-    assert Hub.served[len(served) :] == ["diffusion_pytorch_model.safetensors"]
+# --- --json
 
 
-def test_offline(monkeypatch, tmp_path):
-    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
-    monkeypatch.setattr("huggingface_hub.hf_api.ENDPOINT", "http://127.0.0.1:9", raising=False)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    with pytest.raises(downloads.DownloadError, match="could not be fetched.*again to go on"):
-        downloads.download(tmp_path)
+def reported(out: str) -> dict:
+    """The one line on stdout."""
+    (line,) = out.splitlines()
+    return json.loads(line)
 
 
-def test_the_face_detector_is_resumed_and_checked(tmp_path, monkeypatch):
-    data = bytes(range(256)) * 40
+def test_json_of_the_demo(tmp_path, capsys):
+    line = ["demo", "--out", str(tmp_path), "--frames", "5", "--steps", "1", "--json"]
+    started = time.monotonic()
+    assert main(line) == 0
+    facts = reported(capsys.readouterr().out)
+    assert set(facts) == {"command", "seconds", "files", "frames", "fps"}
+    assert facts["command"] == "demo" and facts["frames"] == 5 and facts["fps"] == 25
+    assert 0 < facts["seconds"] <= time.monotonic() - started
+    assert sorted(facts["files"]) == sorted(map(str, tmp_path.iterdir()))
 
-    class Store(BaseHTTPRequestHandler):
-        def log_message(self, *args):
-            pass
 
-        def do_GET(self):
-            start = int(self.headers.get("Range", "bytes=0-")[6:-1])
-            self.send_response(206 if start else 200)
-            self.send_header("Content-Length", str(len(data) - start))
-            self.end_headers()
-            self.wfile.write(data[start:])
+def test_json_of_animate_and_landmarks(inputs, tmp_path, capsys):
+    for command in ("animate", "landmarks"):
+        out, motion = tmp_path / f"{command}.mp4", tmp_path / f"{command}.safetensors"
+        assert main([*arguments(inputs, command, out, save_motion=motion), "--json"]) == 0
+        captured = capsys.readouterr()
+        facts = reported(captured.out)
+        assert facts["command"] == command and facts["files"] == [str(out), str(motion)]
+        assert out.is_file() and motion.is_file() and str(out) in captured.err
+        info = clip_info(Clip(out))
+        assert (facts["frames"], facts["fps"]) == (info.frame_count, info.fps) == (6, 25)
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Store)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_port}/face_landmarker.task"
-    target = tmp_path / "face_landmarker.task"
-    monkeypatch.setattr(downloads, "TASK_SHA256", sha(data))
-    target.with_suffix(".partial").write_bytes(data[:1000])
-    downloads.fetch_task(target, url=url)
-    assert target.read_bytes() == data and not target.with_suffix(".partial").exists()
-    target.unlink()
-    target.with_suffix(".partial").write_bytes(b"wrong" * 10)
-    with pytest.raises(downloads.DownloadError, match="SHA-256"):
-        downloads.fetch_task(target, url=url)
-    downloads.fetch_task(target, url=url)
-    assert target.read_bytes() == data
-    server.shutdown()
-    server.server_close()
-    target.unlink()
-    with pytest.raises(downloads.DownloadError, match="could not be fetched"):
-        downloads.fetch_task(target, url=url)
+
+def test_json_of_training(tmp_path, capsys):
+    clips = tmp_path / "clips"
+    synthesize(clips, people=1, frames=2, size=64)
+    options = [str(clips), "--people=3", "--frames=2", "--size=64", "--workers=1"]
+    assert main(["synthesize", *options, "--json"]) == 0
+    facts = reported(capsys.readouterr().out)
+    assert (facts["clips"], facts["drawn"]) == (3, 2) == (len(list(clips.iterdir())), 2)
+    assert main(["encode", str(clips), "--vae", str(SMALL_VAE), "--json"]) == 0
+    assert reported(capsys.readouterr().out)["clips"] == 3
+    out = tmp_path / "given.safetensors"
+    assert main(["export", str(SMALL_MODEL), str(out), "--clips", str(clips), "--json"]) == 0
+    facts = reported(capsys.readouterr().out)
+    assert facts["files"] == [str(out)] and facts["bytes"] == out.stat().st_size
+
+
+def test_json_of_the_evaluation(tmp_path, monkeypatch, capsys):
+    """The numbers are those of the file, the table goes to stderr."""
+    from followemoji_core.evaluation.ablations import ABLATIONS, MEASURES
+
+    rows = {row.name: {what: (0.5, 0.25) for what in MEASURES} for row in ABLATIONS}
+    monkeypatch.setattr("followemoji_core.evaluation.ablations.ablate", lambda *args, **options: rows)
+    (tmp_path / "short.toml").write_text('stage = 1\ndata = "clips"\nout = "run"\n')
+    assert main(["ablations", str(tmp_path / "short.toml"), f"--out={tmp_path}", "--json"]) == 0
+    captured = capsys.readouterr()
+    facts = reported(captured.out)
+    assert facts["report"] == json.loads((tmp_path / "ablations.json").read_text())
+    assert facts["report"]["full model"]["PSNR, moving head"] == [0.5, 0.25] and "| full model | 0.500" in captured.err
+    assert facts["files"] == [str(tmp_path / name) for name in ("ablations.json", "ablations.md")]
+
+
+def test_json_of_errors(inputs, tmp_path, capsys):
+    assert main([*arguments(inputs, "animate", tmp_path / "x.mp4", size="wide"), "--json"]) == 1
+    captured = capsys.readouterr()
+    assert captured.err == f"Error: {reported(captured.out)['error']}\n"
+    assert reported(captured.out)["kind"] == "InputError" and "512x640" in reported(captured.out)["error"]
+    for wrong in (["animate", "--json"], ["demo", "--scheduler=x", "--json"], ["dmeo", "--json"], ["--json"]):
+        assert main(wrong) == 2
+        captured = capsys.readouterr()
+        assert reported(captured.out)["kind"] == "UsageError" and captured.err.startswith("usage: python -m")
+    assert main(["demo", "--scheduler=x"]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == "" and "invalid choice: 'x'" in captured.err
+
+
+def test_json_of_our_own_mistakes(tmp_path, monkeypatch, capsys):
+    def broken(*args):
+        raise ZeroDivisionError("seven by nothing")
+
+    monkeypatch.setattr("followemoji_core.commands.animate._write_animation", broken)
+    with pytest.raises(ZeroDivisionError):  # a traceback for us, and Python's exit code 1
+        main(["demo", "--out", str(tmp_path), "--frames", "2", "--json"])
+    assert reported(capsys.readouterr().out) == {"error": "seven by nothing", "kind": "ZeroDivisionError"}
+
+
+# --- help
+
+
+def test_help_is_light():
+    """Neither help nor wrong usage waits for a heavy package; help says what the exit codes mean."""
+    heavy = {"torch", "diffusers", "transformers", "mediapipe", "cv2", "av", "PIL", "safetensors", "tqdm"}
+    code = (
+        "import sys\nfrom followemoji_core.__main__ import main\n"
+        "try: main(sys.argv[1:])\nexcept SystemExit: pass\n"
+        f"print('loaded', sorted({heavy} & set(sys.modules)))"
+    )
+    for line in (["--help"], ["animate", "--help"], ["long-video", "--help"], ["train"], ["--version"]):
+        run = subprocess.run([sys.executable, "-c", code, *line], capture_output=True, text=True, check=True)
+        assert run.stdout.splitlines()[-1] == "loaded []", line
+        if line == ["--help"]:
+            assert "130 stopped by Ctrl-C" in run.stdout and "--json" in run.stdout
+
+
+def test_choices_are_those_of_the_core():
+    assert animate.SCHEDULERS == schedule.SCHEDULERS
+    assert animate.CARRIERS == sampler.CARRIERS

@@ -1,0 +1,270 @@
+"""animate, landmarks, demo: a portrait and a driving clip to a video."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import repeat
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+import numpy as np
+
+from ..diffusion.progressive import KEYFRAMES
+from ..diffusion.windows import STRATEGIES
+from ..errors import InputError
+from ..face.align import AlignOptions, Rotation, Translation, align
+from ..face.crop import ROOM, Framing, crop_portrait, resize
+from ..face.draw import overlay
+from ..face.geometry import screen_points
+from ..face.motion import Missing
+from ..face.motion_file import load_motion, save_motion
+from ..face.tracking import Which
+from ..media import Clip, clip_info, read_audio, read_frames, write_video
+from ..types import AlignedMotion, FaceFrame, FaceMotion
+from .shared import Command, Facts, along, bar, detector_file, device_and_dtype, make_folder, picture_size, say
+
+if TYPE_CHECKING:
+    from ..walk.settings import Settings
+    from ..walk.studio import Studio
+
+# Those of diffusion, whose modules import torch; a test compares them.
+SCHEDULERS = ("ddim", "euler", "dpm++ 2m", "unipc")
+CARRIERS = ("concat", "replace")
+_MOTION_FILES = (".safetensors", ".npy")
+
+
+def add_commands(command: Command) -> None:
+    """Add animate, landmarks and demo."""
+    animate = command("animate", _animate, "Animate a portrait with the face motion of a video.")
+    landmarks = command("landmarks", _landmarks, "Write a video of the driver's landmarks, before and after alignment.")
+    for added in (animate, landmarks):
+        _input_arguments(added)
+    animate.add_argument("--weights", type=Path, help="folder (or one file) with the three networks, if not in MODELS")
+    animate.add_argument(
+        "--precision", choices=["auto", "fp16", "bf16", "fp32"], default="auto", help="of the networks"
+    )
+    animate.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
+    demo = command("demo", _demo, "Animate a drawn person with the small model that ships; needs no files.")
+    demo.add_argument("--out", type=Path, default=Path("out/demo"), help="folder for what is made")
+    demo.add_argument("--person", type=int, default=20_000_007, help="number of the person; another is the driver")
+    demo.add_argument("--motion", type=int, default=7, help="number of the motion")
+    demo.add_argument("--frames", type=int, default=48, help="length of the clip, at 25 frames per second")
+    _sampling_arguments(animate, steps=30, guidance=3.5, shared_noise=0.0)
+    _sampling_arguments(demo, steps=2, guidance=1.0, shared_noise=1.0)
+
+
+def _input_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--portrait", type=Path, required=True, help="picture with one face")
+    add(
+        "--driving",
+        type=Path,
+        required=True,
+        help="video, or motion file (.safetensors, published .npy; has no picture and no sound)",
+    )
+    add("--out", type=Path, required=True, help="video to write (.mp4)")
+    add("--models", type=Path, default=Path("models"), help="ComfyUI's models folder, or one like it")
+    add("--detector", type=Path, help="face_landmarker.task, if not in MODELS/followemoji")
+    add("--face", type=Path, help="motion file of the portrait's face; then it is not detected")
+    add("--size", default="512", help="of the video, WIDTHxHEIGHT or one side; multiples of 8")
+    add("--framing", choices=get_args(Framing), default="face", help="how the portrait is cut")
+    add("--room", type=float, default=ROOM, help="height of the cut in face heights, when framing by face")
+    add("--which", choices=get_args(Which), default="largest", help="face, when there are several")
+    add("--confidence", type=float, default=0.5, help="of the detector; lower for paintings and cartoons")
+    add("--missing", choices=get_args(Missing), default="interpolate", help="frames without a face")
+    add("--rotation", choices=get_args(Rotation), default="driving", help="of the head")
+    add("--translation", choices=get_args(Translation), default="driving", help="of the head")
+    add("--neutral", type=int, help="driving frame whose face is at rest; found if not given")
+    for name in ("expression", "brows", "eyes", "pupils", "mouth"):
+        add(f"--{name}", type=float, default=1.0, help="strength, 0 to 3")
+    add("--smoothing", type=float, default=0.0, help="of the driving motion, 0 to 1")
+    add("--save-motion", type=Path, help="also write the driving motion (.safetensors)")
+
+
+def _sampling_arguments(parser: argparse.ArgumentParser, steps: int, guidance: float, shared_noise: float) -> None:
+    add = parser.add_argument
+    add("--steps", type=int, default=steps, help="denoising steps")
+    add("--guidance", type=float, default=guidance, help="classifier-free guidance scale")
+    add("--scheduler", choices=SCHEDULERS, default="ddim", help="solver")
+    add("--seed", type=int, default=0, help="of the noise")
+    add("--windows", choices=STRATEGIES, default="gaussian", help="how long clips are cut into windows")
+    add("--long", action="store_true", help="keyframes first, then what lies between; bounded memory, resumable")
+    add("--keyframes", choices=KEYFRAMES, default="even", help="with --long: evenly, or closer where more happens")
+    add("--known-frames", choices=["auto", *CARRIERS], default="auto", help="with --long: how windows learn of them")
+    add("--resampling", type=int, default=0, help="with --long and replace: further passes of each step")
+    add("--window-length", type=int, default=16, help="frames made together")
+    add("--shared-noise", type=float, default=shared_noise, help="0 to 1: of the noise, what all frames have in common")
+    add("--overlap", type=int, default=4, help="frames that windows share")
+
+
+# --- commands
+
+
+def _animate(options: argparse.Namespace) -> Facts:
+    from ..model.weights.checkpoint import find_files
+    from ..walk.studio import open_studio
+
+    device, dtype = device_and_dtype(options.device, options.precision)
+    find_files(options.weights or options.models / "followemoji")  # what can go wrong goes wrong before the work
+    _check_sampling(options)
+    portrait, face, driving = _inputs(options)
+    studio = open_studio(options.models, device, dtype, options.weights)
+    aligned = align(face, driving, _align_options(options))
+    count = _write_animation(studio, portrait, aligned, _sound(options.driving), options, options.out)
+    return _facts(options, count, aligned.fps)
+
+
+def _landmarks(options: argparse.Namespace) -> Facts:
+    portrait, face, driving = _inputs(options)
+    aligned = align(face, driving, _align_options(options))
+    frames = _side_by_side(options.driving, driving, portrait, aligned)
+    count = write_video(options.out, along(frames, len(driving), "drawing"), driving.fps, _sound(options.driving))
+    say(f"{options.out}: {count} frames, the driver's landmarks beside their place on the portrait")
+    return _facts(options, count, driving.fps)
+
+
+def _demo(options: argparse.Namespace) -> Facts:
+    """Inputs, overlay video and animation from nothing but this package."""
+    import cv2
+
+    from ..drawn import Acting, Person, paint
+    from ..walk.studio import small_studio
+
+    out, size = options.out, (128, 128)
+    make_folder(out)
+    person, driver = Person.of(options.person), Person.of(options.person + 1)
+    rest = person.act(Acting.rest(), size)
+    driving = driver.act(Acting.random(options.motion, options.frames, from_rest=True), size)
+    picture = paint(person, rest)[0]
+    cv2.imwrite(str(out / "portrait.png"), picture[..., ::-1])
+    write_video(out / "driving.mp4", iter(paint(driver, driving)), driving.fps)
+    save_motion(out / "driving.safetensors", driving)
+    aligned = align(rest.frame(0), driving, AlignOptions())
+    frames = _side_by_side(out / "driving.mp4", driving, picture, aligned)
+    write_video(out / "landmarks.mp4", frames, driving.fps)
+    count = _write_animation(small_studio(), picture, aligned, None, options, out / "animation.mp4")
+    say(f"{out}: portrait.png, driving.mp4 and its motion file, landmarks.mp4, and the portrait alive: animation.mp4")
+    names = ("portrait.png", "driving.mp4", "driving.safetensors", "landmarks.mp4", "animation.mp4")
+    return {"files": [out / name for name in names], "frames": count, "fps": aligned.fps}
+
+
+def _facts(options: argparse.Namespace, frames: int, fps: float) -> Facts:
+    return {"files": [file for file in (options.out, options.save_motion) if file], "frames": frames, "fps": fps}
+
+
+# --- the walk: nothing else in this file calls it
+
+
+def _check_sampling(options: argparse.Namespace) -> None:
+    """Raises InputError for settings with which no clip can be sampled, before anything is loaded."""
+    from ..walk.animate import plan_windows_of
+
+    plan_windows_of(10_000, None, replace(_settings(options), keyframes="even"))
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    from ..walk.settings import PROGRESSIVE, Settings
+
+    return Settings(
+        steps=options.steps,
+        guidance=options.guidance,
+        scheduler=options.scheduler,
+        seed=options.seed,
+        windows=PROGRESSIVE if options.long else options.windows,
+        window_length=options.window_length,
+        overlap=options.overlap,
+        shared_noise=options.shared_noise,
+        keyframes=options.keyframes,
+        known_frames=options.known_frames,
+        resampling=options.resampling,
+    )
+
+
+def _write_animation(
+    studio: Studio,
+    portrait: np.ndarray,
+    aligned: AlignedMotion,
+    sound: tuple[np.ndarray, int] | None,
+    options: argparse.Namespace,
+    out: Path,
+) -> int:
+    """Sample, decode and write OUT (.mp4); returns the number of frames. With --long finished windows lie beside it
+    until it is written. portrait (H,W,3) uint8 RGB; sound as `read_audio` gives it."""
+    folder = out.with_name(f".{out.stem}.windows") if options.long else None
+    with bar("denoising", "pass") as show:
+        store = studio.animate(portrait, aligned, _settings(options), folder=folder, on_pass=show)
+    count = write_video(out, along(studio.frames(store), len(aligned), "decoding"), aligned.fps, sound)
+    store.clear_up()
+    if folder is not None and not any(folder.iterdir()):
+        folder.rmdir()
+    say(f"{out}: {count} frames at {aligned.fps:g} fps")
+    return count
+
+
+# --- inputs
+
+
+def _inputs(options: argparse.Namespace) -> tuple[np.ndarray, FaceFrame, FaceMotion]:
+    """The framed portrait (H,W,3) uint8 RGB, its face, and the driving motion; found, or read from motion files."""
+    from ..face.detector import FaceDetector
+    from ..face.extraction import extract_face, extract_motion
+
+    size, _ = picture_size(options.size), _align_options(options)
+    if options.out.suffix.lower() != ".mp4":
+        raise InputError(f"{options.out} must end in .mp4.")
+    make_folder(options.out.parent)
+    picture = _read_picture(options.portrait)
+    motion_file = options.driving.suffix in _MOTION_FILES
+    if options.face and motion_file:
+        face, driving = load_motion(options.face).frame(0), load_motion(options.driving)
+    else:
+        with FaceDetector(detector_file(options), options.confidence) as finder:
+            face = load_motion(options.face).frame(0) if options.face else extract_face(picture, finder, options.which)
+            if motion_file:
+                driving = load_motion(options.driving)
+            else:
+                clip = Clip(options.driving)
+                info = clip_info(clip)
+                frames = along(read_frames(clip), info.frame_count, "landmarks")
+                driving = extract_motion(frames, info.fps, finder, options.which, options.missing)
+    if options.save_motion:
+        save_motion(options.save_motion, driving)
+        say(f"{options.save_motion}: the driving motion")
+    portrait, face = crop_portrait(picture, face, size, options.framing, options.room)
+    return portrait, face, driving
+
+
+def _align_options(options: argparse.Namespace) -> AlignOptions:
+    names = ("rotation", "translation", "brows", "eyes", "pupils", "mouth", "smoothing", "neutral")
+    return AlignOptions(whole=options.expression, **{name: getattr(options, name) for name in names})
+
+
+def _read_picture(path: Path) -> np.ndarray:
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    try:
+        return np.array(ImageOps.exif_transpose(Image.open(path)).convert("RGB"))
+    except (UnidentifiedImageError, OSError) as error:
+        raise InputError(
+            f"{path} cannot be opened as a picture ({error}). Choose a PNG, JPEG or WebP file; if it is a video, "
+            f"portrait and driving are swapped."
+        ) from error
+
+
+def _side_by_side(
+    driving: Path, motion: FaceMotion, portrait: np.ndarray, aligned: AlignedMotion
+) -> Iterator[np.ndarray]:
+    """Frames (H,W,3) uint8: the driver with the landmarks that were found, the portrait with where they go."""
+    width, height = aligned.size
+    black = np.zeros((motion.size[1], motion.size[0], 3), np.uint8)
+    seen = repeat(black, len(motion)) if driving.suffix in _MOTION_FILES else read_frames(Clip(driving))
+    for picture, found, placed in zip(seen, screen_points(motion), aligned.points, strict=True):
+        before = overlay(np.ascontiguousarray(picture), found)
+        before = resize(before, (round(before.shape[1] * height / len(before) / 2) * 2, height))
+        yield np.concatenate([before, overlay(portrait, placed)], axis=1)
+
+
+def _sound(driving: Path) -> tuple[np.ndarray, int] | None:
+    return None if driving.suffix in _MOTION_FILES else read_audio(Clip(driving))

@@ -1,0 +1,80 @@
+"""targets, ablations, long-video: measured against drawn people's truth."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from .shared import Command, Facts, say
+
+
+def add_commands(command: Command) -> None:
+    """Add targets, ablations and long-video."""
+    targets = command("targets", _targets, "Measure the small model on people and motions held out; writes the table.")
+    targets.add_argument("--out", type=Path, default=Path("out/targets"), help="folder for table, numbers and pictures")
+    targets.add_argument("--people", type=int, default=24, help="held-out people, each with a motion of its own")
+    targets.add_argument("--weights", type=Path, help="another checkpoint, instead of the one that ships")
+    targets.add_argument("--vae", type=Path, help="its autoencoder")
+    targets.add_argument("--steps", type=int, default=2, help="denoising steps")
+
+    ablations = command("ablations", _ablations, "Train and measure the paper's ablations on drawn people; resumable.")
+    ablations.add_argument("settings", type=Path, help="TOML file of a short stage 1: every row's budget")
+    ablations.add_argument("--out", type=Path, default=Path("out/ablations"), help="folder for the table")
+    ablations.add_argument("--seeds", type=int, default=3, help="runs of every row")
+    ablations.add_argument("--people", type=int, default=16, help="held-out people")
+    ablations.add_argument("--workers", type=int, default=1, help="runs at once, which share the cores")
+
+    long = command("long-video", _long_video, "Measure the strategies for long clips on drawn people.")
+    long.add_argument("--out", type=Path, default=Path("out/long_video"), help="folder for table, numbers and plot")
+    long.add_argument("--people", type=int, default=3, help="held-out people, each with a motion of its own")
+    long.add_argument("--frames", type=int, default=300, help="length of the clips")
+    long.add_argument("--steps", type=int, default=2, help="denoising steps")
+    long.add_argument("--shared-noise", type=float, default=1.0, help="share of noise common to all frames")
+
+
+def _targets(options: argparse.Namespace) -> Facts:
+    import torch
+
+    from ..evaluation.targets import measure, write_report
+    from ..small import SMALL_MODEL, SMALL_MODELS, SMALL_VAE
+    from ..walk.studio import SMALL_SETTINGS, open_studio
+
+    weights, vae = options.weights or SMALL_MODEL, options.vae or SMALL_VAE
+    studio = open_studio(SMALL_MODELS, "cpu", torch.float32, weights, vae)
+    settings = replace(SMALL_SETTINGS, steps=options.steps)
+    say(write_report(measure(studio, options.people, settings, say), options.out))
+    return _facts(options.out, "targets", ".json", ".md", ".jpg")
+
+
+def _ablations(options: argparse.Namespace) -> Facts:
+    from ..evaluation.ablations import ablate, write_table
+    from ..training.settings import load_settings
+
+    result = ablate(
+        load_settings(options.settings),
+        options.settings.parent,
+        seeds=options.seeds,
+        people=options.people,
+        workers=options.workers,
+        say=say,
+    )
+    say(write_table(result, options.out, options.seeds))
+    return _facts(options.out, "ablations", ".json", ".md")
+
+
+def _long_video(options: argparse.Namespace) -> Facts:
+    from ..evaluation.long_video import compare, write_report
+    from ..walk.studio import SMALL_SETTINGS, small_studio
+
+    settings = replace(SMALL_SETTINGS, steps=options.steps, shared_noise=options.shared_noise)
+    result = compare(small_studio(), options.people, options.frames, settings, say)
+    say(write_report(result, options.out, options.people, options.frames))
+    return _facts(options.out, "long_video", ".json", ".md", ".png")
+
+
+def _facts(out: Path, name: str, *kinds: str) -> Facts:
+    """The report's files, and as "report" the numbers in OUT/NAME.json."""
+    report = json.loads((out / f"{name}.json").read_text("utf-8"))
+    return {"files": [out / f"{name}{kind}" for kind in kinds], "report": report}

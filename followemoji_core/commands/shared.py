@@ -1,0 +1,145 @@
+"""What commands share: the parser, progress, and options that several of them read. Imports no heavy package."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .. import __version__
+from ..errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+
+Facts = dict[str, Any]  # what --json prints of a command that is done
+Run = Callable[[argparse.Namespace], "Facts | None"]
+Command = Callable[[str, Run, str], argparse.ArgumentParser]
+Item = TypeVar("Item")
+
+
+class UsageError(Exception):
+    """Arguments that the parser refuses; its text says why. usage: the command's, with its name."""
+
+    def __init__(self, message: str, usage: str):
+        super().__init__(message)
+        self.usage = usage
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises UsageError where argparse would end the process."""
+
+    @classmethod
+    def of(cls, families: Sequence[ModuleType], about: str) -> Parser:
+        """The parser of all commands; `about` is shown by --help, its first paragraph left out."""
+        parser = cls(
+            prog="python -m followemoji_core",
+            description="Follow-Your-Emoji without ComfyUI.",
+            epilog=about.partition("\n\n")[2],
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        parser.add_argument("--version", action="version", version=__version__)
+        commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
+
+        def command(name: str, run: Run, about: str) -> argparse.ArgumentParser:
+            added = commands.add_parser(name, help=about, description=about, formatter_class=_Help)
+            added.add_argument("--json", action="store_true", help="report as one JSON object, the last line of stdout")
+            added.set_defaults(run=run)
+            return added
+
+        for family in families:
+            family.add_commands(command)
+        return parser
+
+    def error(self, message: str):
+        raise UsageError(message, f"{self.format_usage()}{self.prog}")
+
+
+class _Help(argparse.ArgumentDefaultsHelpFormatter):
+    """Shows defaults where there are some."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        quiet = action.default in (None, argparse.SUPPRESS) or action.const is True
+        return action.help if quiet else super()._get_help_string(action)
+
+
+def say(line: str) -> None:
+    """A line for people; with --json it goes to stderr (see `commands.main`)."""
+    print(line, flush=True)
+
+
+def along(items: Iterable[Item], total: int, what: str) -> Iterable[Item]:
+    """The items, with a progress bar over `total` frames (0: not known)."""
+    from tqdm import tqdm
+
+    return tqdm(items, desc=what, total=total or None, unit="frame", leave=False)
+
+
+@contextmanager
+def bar(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar, moved by calling what is yielded with (done, total)."""
+    from tqdm import tqdm
+
+    with tqdm(desc=what, unit=unit, leave=False) as shown:
+
+        def show(done: int, total: int) -> None:
+            shown.total = total
+            shown.update(done - shown.n)
+
+        yield show
+
+
+def picture_size(text: str) -> tuple[int, int]:
+    """ "512" or "512x640" -> (width, height) pixels. Raises InputError unless both are multiples of 8, at least 64."""
+    width, _, height = text.partition("x")
+    try:
+        size = int(width), int(height or width)
+    except ValueError as error:
+        raise InputError(f"Size {text!r} is not understood. Write it as 512 or 512x640.") from error
+    if min(size) < 64 or any(side % 8 for side in size):
+        raise InputError(f"Size {text}: both sides must be multiples of 8 and at least 64. 512 is what was trained.")
+    return size
+
+
+def device_and_dtype(device: str, precision: str) -> tuple[str, torch.dtype]:
+    """Options as given, "auto" among them, -> torch's device and dtype. Raises InputError for a CUDA that is not here.
+
+    auto: CUDA, else MPS, else the CPU; fp16 on graphics cards, on a CPU bf16 where it multiplies in it, else fp32.
+    """
+    import torch
+
+    from ..walk.studio import best_dtype
+
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise InputError(f"There is no CUDA device here for --device {device}. Use --device cpu, or auto.")
+    if precision == "auto":
+        return device, best_dtype(device)
+    return device, {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[precision]
+
+
+def detector_file(options: argparse.Namespace) -> Path:
+    """--detector, or the one of --models. Raises InputError where there is none."""
+    task = options.detector or options.models / "followemoji" / "face_landmarker.task"
+    if not task.is_file():
+        raise InputError(
+            f"There is no face detector at {task}. `python -m followemoji_core download --models {options.models}` "
+            f"fetches it, or name one with --detector."
+        )
+    return task
+
+
+def make_folder(folder: Path) -> None:
+    """Make it where it is not there. Raises InputError where nothing can be written to it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        writable = os.access(folder, os.W_OK)
+    except OSError:
+        writable = False
+    if not writable:
+        raise InputError(f"Nothing can be written to {folder}. Choose another folder for --out.")

@@ -46,7 +46,7 @@ def lay_out(tag: str, tree: Path) -> str:
     tree.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".comfyui-", dir=tree.parent) as folder:
         clone = Path(folder) / "ComfyUI"
-        git("-c", "advice.detachedHead=false", "clone", "-q", "--depth=1", f"--branch={tag}", REPOSITORY, str(clone), seconds=CLONE)  # fmt: skip
+        git("clone", "-q", "--depth=1", f"--branch={tag}", REPOSITORY, str(clone), seconds=CLONE)
         if tree.exists():
             tree.rmdir()
         clone.rename(tree)
@@ -65,8 +65,8 @@ def git(*arguments: str, seconds: float) -> None:
     except subprocess.TimeoutExpired as error:
         raise OSError(f"no answer from {REPOSITORY} within {seconds:g} seconds. Is there a network?") from error
     if done.returncode:
-        said = done.stderr.strip().splitlines() or [f"{REPOSITORY} has nothing by that name"]
-        raise OSError(f"{said[-1]}. Is github.com reachable from here?")
+        said = done.stderr.strip().splitlines() or [f"{REPOSITORY} has no such tag"]
+        raise OSError(f"git says: {said[-1]}")
 
 
 if __name__ == "__main__":

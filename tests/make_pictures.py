@@ -28,9 +28,9 @@ SIDE = 384
 CELL, GAP = 168, 4  # of the animated picture
 # Portrait, its style, driver, motion: people and motions that the small model has not seen.
 MOVING = (
-    (20_000_037, "painted", 20_000_013, 21),
-    (20_000_001, "stone", 20_000_017, 30),
-    (20_000_021, "cartoon", 20_000_005, 14),
+    (20_000_037, "painted", 20_000_013, 20_000_042),
+    (20_000_001, "stone", 20_000_017, 20_000_044),
+    (20_000_021, "cartoon", 20_000_005, 20_000_048),
 )
 EXPRESSIONS = ("jawOpen", "mouthPucker", "eyeBlinkLeft")
 

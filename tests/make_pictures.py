@@ -3,16 +3,17 @@
 The screenshot of the graph comes from the browser tests: FOLLOWEMOJI_SCREENSHOTS=FOLDER python -m pytest tests/browser
 """
 
+import importlib.util
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import cv2
 import numpy as np
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
-from followemoji_core.plan_picture import draw_plan  # noqa: E402
-
 from followemoji_core.diffusion.progressive import plan_progressive  # noqa: E402
 from followemoji_core.drawn import Acting, Person, paint  # noqa: E402
 from followemoji_core.drawn.people import STYLES  # noqa: E402
@@ -20,9 +21,17 @@ from followemoji_core.face.align import AlignOptions, align  # noqa: E402
 from followemoji_core.face.draw import draw_landmarks, overlay  # noqa: E402
 from followemoji_core.face.geometry import screen_points  # noqa: E402
 from followemoji_core.face.topology import BLENDSHAPE_NAMES  # noqa: E402
-from followemoji_core.walk.studio import SMALL_SETTINGS, small_studio  # noqa: E402
+from followemoji_core.types import AlignedMotion  # noqa: E402
+from followemoji_core.walk.studio import SMALL_SETTINGS, Studio, small_studio  # noqa: E402
 
 SIDE = 384
+CELL, GAP = 168, 4  # of the animated picture
+# Portrait, its style, driver, motion: people and motions that the small model has not seen.
+MOVING = (
+    (20_000_037, "painted", 20_000_013, 20_000_042),
+    (20_000_001, "stone", 20_000_017, 20_000_044),
+    (20_000_021, "cartoon", 20_000_005, 20_000_048),
+)
 EXPRESSIONS = ("jawOpen", "mouthPucker", "eyeBlinkLeft")
 
 
@@ -41,8 +50,10 @@ def main() -> None:
     save("animate_portrait", [[driver[frames[0]], read[0], portrait]])
     save("../nodes/web/docs/pictures/alignment", [seen, placed, read])
     draw_people()
-    animate_drawn_people()
-    plan = draw_plan(plan_progressive(300), 900, range(100))
+    studio = small_studio()
+    animate_drawn_people(studio)
+    save_moving(studio)
+    plan = plan_picture().draw_plan(plan_progressive(300), 900, range(100))
     cv2.imwrite(str(ROOT / "nodes/web/docs/pictures/plan.png"), plan[..., ::-1])
 
 
@@ -54,19 +65,59 @@ def draw_people() -> None:
     save("../nodes/web/docs/pictures/drawn_people", [list(row) for row in zip(*pictures, strict=True)])
 
 
-def animate_drawn_people() -> None:
+def animate_drawn_people(studio: Studio) -> None:
     """Thumbnails of the templates that run with the small model, made by it."""
-    studio = small_studio()
     for name, number, motion in (("first_animation", 20_000_007, 7), ("long_video", 20_000_012, 12)):
-        person = Person.of(number)
-        rest = person.act(Acting.rest(), (128, 128))
-        driving = Person.of(20_000_001).act(Acting.random(motion, 48, from_rest=True), (128, 128))
-        portrait, aligned = paint(person, rest)[0], align(rest.frame(0), driving, AlignOptions())
-        made = list(studio.frames(studio.animate(portrait, aligned, SMALL_SETTINGS)))
-        row = [
-            cv2.resize(picture, (256, 256), interpolation=cv2.INTER_CUBIC) for picture in (portrait, made[20], made[36])
-        ]
-        save(name, [row])
+        acting = Acting.random(motion, 48, from_rest=True)
+        portrait, _, made = animate(studio, Person.of(number), Person.of(20_000_001), acting)
+        save(name, [[resize(picture, 256) for picture in (portrait, made[20], made[36])]])
+
+
+def save_moving(studio: Studio, frames: int = 75) -> None:
+    """The animated picture of the README: each row a portrait, the driver, and what the small model made of them."""
+    columns = []
+    for number, style, driver, motion in MOVING:
+        acting = Acting.random(motion, frames, from_rest=True)
+        acting = acting.every(-1).started_at_rest().every(-1)  # and ends at rest, so that it can begin again
+        columns.append(animate(studio, Person.of(number, style), Person.of(driver), acting))
+    pictures = []
+    for index in range(frames):
+        sheet = np.full((3 * CELL + 2 * GAP, 3 * CELL + 2 * GAP, 3), 255, np.uint8)
+        for row, (portrait, driving, made) in enumerate(columns):
+            for column, picture in enumerate((portrait, driving[index], made[index])):
+                top, left = row * (CELL + GAP), column * (CELL + GAP)
+                sheet[top : top + CELL, left : left + CELL] = resize(picture, CELL)
+        pictures.append(Image.fromarray(sheet))
+    path = ROOT / "nodes/web/docs/pictures/moving.webp"
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=40, loop=0, quality=70, method=6)
+
+
+def animate(
+    studio: Studio, person: Person, driver: Person, acting: Acting
+) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
+    """The portrait (H,W,3), the driver (T,H,W,3) and T frames of the portrait in the driver's motion, uint8 RGB."""
+    rest, driving = person.act(Acting.rest(), (128, 128)), driver.act(acting, (128, 128))
+    portrait, aligned = paint(person, rest)[0], align(rest.frame(0), driving, AlignOptions())
+    return portrait, paint(driver, driving), frames_of(studio, portrait, aligned)
+
+
+def frames_of(studio: Studio, portrait: np.ndarray, aligned: AlignedMotion) -> list[np.ndarray]:
+    return list(studio.frames(studio.animate(portrait, aligned, SMALL_SETTINGS)))
+
+
+def resize(picture: np.ndarray, side: int) -> np.ndarray:
+    return cv2.resize(picture, (side, side), interpolation=cv2.INTER_CUBIC)
+
+
+def plan_picture() -> ModuleType:
+    """nodes/host/plan_picture.py without its package, which needs ComfyUI."""
+    pack = sys.modules["pack"] = ModuleType("pack")
+    pack.__path__ = [str(ROOT)]
+    file = ROOT / "nodes" / "host" / "plan_picture.py"
+    spec = importlib.util.spec_from_file_location("pack.nodes.host.plan_picture", file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def save(name: str, rows: list[list[np.ndarray]]) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import math
-import os
 import struct
 from pathlib import Path
 from types import ModuleType
@@ -18,15 +17,16 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from tests.parity.conftest import reference_dir
+
 State = dict[str, torch.Tensor]
 
 SD15_SCALE, SDXL_SCALE = 0.18215, 0.13025  # latent of unit variance = raw latent * scale
 
 
 def reference_folder() -> Path:
-    """FOLLOWEMOJI_REFERENCE, else ../shared/reference beside the repository; skips the test when it is absent."""
-    default = Path(__file__).resolve().parents[2] / "shared" / "reference"
-    folder = Path(os.environ.get("FOLLOWEMOJI_REFERENCE") or default)
+    """The folder of the golden data (tests/parity/conftest.py says which); skips the test when it has no weights."""
+    folder = reference_dir()
     if not (folder / "seeded_weights.py").is_file():
         pytest.skip(f"no reference data: {folder} has no seeded_weights.py (set FOLLOWEMOJI_REFERENCE)")
     return folder

@@ -12,6 +12,7 @@ import av
 from followemoji_core.media import Clip, clip_info, read_audio, read_frames, write_video
 from tests import weights
 from tests.comfy.server import ComfyServer
+from tests.parity.conftest import require_reference
 
 WORKFLOWS = Path(__file__).resolve().parents[2] / "workflows"
 Graph = dict[str, dict[str, Any]]
@@ -29,16 +30,17 @@ def write_models(models: Path) -> None:
     """Seeded weights in both layouts, VAEs, image encoder and face detector, under the names of the workflows."""
     if (models / "vae").exists():
         return
+    task = next(media().glob("*.task"))
     weights.published_files(models / "followemoji")
     weights.safetensors_split(models / "followemoji")
     weights.tiny_vae(models / "vae" / "sd-vae-ft-mse.safetensors")
     weights.clip_vision(models / "clip_vision" / "sd-image-variations-encoder-fp16.safetensors")
-    task = next(media().glob("*.task"))
     shutil.copyfile(task, models / "followemoji" / "face_landmarker.task")
 
 
 def media() -> Path:
-    return weights.reference_folder() / "media"
+    """Photographs, videos and detector of the golden data; skips the test where they are absent."""
+    return require_reference() / "media"
 
 
 def load(name: str) -> Graph:

@@ -1,7 +1,9 @@
 """Golden data: found by file name, so that another folder of the same layout is tested as well.
 
-The folder is ../shared/reference beside the project, or the one that FOLLOWEMOJI_REFERENCE names. A test with one of
-the CASES as argument runs once per matching file and gets its path; without the folder it is skipped.
+The folder is the one that FOLLOWEMOJI_REFERENCE names; without that ../shared/reference beside the project; without
+that tests/golden, which comes with the project and holds numbers only. A test with one of the CASES as argument runs
+once per matching file and gets its path. What a folder lacks is skipped: photographs, videos and the face detector are
+not in tests/golden.
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+ROOT = Path(__file__).resolve().parents[2]
+GOLDEN = ROOT / "tests" / "golden"
 CASES = {
     "golden_portrait": "landmarks/portrait_*.npz",  # those in which a face was found
     "golden_faceless": "landmarks/portrait_*.npz",  # those in which none was
@@ -22,16 +26,18 @@ CASES = {
 
 
 def reference_dir() -> Path:
-    """The folder of the golden data, which may not exist."""
-    beside = Path(__file__).resolve().parents[2].parent / "shared" / "reference"
-    return Path(os.environ.get("FOLLOWEMOJI_REFERENCE") or beside).expanduser()
+    """The folder of the golden data; may not exist when FOLLOWEMOJI_REFERENCE names it."""
+    if named := os.environ.get("FOLLOWEMOJI_REFERENCE"):
+        return Path(named).expanduser()
+    beside = ROOT.parent / "shared" / "reference"
+    return beside if beside.is_dir() else GOLDEN
 
 
 def require_reference() -> Path:
-    """The folder of the golden data; skips the test where there is none."""
+    """The folder of golden data with photographs, videos and detector; skips the test where there is none."""
     folder = reference_dir()
-    if not folder.is_dir():
-        pytest.skip(f"no golden data: {folder} is not there (set FOLLOWEMOJI_REFERENCE)")
+    if not (folder / "media").is_dir():
+        pytest.skip(f"no photographs and videos: {folder / 'media'} is not there (set FOLLOWEMOJI_REFERENCE)")
     return folder
 
 
@@ -55,7 +61,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     for case in CASES:
         if case in metafunc.fixturenames:
             files: list[object] = list(golden_files(case))
-            skip = pytest.mark.skip(reason=f"no golden data: nothing matches {reference_dir() / CASES[case]}")
+            skip = pytest.mark.skip(reason=f"no {case} among {reference_dir() / CASES[case]}")
             metafunc.parametrize(
                 case, files or [pytest.param(None, marks=skip)], ids=lambda file: getattr(file, "stem", "absent")
             )

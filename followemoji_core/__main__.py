@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _animate(options: argparse.Namespace) -> None:
-    from .model.weights.checkpoint import find_files
+    from .model.weights.files import find_files
     from .walk.studio import open_studio
 
     device, dtype = _device(options.device, options.precision)

@@ -114,7 +114,7 @@ def _encode(options: argparse.Namespace) -> None:
     import torch
     from tqdm import tqdm
 
-    from ..encoders.vae import open_codec
+    from ..encoders.opening import open_codec
     from ..training.shards import add_latents
 
     codec = open_codec(options.vae).to(options.device, dict(fp32=torch.float32, bf16=torch.bfloat16)[options.precision])
@@ -134,7 +134,7 @@ def _autoencoder(options: argparse.Namespace) -> None:
     import torch
     from safetensors.torch import save_file
 
-    from ..encoders.vae import open_codec
+    from ..encoders.opening import open_codec
     from ..files import write_whole
     from ..training.settings import read_file, read_table
     from ..training.train_autoencoder import AutoencoderSettings, train_autoencoder

@@ -12,9 +12,11 @@ from torch import Tensor
 
 from .. import __version__
 from ..diffusion.progressive_sampler import WindowReport
-from ..encoders.vae import Codec, fill, open_codec
-from ..errors import CheckpointError
-from ..model.weights.checkpoint import Networks, find_files, load_networks, read_tensors
+from ..encoders.clip import Clip, open_clip
+from ..encoders.codec import Codec
+from ..encoders.opening import open_codec
+from ..model.weights.build import Networks, load_networks
+from ..model.weights.files import find_files
 from ..small import SMALL_MODEL, SMALL_MODELS, SMALL_VAE
 from ..types import AlignedMotion
 from .animate import Appearance, LandmarkFeatures, SamplingSettings, denoise, read_appearance
@@ -37,7 +39,7 @@ class Studio:
 
     networks: Networks
     codec: Codec
-    clip: torch.nn.Module | None
+    clip: Clip | None
     device: torch.device
     dtype: torch.dtype
     identity: tuple = ()  # what the networks' files are known by
@@ -51,7 +53,7 @@ class Studio:
             pixels = pictures.to(self.device).movedim(-1, 1).to(self.dtype) / 255
             tokens = self.networks.image_encoder(pixels)
         else:
-            tokens = clip_tokens(self.clip, portrait)
+            tokens = self.clip.tokens(pictures)
         return read_appearance(self.networks.appearance_net, latents, tokens)
 
     def animate(self, portrait: np.ndarray, motion: AlignedMotion, settings: SamplingSettings, **hooks) -> Tensor:
@@ -96,49 +98,10 @@ def open_studio(
     codec = open_codec(vae or models / VAE_FILE).to(device, dtype)
     clip = None
     if networks.image_encoder is None:
-        clip = load_clip(models / CLIP_FILE).eval().to(device, dtype)
+        clip = open_clip(models / CLIP_FILE).to(device, dtype)
     return Studio(networks, codec, clip, torch.device(device), dtype, files.identity)
 
 
 def small_studio(device: str = "cpu", dtype: torch.dtype = torch.float32) -> Studio:
     """The small model that ships with this package, trained on drawn people at 128 x 128."""
     return open_studio(SMALL_MODELS, device, dtype, SMALL_MODEL, SMALL_VAE)
-
-
-@torch.no_grad()
-def clip_tokens(clip: torch.nn.Module, portrait: np.ndarray) -> Tensor:
-    """(H,W,3) uint8 RGB -> CLIP's last hidden state (1,n,width), before the final norm."""
-    import transformers
-
-    like = next(clip.parameters())
-    side = clip.config.image_size
-    # Through PIL, as published; transformers 5 gives that a name of its own.
-    kind = getattr(transformers, "CLIPImageProcessorPil", None) or transformers.CLIPImageProcessor
-    processor = kind(size={"shortest_edge": side}, crop_size={"height": side, "width": side})
-    picture = processor(images=portrait, return_tensors="pt").pixel_values.to(like)
-    return clip(pixel_values=picture).last_hidden_state
-
-
-def load_clip(path: Path) -> torch.nn.Module:
-    """The image encoder of SD image-variations (CLIP ViT-L/14) in transformers' layout, one .safetensors."""
-    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
-
-    state = read_tensors(path)
-    patches = state.get("vision_model.embeddings.patch_embedding.weight")
-    if patches is None or "vision_model.embeddings.class_embedding" not in state:
-        raise CheckpointError(
-            f"{path.name} is not a CLIP image encoder. `python -m followemoji_core download` fetches it."
-        )
-    width, _, patch, _ = patches.shape
-    places = len(state["vision_model.embeddings.position_embedding.weight"]) - 1
-    config = CLIPVisionConfig(
-        hidden_size=width,
-        intermediate_size=len(state["vision_model.encoder.layers.0.mlp.fc1.weight"]),
-        num_hidden_layers=len([key for key in state if key.endswith("mlp.fc1.weight")]),
-        num_attention_heads=max(width // 64, 1),
-        projection_dim=len(state["visual_projection.weight"]) if "visual_projection.weight" in state else 768,
-        patch_size=patch,
-        image_size=patch * round(places**0.5),
-    )
-    state.setdefault("visual_projection.weight", torch.zeros(config.projection_dim, width))  # never read here
-    return fill(CLIPVisionModelWithProjection(config), state, path.name)

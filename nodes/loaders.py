@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from comfy_api.v0_0_2 import io
 
-from ..followemoji_core.model.weights.checkpoint import CheckpointFiles
+from ..followemoji_core.model.weights.files import CheckpointFiles
 from . import folders, host
 from .sockets import Model, advanced, schema
 

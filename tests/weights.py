@@ -165,12 +165,12 @@ def untrained_models(models: Path) -> Path:
     from diffusers import AutoencoderKL
     from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
-    from followemoji_core.encoders.vae import vae_sizes
+    from followemoji_core.encoders.sd_vae import vae_sizes
     from followemoji_core.model.appearance_net import AppearanceNet
     from followemoji_core.model.config import LandmarkEncoderConfig, UNetConfig
     from followemoji_core.model.denoiser import Denoiser
     from followemoji_core.model.landmark_encoder import LandmarkEncoder
-    from followemoji_core.model.weights.checkpoint import Networks, save_networks
+    from followemoji_core.model.weights.build import Networks, save_networks
     from followemoji_core.walk.studio import CLIP_FILE, VAE_FILE
 
     torch.manual_seed(0)

@@ -95,7 +95,7 @@ def _synthesize(options: argparse.Namespace) -> Facts:
 def _encode(options: argparse.Namespace) -> Facts:
     import torch
 
-    from ..encoders.vae import open_codec
+    from ..encoders.opening import open_codec
     from ..training.shards import add_latents
 
     codec = open_codec(options.vae).to(*device_and_dtype(options.device, options.precision))
@@ -111,7 +111,7 @@ def _autoencoder(options: argparse.Namespace) -> Facts:
     import torch
     from safetensors.torch import save_file
 
-    from ..encoders.vae import open_codec
+    from ..encoders.opening import open_codec
     from ..files import write_whole
     from ..training.settings import read_file, read_table
     from ..training.train_autoencoder import AutoencoderSettings, train_autoencoder

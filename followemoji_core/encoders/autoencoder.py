@@ -4,9 +4,12 @@ opens with any number of latent channels. Pictures to latents at an eighth of th
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..errors import CheckpointError
 from ..model.config import LATENT_SCALE
+from .interfaces import Codec
 
 WIDTH = 64
 _FULL = (1, 3, 3, 3)  # residual blocks at full, half, quarter and eighth size: what the layout has room for
@@ -18,11 +21,12 @@ class Block(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         convs = [nn.Conv2d(WIDTH, WIDTH, 3, padding=1) for _ in range(3)]  # own layers: only trained, and run, in torch
-        self.conv = nn.Sequential(convs[0], nn.ReLU(), convs[1], nn.ReLU(), convs[2])
+        rectify = [nn.ReLU(inplace=True) for _ in range(2)]
+        self.conv = nn.Sequential(convs[0], rectify[0], convs[1], rectify[1], convs[2])
         nn.init.zeros_(convs[2].weight)  # begins as nothing but its identity
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.relu(self.conv(x) + x)
+        return self.conv(x).add_(x).relu_()
 
 
 class Clamp(nn.Module):
@@ -31,8 +35,9 @@ class Clamp(nn.Module):
 
 
 def _blocks(count: int, room: int) -> list[nn.Module]:
-    """`count` blocks, and what blocks without weights do in the places that are left."""
-    return [Block() for _ in range(count)] + [nn.ReLU() for _ in range(room - count)]
+    """`count` blocks, and what blocks without weights do in the places that are left: the first of them rectifies."""
+    idle = [nn.ReLU() if index == 0 else nn.Identity() for index in range(room)]
+    return [Block() for _ in range(count)] + idle[count:]
 
 
 class TinyAutoencoder(nn.Module):
@@ -104,6 +109,60 @@ class TinyAutoencoder(nn.Module):
 
 
 _PLACES = ((1, 1), (3, 3), (7, 3), (11, 3))  # of the encoder's blocks: first index, and how many
+
+
+class SmallCodec(Codec):
+    """Latents (n,c,H/8,W/8) of a TinyAutoencoder, decoded with less work than its layers are written with."""
+
+    module: TinyAutoencoder
+
+    def __init__(self, network: TinyAutoencoder):
+        super().__init__(network.to(memory_format=torch.channels_last), network.latent_channels)
+        self.decoder = folded(network.taesd_decoder)
+
+    @classmethod
+    def from_state(cls, state: dict[str, Tensor], name: str) -> SmallCodec:
+        """From what `full_state` gave. `name`: of the file. Raises CheckpointError where parameters are missing or do
+        not fit."""
+        try:
+            return cls(TinyAutoencoder.from_state(state))
+        except (KeyError, RuntimeError) as error:
+            raise CheckpointError(f"{name} is not a whole autoencoder: {error}. Download it again.") from error
+
+    def to_latents(self, pixels: Tensor) -> Tensor:
+        return self.module.encode(pixels)
+
+    def to_levels(self, latents: Tensor) -> Tensor:
+        return self.decoder(latents).float() * 255
+
+    def to(self, device: torch.device | str, dtype: torch.dtype) -> SmallCodec:
+        self.decoder.to(device, dtype)
+        return super().to(device, dtype)
+
+
+@torch.no_grad()
+def folded(decoder: nn.Sequential) -> nn.Sequential:
+    """The same function with about 0.7 of the multiplications, frozen.
+
+    Enlarging to the nearest and a 3 x 3 convolution after it are one transposed convolution of 4 x 4 and stride 2: of
+    the nine taps on a pixel four are different. The last convolution, to 3 channels, fills a vector unit badly: it
+    makes 2 x 2 pixels at a time.
+    """
+    layers: list[nn.Module] = []
+    *inner, last = decoder
+    for layer in inner:
+        if layers and isinstance(layers[-1], nn.Upsample):
+            taps = layer.weight.flip(2, 3).transpose(0, 1)
+            layers[-1] = nn.ConvTranspose2d(WIDTH, WIDTH, 4, stride=2, padding=1, bias=False)
+            layers[-1].weight.copy_(sum(F.pad(taps, (x, 1 - x, y, 1 - y)) for y in range(2) for x in range(2)))
+        else:
+            layers.append(nn.ReLU(inplace=True) if isinstance(layer, nn.ReLU) else layer)
+    four = nn.Conv2d(WIDTH, 12, 4, stride=2, padding=1)
+    shifted = [F.pad(last.weight, (x, 1 - x, y, 1 - y)) for y in range(2) for x in range(2)]
+    four.weight.copy_(torch.stack(shifted, 1).flatten(0, 1))
+    four.bias.copy_(last.bias.repeat_interleave(4))
+    whole = nn.Sequential(*layers, four, nn.PixelShuffle(2))
+    return whole.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
 
 def _live(state: dict[str, Tensor], prefix: str, start: int, room: int) -> int:

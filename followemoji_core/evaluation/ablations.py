@@ -14,11 +14,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..encoders.vae import Codec, open_codec
+from ..encoders.codec import Codec
+from ..encoders.opening import open_codec
 from ..errors import InputError
 from ..face.geometry import screen_points
 from ..files import write_whole
-from ..model.weights.checkpoint import Networks, find_files, load_networks
+from ..model.weights.build import Networks, load_networks
+from ..model.weights.files import find_files
 from ..training.batches import draw
 from ..training.sampling import Part, make
 from ..training.settings import TrainSettings

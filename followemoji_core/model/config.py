@@ -1,4 +1,4 @@
-"""The numbers that fix a network. The defaults are the published size; `checkpoint.py` reads them off a state dict."""
+"""The numbers that fix a network. The defaults are the published size; `weights/sizes.py` reads them off a file."""
 
 from __future__ import annotations
 

@@ -13,7 +13,9 @@ from torch import Tensor
 from ..errors import InputError
 from ..face.opencv import opencv
 from ..files import write_whole
-from ..model.weights.checkpoint import LATENT_RGB, find_files, load_networks, save_networks
+from ..model.weights.build import load_networks, save_networks
+from ..model.weights.files import find_files
+from ..model.weights.read import LATENT_RGB
 from .shards import Clip, find_clips, read_part
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..encoders.vae import Codec
-from ..model.weights.checkpoint import Networks
+from ..encoders.codec import Codec
+from ..model.weights.build import Networks
 from ..walk.animate import LandmarkFeatures, SamplingSettings, denoise, read_appearance
 
 

@@ -16,15 +16,11 @@ from ..model.blocks import Resnet
 from ..model.config import ImageEncoderConfig, LandmarkEncoderConfig, UNetConfig
 from ..model.denoiser import Denoiser
 from ..model.temporal import MotionModule
-from ..model.weights.checkpoint import (
-    OWN_ENCODER,
-    Networks,
-    find_files,
-    grow_input,
-    network_class,
-    prepare_all,
-    read_tensors,
-)
+from ..model.weights.build import Networks
+from ..model.weights.files import find_files
+from ..model.weights.fill import grow_input, read_checkpoint
+from ..model.weights.parts import PARTS
+from ..model.weights.read import read_tensors
 from .batches import Batch
 from .cast_ops import CAST
 from .loss import facial_loss
@@ -52,7 +48,7 @@ class Trainee(nn.Module):
 
     @property
     def networks(self) -> Networks:
-        return Networks(self.denoiser, self.appearance_net, self.landmark_encoder, getattr(self, OWN_ENCODER, None))
+        return Networks(self.denoiser, self.appearance_net, self.landmark_encoder, getattr(self, "image_encoder", None))
 
     def forward(self, batch: Batch, portrait_latents: Tensor, latents: Tensor, tokens: Tensor | None) -> Tensor:
         """Losses (4,): total, diffusion, expression, face. Latents scaled to unit variance; tokens (n,m,width) of CLIP,
@@ -63,7 +59,7 @@ class Trainee(nn.Module):
         shown = batch.shown.to(device)
         # 1. The portrait: tokens and features, and neither for some.
         if tokens is None:
-            tokens = getattr(self, OWN_ENCODER)(_pixels(batch.portraits, device, dtype))
+            tokens = self.image_encoder(_pixels(batch.portraits, device, dtype))
         appearance = self.appearance_net(portrait_latents.to(dtype), tokens.to(dtype))
         tokens = tokens.to(dtype) * shown[:, None, None]
         # 2. Noise, the same timestep for the frames of a clip.
@@ -150,7 +146,7 @@ def build_trainee(settings: TrainSettings, folder: Path, latent_channels: int, t
     if states and config.in_channels < wanted:
         states["denoiser"] = grow_input(states["denoiser"], wanted)
     config = configs["denoiser"] = replace(config, in_channels=max(wanted, config.in_channels))
-    networks: dict[str, nn.Module] = {part: network_class(part)(c, CAST) for part, c in configs.items()}
+    networks: dict[str, nn.Module] = {part: PARTS[part].network(c, CAST) for part, c in configs.items()}
     for part, state in states.items():
         networks[part].load_state_dict(state, strict=False)  # complete, but for temporal layers that are new
     motion = _temporal_layers(networks["denoiser"], states.get("denoiser", {}), settings, folder)
@@ -184,7 +180,7 @@ def _read_initial(settings: TrainSettings, folder: Path) -> tuple[dict, dict]:
     path = folder / settings.initial
     if not path.exists():
         raise CheckpointError(f"There is no {path} to start from. Check `initial` in the settings.")
-    weights = prepare_all(find_files(path))
+    weights = read_checkpoint(find_files(path))
     states = {part: {key: value.float() if value.is_floating_point() else value for key, value in w.state.items()}
               for part, w in weights.items()}  # fmt: skip
     return states, {part: w.config for part, w in weights.items()}
@@ -216,7 +212,7 @@ def _new_configs(model: ModelSettings, latent_channels: int, token_width: int | 
         "landmark_encoder": LandmarkEncoderConfig(model.landmark_widths, model.channels[0]),
     }
     if token_width is None:
-        configs[OWN_ENCODER] = ImageEncoderConfig(model.token_width, model.image_layers, size=model.image_size)
+        configs["image_encoder"] = ImageEncoderConfig(model.token_width, model.image_layers, size=model.image_size)
     return configs
 
 

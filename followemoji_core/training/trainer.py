@@ -22,12 +22,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..encoders.vae import open_codec
+from ..encoders.clip import open_clip
+from ..encoders.opening import open_codec
 from ..errors import CheckpointError, InputError, MissingDependencyError, OutputError
 from ..face.opencv import opencv
 from ..files import write_whole, written_whole
 from ..model.denoiser import Denoiser
-from ..model.weights.checkpoint import OWN_ENCODER, Networks, save_networks
+from ..model.weights.build import Networks, save_networks
 from ..walk.animate import SamplingSettings
 from .batches import Batch, Batches
 from .muon import Muon
@@ -71,12 +72,13 @@ class Trainer:
                 "The clips carry no latents. Name a VAE in the settings (vae = ...), or run "
                 "`python -m followemoji_core encode` on them."
             )
-        self.clip = _Clip(folder / settings.clip_vision, accelerator.device) if settings.clip_vision else None
+        clip = settings.clip_vision
+        self.clip = open_clip(folder / clip).to(accelerator.device, torch.float32) if clip else None
         built = build_trainee(
             settings, folder, shape[0] if shape else self.codec.channels, self.clip.width if self.clip else None
         )
         self.built = built
-        if self.clip is None and not hasattr(built.trainee, OWN_ENCODER):
+        if self.clip is None and not hasattr(built.trainee, "image_encoder"):
             raise InputError("These networks read CLIP's tokens. Name CLIP in the settings (clip_vision = ...).")
         self.trainee, *self.optimizers = accelerator.prepare(built.trainee, *_optimizers(built.trainee, settings))
         self.names = [name for name, p in self.bare.named_parameters() if p.requires_grad]
@@ -167,7 +169,7 @@ class Trainer:
             latents = batch.portrait_latents.to(device, torch.float32), batch.latents.to(device, torch.float32)
         else:
             latents = self.codec.encode(batch.portraits), self.codec.encode(batch.pictures)
-        return *latents, self.clip.see(batch.portraits) if self.clip else None
+        return *latents, self.clip.tokens(batch.portraits) if self.clip else None
 
     # What is kept.
 
@@ -328,23 +330,6 @@ class Trainer:
         opencv().imwrite(str(self.out / "samples" / f"{self.step:07d}.png"), grid[..., ::-1])
         if board is not None:
             board.add_image("samples", grid, self.step, dataformats="HWC")
-
-
-class _Clip:
-    """CLIP's tokens of pictures, frozen."""
-
-    def __init__(self, path: Path, device):
-        from ..walk.studio import load_clip
-
-        self.module: nn.Module = load_clip(path).to(device)
-        self.width = self.module.config.hidden_size
-        self.device = device
-
-    @torch.no_grad()
-    def see(self, pictures: Tensor) -> Tensor:
-        from ..walk.studio import clip_tokens
-
-        return torch.cat([clip_tokens(self.module, picture.numpy()) for picture in pictures])
 
 
 def _optimizers(trainee: nn.Module, settings: TrainSettings) -> list[torch.optim.Optimizer]:

@@ -20,14 +20,10 @@ from ...followemoji_core.diffusion.sampler import StepReport
 from ...followemoji_core.errors import InputError
 from ...followemoji_core.model.config import LATENT_CELL, LATENT_SCALE
 from ...followemoji_core.model.ops import Ops
-from ...followemoji_core.model.weights.checkpoint import (
-    CheckpointFiles,
-    Weights,
-    build,
-    latent_table,
-    prepare_all,
-    read_tensors,
-)
+from ...followemoji_core.model.weights.build import build
+from ...followemoji_core.model.weights.files import CheckpointFiles
+from ...followemoji_core.model.weights.fill import Weights, read_checkpoint
+from ...followemoji_core.model.weights.read import latent_table, read_tensors
 
 # Live activations per latent cell of one frame and byte of the dtype: tests/measure_memory.py, and a quarter on top.
 _BYTES_PER_CELL = 13_000
@@ -75,7 +71,7 @@ class OwnImageEncoder:
 
 def load_model(files: CheckpointFiles, precision: str) -> LoadedModel:
     """The networks in ComfyUI's hands, not yet on the device. `precision`: a key of PRECISIONS."""
-    weights = prepare_all(files, _read)
+    weights = read_checkpoint(files, _read)
     device = management.get_torch_device()
     count = sum(tensor.numel() for part in weights.values() for tensor in part.state.values())
     stored = next(iter(weights["denoiser"].state.values())).dtype

@@ -15,13 +15,9 @@ from followemoji_core.model.appearance_net import AppearanceNet
 from followemoji_core.model.config import LandmarkEncoderConfig, UNetConfig
 from followemoji_core.model.denoiser import Denoiser
 from followemoji_core.model.landmark_encoder import LandmarkEncoder
-from followemoji_core.model.weights.checkpoint import (
-    CheckpointFiles,
-    find_files,
-    load_networks,
-    read_tensors,
-    save_networks,
-)
+from followemoji_core.model.weights.build import load_networks, save_networks
+from followemoji_core.model.weights.files import CheckpointFiles, find_files
+from followemoji_core.model.weights.read import read_tensors
 
 CONFIG = UNetConfig(channels=(32, 64), attention=(True, False), layers=1, token_width=12, context_width=6)
 ENCODER = LandmarkEncoderConfig(widths=(4, 4, 8, 8), out_channels=32)

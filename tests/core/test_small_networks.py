@@ -9,14 +9,16 @@ import torch
 from safetensors.torch import save_file
 
 from followemoji_core.encoders.autoencoder import TinyAutoencoder
-from followemoji_core.encoders.vae import open_codec
+from followemoji_core.encoders.opening import open_codec
 from followemoji_core.errors import CheckpointError
 from followemoji_core.model.appearance_net import AppearanceNet
 from followemoji_core.model.config import ImageEncoderConfig, LandmarkEncoderConfig, UNetConfig
 from followemoji_core.model.denoiser import Denoiser
 from followemoji_core.model.image_encoder import ImageEncoder
 from followemoji_core.model.landmark_encoder import LandmarkEncoder
-from followemoji_core.model.weights.checkpoint import Networks, find_files, latent_table, load_networks, save_networks
+from followemoji_core.model.weights.build import Networks, load_networks, save_networks
+from followemoji_core.model.weights.files import find_files
+from followemoji_core.model.weights.read import latent_table
 from followemoji_core.training.cast_ops import CAST
 from followemoji_core.training.muon import Muon, orthogonal
 

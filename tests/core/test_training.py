@@ -17,7 +17,8 @@ import torch
 from safetensors.torch import load_file
 
 from followemoji_core.__main__ import main
-from followemoji_core.model.weights.checkpoint import find_files, load_networks
+from followemoji_core.model.weights.build import load_networks
+from followemoji_core.model.weights.files import find_files
 from followemoji_core.small import SMALL_VAE
 from followemoji_core.training.batches import Batches
 from followemoji_core.training.settings import load_settings

@@ -13,7 +13,8 @@ from followemoji_core.errors import CheckpointError, InputError
 from followemoji_core.model.appearance_net import AppearanceNet
 from followemoji_core.model.config import UNetConfig
 from followemoji_core.model.denoiser import Denoiser
-from followemoji_core.model.weights.checkpoint import build, grow_input, prepare
+from followemoji_core.model.weights.build import build
+from followemoji_core.model.weights.fill import complete, grow_input
 from followemoji_core.training.loss import diffusion_target, facial_loss, masked_mean
 
 CONFIG = UNetConfig(channels=(32, 64), attention=(True, False), layers=1, token_width=12, context_width=16)
@@ -91,7 +92,7 @@ def arguments(frames=3):
 def test_the_grown_input_computes_what_it_did():
     torch.manual_seed(0)
     small = Denoiser(CONFIG).eval()
-    grown = build(prepare("denoiser", grow_input(small.state_dict(), 9), "grown.safetensors"))
+    grown = build(complete("denoiser", grow_input(small.state_dict(), 9), "grown.safetensors"))
     assert grown.config == replace(CONFIG, in_channels=9) and grown.conv_in.weight.shape == (32, 9, 3, 3)
     with torch.no_grad():
         before = small(*arguments())
@@ -111,7 +112,7 @@ def test_q_former_is_read_off_the_keys():
     for part, network in (("denoiser", Denoiser(config)), ("appearance_net", AppearanceNet(config))):
         state = network.eval().state_dict()
         assert "clip_fc.weight" not in state and state["q_former.queries"].shape == (1, 7, 16)
-        loaded = build(prepare(part, state, "q.safetensors"))
+        loaded = build(complete(part, state, "q.safetensors"))
         assert (loaded.config.queries, loaded.config.query_layers, loaded.config.token_width) == (7, 4, 12)
     tokens = torch.randn(2, 5, 12)
     with torch.no_grad():

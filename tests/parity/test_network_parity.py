@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 from followemoji_core.diffusion.noise import ClipNoise
 from followemoji_core.diffusion.schedule import make_scheduler
 from followemoji_core.model.conditioning import condition, unconditional
-from followemoji_core.model.weights.checkpoint import Networks, build, prepare
+from followemoji_core.model.weights.build import Networks, build
+from followemoji_core.model.weights.fill import complete
 from followemoji_core.walk.animate import Host, animate
 from followemoji_core.walk.appearance import Appearance, read_appearance
 from followemoji_core.walk.settings import Settings
@@ -41,7 +42,7 @@ def networks_of(golden: Path) -> Networks:
     seeded = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(seeded)
     networks = {
-        part: build(prepare(part, seeded.seeded_state_dict(golden.parent / f"{name}_{size}.json", int(seed)), name))
+        part: build(complete(part, seeded.seeded_state_dict(golden.parent / f"{name}_{size}.json", int(seed)), name))
         for part, name in MANIFESTS.items()
     }
     return Networks(**networks)

@@ -1,0 +1,143 @@
+"""A part's state dict made complete and checked, strictly: what is missing or misshapen is an error with a way out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch.nn.functional as F
+
+from ...errors import CheckpointError
+from ..ops import TORCH
+from ..temporal import sinusoids
+from .files import CheckpointFiles
+from .parts import HELPERS, PARTS, Part, title
+from .read import State, read_tensors
+from .recognise import BUNDLE, recognise
+from .sizes import Config
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A part's sizes and its complete, checked state dict. `build` empties `state`."""
+
+    part: Part
+    config: Config
+    state: State
+
+
+def read_checkpoint(files: CheckpointFiles, read: Callable[[Path], State] = read_tensors) -> dict[str, Weights]:
+    """The parts of a checkpoint by name, checked one by one and against each other. `read`: how a file is read.
+
+    Raises CheckpointError that names the file and what is wrong with it.
+    """
+    helpers = {name: read(path) for name in ("clip_fc", "base_unet", "motion_module") if (path := getattr(files, name))}
+    for name in ("clip_fc", "motion_module"):
+        if name in helpers and (kind := recognise(helpers[name])) not in HELPERS[name].kinds:
+            raise CheckpointError(f"{getattr(files, name).name} was chosen as {name}, but it is {title(kind)}.")
+    first = read(files.denoiser)
+    bundled = recognise(first) == BUNDLE
+    weights = {}
+    for part in PARTS.values():
+        path = getattr(files, part.name, None) or files.denoiser
+        if not part.file_names or (bundled and path == files.denoiser):
+            prefix = f"{part.name}."
+            state = {key.removeprefix(prefix): value for key, value in first.items() if key.startswith(prefix)}
+        else:
+            state = first if path == files.denoiser else read(path)
+        if state or part.file_names:
+            given = [HELPERS[name].entries(helpers[name]) for name in part.helpers if name in helpers]
+            weights[part.name] = complete(part, state, path.name, given)
+    _check_together(weights)
+    return weights
+
+
+def complete(part: Part | str, state: State, name: str, helpers: Iterable[State] = ()) -> Weights:
+    """A part's state dict made complete, with nothing that the part does not need. `state` itself is left alone.
+
+    name: of the file, for messages. helpers: state dicts that give what the part lacks, first come first served.
+    Raises CheckpointError where the file is of another kind, lacks parameters, or has one of a wrong shape. What is
+    not needed is a warning.
+    """
+    part = PARTS[part] if isinstance(part, str) else part
+    _check_kind(part, recognise(state), name)
+    given, state = set(state), dict(state)
+    for source in helpers:
+        given -= source.keys()
+        for key, value in source.items():
+            state.setdefault(key, value)
+    _refuse_missing(part, name, [keys[0] for keys in part.essential if not any(key in state for key in keys)])
+    try:
+        config = part.sizes(state)
+        wanted = part.network(config, TORCH.on("meta")).state_dict()
+    except (KeyError, ValueError, IndexError, ZeroDivisionError, RuntimeError) as error:
+        raise CheckpointError(f"{name} does not describe a {part.title}: {error}. Download it again.") from error
+    for key in wanted:
+        if key.endswith("pos_encoder.pe") and key not in state:
+            state[key] = sinusoids(*wanted[key].shape[1:])
+    _refuse_missing(part, name, [key for key in wanted if key not in state])
+    wrong = [key for key in wanted if state[key].shape != wanted[key].shape]
+    if wrong:
+        raise CheckpointError(
+            f"{name}: {len(wrong)} of {len(wanted)} parameters have another shape than the rest of the file asks for, "
+            f"such as {wrong[0]}: {tuple(state[wrong[0]].shape)}, expected {tuple(wanted[wrong[0]].shape)}. "
+            f"The file mixes two models; download it again."
+        )
+    unused = sorted(given - wanted.keys())
+    if unused:
+        log.warning("%s: %d entries are not used by the %s: %s", name, len(unused), part.title, ", ".join(unused[:8]))
+    return Weights(part, config, {key: state[key] for key in wanted})
+
+
+def grow_input(state: State, in_channels: int) -> State:
+    """A denoiser's state dict with more input channels, for covered latents (paper 4.3): new ones start at zero.
+
+    The grown denoiser computes exactly what it computed before, whatever the new channels hold. Raises CheckpointError
+    where it has more than `in_channels` already.
+    """
+    weight = state["conv_in.weight"]
+    more = in_channels - weight.shape[1]
+    if more < 0:
+        raise CheckpointError(f"The denoiser already has {weight.shape[1]} input channels, more than {in_channels}.")
+    return {**state, "conv_in.weight": F.pad(weight, (0, 0, 0, 0, 0, more))}
+
+
+def _check_kind(part: Part, kind: str, name: str) -> None:
+    if part.kinds and kind not in part.kinds:
+        found = f"the {title(kind)}" if kind in PARTS else title(kind)
+        raise CheckpointError(
+            f"{name} was chosen as the {part.title}, but it is {found}. The {part.title} is called {part.known_as}."
+        )
+
+
+def _refuse_missing(part: Part, name: str, missing: list[str]) -> None:
+    if not missing:
+        return
+    remedies = [HELPERS[helper].advice for helper in part.helpers if any(map(HELPERS[helper].mends, missing))]
+    way_out = "Download it again" + (f", or give {' and '.join(remedies)} to fill the gaps." if remedies else ".")
+    raise CheckpointError(
+        f"{name} is not complete: the {part.title} needs {', '.join(missing[:3])}"
+        f"{f' and {len(missing) - 3} more parameters' if len(missing) > 3 else ''}, which it lacks. {way_out}"
+    )
+
+
+def _check_together(weights: dict[str, Weights]) -> None:
+    configs = {name: part.config for name, part in weights.items()}
+    denoiser, appearance, encoder = (configs[name] for name in ("denoiser", "appearance_net", "landmark_encoder"))
+    own = configs["image_encoder"].width if "image_encoder" in configs else denoiser.token_width
+    pairs = (
+        ("appearance net", "channels", appearance.channels, denoiser.channels),
+        ("appearance net", "token width", appearance.token_width, denoiser.token_width),
+        ("landmark encoder", "output channels", encoder.out_channels, denoiser.channels[0]),
+        ("image encoder", "token width", own, denoiser.token_width),
+    )
+    for part, what, got, wanted in pairs:
+        if got != wanted:
+            raise CheckpointError(
+                f"The {part} does not belong to this denoiser: {what} {got}, the denoiser has {wanted}. "
+                f"Choose files of one release."
+            )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import comfy.model_management as management
 import torch
 from comfy_api.v0_0_2 import io
 
 from ..followemoji_core.drawn import Acting, Person, paint
 from ..followemoji_core.drawn.people import STYLES
 from ..followemoji_core.face.motion import stack_frames
-from . import host
 from .sockets import Motion, schema
 
 _OWN = "their own"
@@ -75,6 +75,6 @@ class DrawnMotion(io.ComfyNode):
     def execute(cls, motion: int, frames: int, person: int, still_head: bool) -> io.NodeOutput:
         acting = Acting.random(motion, frames, from_rest=True)
         acting = acting.with_head_of(Acting.rest()) if still_head else acting
-        host.management.throw_exception_if_processing_interrupted()
+        management.throw_exception_if_processing_interrupted()
         driving = Person.of(person).act(acting, (512, 512))
         return io.NodeOutput(driving, driving.fps)

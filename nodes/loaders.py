@@ -5,7 +5,9 @@ from __future__ import annotations
 from comfy_api.v0_0_2 import io
 
 from ..followemoji_core.model.weights.checkpoint import CheckpointFiles
-from . import folders, host
+from . import folders
+from .host.encoders import OwnImageEncoder
+from .host.loading import PRECISIONS, load_model
 from .sockets import Model, advanced, schema
 
 
@@ -40,7 +42,7 @@ class LoadModel(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "precision",
-                    options=list(host.PRECISIONS),
+                    options=list(PRECISIONS),
                     default="auto",
                     tooltip="Number format of the weights in memory. auto: ComfyUI decides by your graphics card. Try "
                     "bf16 or fp32 if frames come out black.",
@@ -95,5 +97,5 @@ class LoadModel(io.ComfyNode):
             motion_module=motion_module,
         )
         files = CheckpointFiles(**{part: folders.find(name) for part, name in names.items()})
-        model = host.load_model(files, precision)
-        return io.NodeOutput(model, host.OwnImageEncoder(model) if model.image_encoder else None)
+        model = load_model(files, precision)
+        return io.NodeOutput(model, OwnImageEncoder(model) if model.image_encoder else None)

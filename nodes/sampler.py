@@ -6,9 +6,12 @@ import torch
 from comfy_api.v0_0_2 import io
 
 from ..followemoji_core.diffusion.windows import STRATEGIES
-from ..followemoji_core.model.config import LATENT_SCALE
 from ..followemoji_core.walk.animate import LandmarkFeatures, SamplingSettings, denoise, plan_job
-from . import host
+from .host.encoders import latent_output
+from .host.loading import LoadedModel
+from .host.memory import put_on_device
+from .host.pictures import landmark_size
+from .host.progress import SamplingProgress
 from .sockets import Aligned, Appearance, Model, schema, solver_inputs, window_inputs
 
 
@@ -49,7 +52,7 @@ class SampleVideo(io.ComfyNode):
     def execute(
         cls,
         appearance,
-        model: host.LoadedModel,
+        model: LoadedModel,
         landmarks,
         seed: int,
         steps: int,
@@ -61,13 +64,13 @@ class SampleVideo(io.ComfyNode):
         shared_noise: float = 0.0,
     ) -> io.NodeOutput:
         settings = SamplingSettings(steps, guidance, scheduler, seed, windows, window_length, overlap, shared_noise)
-        size = host.landmark_size(landmarks)
+        size = landmark_size(landmarks)
         if isinstance(landmarks, torch.Tensor):
             landmarks = landmarks[..., :3]
         plan = plan_job(model.denoiser.model.config, appearance, len(landmarks), size, settings)
         longest = max(len(window.frames) for window in plan.windows)
-        host.put_on_device([model.denoiser, model.landmark_encoder], longest, appearance.latent_shape, model.dtype)
+        put_on_device([model.denoiser, model.landmark_encoder], longest, appearance.latent_shape, model.dtype)
         features = LandmarkFeatures(model.landmark_encoder.model, landmarks, size, model.device, model.dtype)
-        progress = host.SamplingProgress(model)
+        progress = SamplingProgress(model)
         latents = denoise(model.denoiser.model, features, appearance, settings, progress.on_step, progress.on_window)
-        return io.NodeOutput({"samples": (latents / LATENT_SCALE).to(host.management.intermediate_device())})
+        return io.NodeOutput(latent_output(latents))

@@ -8,7 +8,7 @@ from comfy_api.v0_0_2 import io
 
 from ..followemoji_core.diffusion.schedule import SCHEDULERS
 
-# What a wire carries: a `host.LoadedModel`, a core `FaceMotion`, `AlignedMotion`, `Appearance`.
+# What a wire carries: a `host.loading.LoadedModel`, a core `FaceMotion`, `AlignedMotion`, `Appearance`.
 Model = io.Custom("FOLLOWEMOJI_MODEL")
 Motion = io.Custom("FOLLOWEMOJI_MOTION")
 Aligned = io.Custom("FOLLOWEMOJI_ALIGNED_MOTION")

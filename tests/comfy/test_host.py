@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LATENTS_OF_A_PICTURE = """
     # Latents that a VAE of each family would make of a picture, as far as the family's RGB table knows them.
     import comfy.latent_formats as formats
-    from pack.nodes.host import looks_like_sdxl
+    from pack.nodes.host.encoders import looks_like_sdxl
 
     torch.manual_seed(0)
     picture = torch.rand(1, 4, 4, 3).repeat_interleave(32, 1).repeat_interleave(32, 2)

@@ -1,0 +1,44 @@
+"""Room on the device: what a run needs, asked of ComfyUI in one request, and how much of it goes together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import comfy.model_management as management
+import torch
+
+from .loading import LoadedModel
+
+# Live activations per latent cell of one frame and byte of the dtype: tests/measure_memory.py, and a quarter on top.
+_BYTES_PER_CELL = 13_000
+
+
+def put_on_device(patchers: list, frames: int, latent_shape: tuple[int, int, int], dtype: torch.dtype) -> None:
+    """Make room and load the networks of `patchers`, in one request.
+
+    frames: latents of `latent_shape` (c,h,w) that go through the networks at once. dtype: in which they compute.
+    """
+    management.load_models_gpu(patchers, memory_required=activations(frames, latent_shape, dtype))
+
+
+def activations(frames: int, latent_shape: tuple[int, int, int], dtype: torch.dtype) -> int:
+    """Bytes that the networks need, beside their weights, for `frames` latents of `latent_shape` (c,h,w) at once.. An estimate:
+    linear in all of them, after what was measured once.
+    """
+    _, h, w = latent_shape
+    return frames * h * w * dtype.itemsize * _BYTES_PER_CELL
+
+
+def windows_at_once(latent_shape: tuple[int, int, int], model: LoadedModel, most: int) -> Callable[[int], int]:
+    """A function: frames of a window -> how many such windows, 1 to `most`, the memory holds that is free when asked.
+
+    latent_shape (c,h,w). By the estimate of `activations`; always 1 on a CPU.
+    """
+    if model.device.type == "cpu":
+        return lambda frames: 1  # nothing is gained there
+
+    def at_once(frames: int) -> int:
+        each = activations(frames, latent_shape, model.dtype)
+        return max(1, min(most, int(management.get_free_memory(model.device) * 0.8 // each)))
+
+    return at_once

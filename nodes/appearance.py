@@ -22,6 +22,11 @@ from .sockets import Appearance, Model, Motion, schema
 
 
 class PreparePortrait(io.ComfyNode):
+    """image IMAGE (1,h,w,C), face FaceMotion of one frame -> IMAGE (1,height,width,3) and its FaceMotion.
+
+    Raises InputError unless there is one picture, one face, and both sides are multiples of 8.
+    """
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
@@ -77,6 +82,12 @@ class PreparePortrait(io.ComfyNode):
 
 
 class EncodeAppearance(io.ComfyNode):
+    """image IMAGE (1,H,W,C) -> Appearance, on the device where ComfyUI keeps results.
+
+    Raises InputError unless there is one picture with sides that are multiples of 8, and VAE and image encoder fit
+    the checkpoint.
+    """
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(

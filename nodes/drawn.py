@@ -15,6 +15,8 @@ _OWN = "their own"
 
 
 class DrawnPortrait(io.ComfyNode):
+    """A person's number and a side in pixels -> IMAGE (1,size,size,3) and FaceMotion of one frame, at rest."""
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
@@ -51,6 +53,8 @@ class DrawnPortrait(io.ComfyNode):
 
 
 class DrawnMotion(io.ComfyNode):
+    """Numbers of a motion and a person -> FaceMotion of `frames` frames at 512x512, and its frames per second."""
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(

@@ -12,6 +12,11 @@ from .sockets import Model, advanced, schema
 
 
 class LoadModel(io.ComfyNode):
+    """File names in models/followemoji -> `LoadedModel`, and the file's own image encoder or None.
+
+    Raises CheckpointError for a file that is absent, broken or lacks something; it says what to download.
+    """
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         files, with_denoiser = folders.options(), folders.options(folders.WITH_DENOISER)

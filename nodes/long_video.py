@@ -34,6 +34,11 @@ log = logging.getLogger(__name__)
 
 
 class LongVideo(io.ComfyNode):
+    """Appearance, landmarks as AlignedMotion (T) or IMAGE (T,H,W,C) -> VIDEO of T frames, a file in the temp folder.
+
+    Raises InputError where portrait, landmarks, checkpoint and settings do not go together.
+    """
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(

@@ -16,6 +16,11 @@ from .sockets import Aligned, Appearance, Model, schema, solver_inputs, window_i
 
 
 class SampleVideo(io.ComfyNode):
+    """Appearance, landmarks as AlignedMotion (T) or IMAGE (T,H,W,C) -> LATENT (T,c,h,w), one for each frame.
+
+    Raises InputError where portrait, landmarks, checkpoint and settings do not go together.
+    """
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(

@@ -22,8 +22,9 @@ def put_on_device(patchers: list, frames: int, latent_shape: tuple[int, int, int
 
 
 def activations(frames: int, latent_shape: tuple[int, int, int], dtype: torch.dtype) -> int:
-    """Bytes that the networks need, beside their weights, for `frames` latents of `latent_shape` (c,h,w) at once.. An estimate:
-    linear in all of them, after what was measured once.
+    """Bytes that the networks need beside their weights for `frames` latents of `latent_shape` (c,h,w) at once.
+
+    An estimate: proportional to frames, cells and the dtype's bytes.
     """
     _, h, w = latent_shape
     return frames * h * w * dtype.itemsize * _BYTES_PER_CELL

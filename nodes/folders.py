@@ -55,8 +55,8 @@ def options(*extra: str) -> list[str]:
 
 
 def detectors() -> list[str]:
-    """Names of face detectors for a combo. The usual one is always first: our error tells where it
-    is, no frontend does."""
+    """Names of face detectors for a combo, the usual one first even if it is not there: our error tells where it is, no
+    frontend does."""
     there = [name for name in folder_paths.get_filename_list(FOLDER) if name.endswith(".task")]
     return list(dict.fromkeys([DETECTOR, *sorted(there)]))
 

@@ -15,20 +15,21 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from tests.comfy.in_process import REGISTER, ROOT, in_comfy  # noqa: E402
+from tests.comfy.in_process import OWN_MODULES, OWN_NODES, REGISTER, ROOT, in_comfy  # noqa: E402
 from tests.conftest import TREES  # noqa: E402
 
 TURNS = 5
 
 
 def main() -> None:
+    code = OWN_MODULES + OWN_NODES + REGISTER + "print(seconds, worked, len(after - before))"
     packs = [Path(name).resolve() for name in sys.argv[1:]] or [ROOT]
     for variable, default in TREES.values():
         tree = Path(os.environ.get(variable) or default).expanduser()
         taken: dict[Path, list[tuple[float, ...]]] = {pack: [] for pack in packs}
         for _ in range(1 + TURNS):
             for pack in packs:
-                printed = in_comfy(tree, REGISTER + "print(seconds, worked, len(after - before))", pack)
+                printed = in_comfy(tree, code, pack)
                 taken[pack].append(tuple(float(number) for number in printed.split()[-3:]))
         for pack, (_, *turns) in taken.items():
             seconds, worked, modules = zip(*turns, strict=True)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.comfy.in_process import REGISTER, in_comfy
+from tests.comfy.in_process import OWN_MODULES, REGISTER, in_comfy
 from tests.comfy.server import PACK_FOLDER
 from tests.conftest import TREES, comfy_tree
 
@@ -42,5 +42,5 @@ def test_help_and_templates_are_served(both_servers):
 def test_registering_imports_nothing_heavy(fixture):
     """Heavy packages load on use: no start of ComfyUI waits for them, and one that is missing takes no nodes away."""
     show = "print('brought', *{name.split('.')[0] for name in after - before})"
-    _, brought = in_comfy(comfy_tree(fixture), REGISTER + show).rsplit("brought", 1)
+    _, brought = in_comfy(comfy_tree(fixture), OWN_MODULES + REGISTER + show).rsplit("brought", 1)
     assert not {"diffusers", "mediapipe", "transformers", "accelerate", "cv2", "av"} & set(brought.split())

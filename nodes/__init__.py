@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from comfy_api.v0_0_2 import ComfyExtension
+from comfy_api.v0_0_2 import ComfyExtension, io
 
 from . import folders
 from .alignment import AlignMotion
@@ -32,6 +32,9 @@ NODES = [
 
 
 class FollowEmojiExtension(ComfyExtension):
-    async def get_node_list(self) -> list:
+    """What the pack's entry point answers."""
+
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        """The nodes' classes, their model folders registered. ComfyUI asks each for its schema."""
         folders.register()  # not in on_load, which ComfyUI 0.3.64 does not call
         return NODES

@@ -20,6 +20,11 @@ _STRENGTHS = {
 
 
 class AlignMotion(io.ComfyNode):
+    """portrait FaceMotion of one frame, driving FaceMotion (T) -> AlignedMotion (T) in pixels of the portrait.
+
+    Strengths are factors, 1 as filmed. Raises InputError for a portrait of more frames, or none.
+    """
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(

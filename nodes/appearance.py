@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
+import comfy.model_management as management
 import numpy as np
 import torch
 from comfy_api.v0_0_2 import io
@@ -12,12 +13,20 @@ from ..followemoji_core.errors import InputError
 from ..followemoji_core.face.crop import ROOM, Framing, crop_portrait
 from ..followemoji_core.face.motion import stack_frames
 from ..followemoji_core.model.config import LATENT_CELL
-from ..followemoji_core.walk.animate import read_appearance
-from . import host
+from ..followemoji_core.walk.appearance import read_appearance
+from .host.encoders import encode_picture
+from .host.loading import LoadedModel
+from .host.memory import put_on_device
+from .host.pictures import one_picture
 from .sockets import Appearance, Model, Motion, schema
 
 
 class PreparePortrait(io.ComfyNode):
+    """image IMAGE (1,h,w,C), face FaceMotion of one frame -> IMAGE (1,height,width,3) and its FaceMotion.
+
+    Raises InputError unless there is one picture, one face, and both sides are multiples of 8.
+    """
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
@@ -60,7 +69,7 @@ class PreparePortrait(io.ComfyNode):
 
     @classmethod
     def execute(cls, image, face, width: int, height: int, framing: str, room: float) -> io.NodeOutput:
-        picture = _one_picture(image, "portrait")
+        picture = one_picture(image, "portrait")
         for name, side in (("width", width), ("height", height)):
             if side % LATENT_CELL:
                 low = side // LATENT_CELL * LATENT_CELL
@@ -73,6 +82,12 @@ class PreparePortrait(io.ComfyNode):
 
 
 class EncodeAppearance(io.ComfyNode):
+    """image IMAGE (1,H,W,C) -> Appearance, on the device where ComfyUI keeps results.
+
+    Raises InputError unless there is one picture with sides that are multiples of 8, and VAE and image encoder fit
+    the checkpoint.
+    """
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
@@ -97,8 +112,8 @@ class EncodeAppearance(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, vae, clip_vision, image, model: host.LoadedModel) -> io.NodeOutput:
-        picture = _one_picture(image, "portrait")
+    def execute(cls, vae, clip_vision, image, model: LoadedModel) -> io.NodeOutput:
+        picture = one_picture(image, "portrait")
         if clip_vision is None:
             raise InputError(
                 "This checkpoint brings no image encoder of its own. Connect Load CLIP Vision with "
@@ -110,16 +125,9 @@ class EncodeAppearance(io.ComfyNode):
                 f"The portrait is {width}x{height} pixels; both sides must be multiples of {LATENT_CELL}. "
                 f"Put Frame Portrait before this node."
             )
-        latents = host.encode_picture(vae, picture)
+        latents = encode_picture(vae, picture)
         tokens = clip_vision.encode_image(picture)["last_hidden_state"]
-        host.put_on_device([model.appearance_net], 1, tuple(latents.shape[1:]), model.dtype)
+        put_on_device([model.appearance_net], 1, tuple(latents.shape[1:]), model.dtype)
         where = dict(device=model.device, dtype=model.dtype)
         appearance = read_appearance(model.appearance_net.model, latents.to(**where), tokens.to(**where))
-        return io.NodeOutput(appearance.to(host.management.intermediate_device()))
-
-
-def _one_picture(image: torch.Tensor, what: str) -> torch.Tensor:
-    """(1,H,W,3), grey made colour and alpha dropped, or an error that says how many pictures there are."""
-    if len(image) != 1:
-        raise InputError(f"The {what} has {len(image)} pictures, one is needed. Pick one with Image From Batch.")
-    return image.expand(-1, -1, -1, 3) if image.shape[-1] == 1 else image[..., :3]
+        return io.NodeOutput(appearance.to(management.intermediate_device()))

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import comfy.model_management as management
 import torch
 from comfy_api.v0_0_2 import io
 
 from ..followemoji_core.drawn import Acting, Person, paint
 from ..followemoji_core.drawn.people import STYLES
 from ..followemoji_core.face.motion import stack_frames
-from . import host
 from .sockets import Motion, schema
 
 _OWN = "their own"
 
 
 class DrawnPortrait(io.ComfyNode):
+    """A person's number and a side in pixels -> IMAGE (1,size,size,3) and FaceMotion of one frame, at rest."""
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
@@ -51,6 +53,8 @@ class DrawnPortrait(io.ComfyNode):
 
 
 class DrawnMotion(io.ComfyNode):
+    """Numbers of a motion and a person -> FaceMotion of `frames` frames at 512x512, and its frames per second."""
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
@@ -75,6 +79,6 @@ class DrawnMotion(io.ComfyNode):
     def execute(cls, motion: int, frames: int, person: int, still_head: bool) -> io.NodeOutput:
         acting = Acting.random(motion, frames, from_rest=True)
         acting = acting.with_head_of(Acting.rest()) if still_head else acting
-        host.management.throw_exception_if_processing_interrupted()
+        management.throw_exception_if_processing_interrupted()
         driving = Person.of(person).act(acting, (512, 512))
         return io.NodeOutput(driving, driving.fps)

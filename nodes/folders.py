@@ -31,7 +31,10 @@ KNOWN = {
 
 
 def register() -> None:
-    """Tell ComfyUI about the folder. Extensions are set here: a folder added by a yaml file starts without any."""
+    """Tell ComfyUI about models/followemoji, older packs' folders and the small model; again and again does no harm.
+
+    Extensions are set here: a folder added by a yaml file starts without any.
+    """
     models = folder_paths.models_dir
     for folder in (FOLDER, "FYE", os.path.join("follow_emoji", "ckpts")):
         folder_paths.add_model_folder_path(FOLDER, os.path.join(models, folder), is_default=folder == FOLDER)
@@ -42,25 +45,32 @@ def register() -> None:
 
 
 def options(*extra: str) -> list[str]:
-    """Weights for a combo: `extra` first, then what is there. What is not there is not listed: the frontend then knows
-    that it is missing, and offers the download that a graph names."""
+    """Names of weights for a combo: `extra` first, then what is there, sorted.
+
+    What is not there is not listed: the frontend then knows that it is missing, and offers the download that a graph
+    names.
+    """
     there = [name for name in folder_paths.get_filename_list(FOLDER) if not name.endswith(".task")]
     return [*extra, *sorted(there)]
 
 
 def detectors() -> list[str]:
-    """Face detectors for a combo. The usual one is always listed: our error tells where it is, no frontend does."""
+    """Names of face detectors for a combo, the usual one first even if it is not there: our error tells where it is, no
+    frontend does."""
     there = [name for name in folder_paths.get_filename_list(FOLDER) if name.endswith(".task")]
     return list(dict.fromkeys([DETECTOR, *sorted(there)]))
 
 
 def default(names: list[str], *preferred: str) -> str | None:
-    """The first of `preferred` that is among the names, else the first name."""
+    """The first of `preferred` that is among the names, else the first name; None of no names."""
     return next((name for name in (*preferred, *names) if name in names), None)
 
 
 def find(name: str) -> Path | None:
-    """The file of a combo's choice; None for NONE and WITH_DENOISER."""
+    """The file of a combo's choice; None for NONE and WITH_DENOISER.
+
+    Raises CheckpointError, which says where to get the file, when it is not there.
+    """
     if name in (NONE, WITH_DENOISER):
         return None
     path = folder_paths.get_full_path(FOLDER, name)

@@ -13,7 +13,7 @@ from comfy_api.v0_0_2 import Input
 
 from ..followemoji_core import media
 from ..followemoji_core.errors import InputError
-from .host import to_numpy
+from .host.pictures import to_numpy
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,9 @@ from ..followemoji_core.face.interop import motion_from_face_landmarks
 from ..followemoji_core.face.motion import Missing, stack_frames
 from ..followemoji_core.face.tracking import Which
 from ..followemoji_core.types import AlignedMotion
-from . import folders, host
+from . import folders
 from .footage import open_footage
+from .host.progress import task_progress
 from .sockets import Aligned, FaceLandmarks, Motion, advanced, schema
 
 
@@ -102,7 +103,7 @@ class ExtractLandmarks(io.ComfyNode):
             if isinstance(source, torch.Tensor) and len(source) == 1:
                 motion = stack_frames([extract_face(next(footage.frames), finder, face)], image_fps, missing)
             else:
-                progress = host.task_progress(footage.count)
+                progress = task_progress(footage.count)
                 motion = extract_motion(
                     footage.frames, footage.fps, finder, face, missing, lambda index, found: progress(index)
                 )
@@ -180,7 +181,7 @@ class DrawLandmarks(io.ComfyNode):
     @classmethod
     def execute(cls, motion, background=None, height: int = 0) -> io.NodeOutput:
         points = motion.points if isinstance(motion, AlignedMotion) else screen_points(motion)
-        progress = host.task_progress(len(points))
+        progress = task_progress(len(points))
         images = None
         for index, below in enumerate(_backgrounds(background, len(points))):
             progress(index)

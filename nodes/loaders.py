@@ -5,11 +5,18 @@ from __future__ import annotations
 from comfy_api.v0_0_2 import io
 
 from ..followemoji_core.model.weights.files import CheckpointFiles
-from . import folders, host
+from . import folders
+from .host.encoders import OwnImageEncoder
+from .host.loading import PRECISIONS, load_model
 from .sockets import Model, advanced, schema
 
 
 class LoadModel(io.ComfyNode):
+    """File names in models/followemoji -> `LoadedModel`, and the file's own image encoder or None.
+
+    Raises CheckpointError for a file that is absent, broken or lacks something; it says what to download.
+    """
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         files, with_denoiser = folders.options(), folders.options(folders.WITH_DENOISER)
@@ -40,7 +47,7 @@ class LoadModel(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "precision",
-                    options=list(host.PRECISIONS),
+                    options=list(PRECISIONS),
                     default="auto",
                     tooltip="Number format of the weights in memory. auto: ComfyUI decides by your graphics card. Try "
                     "bf16 or fp32 if frames come out black.",
@@ -95,5 +102,5 @@ class LoadModel(io.ComfyNode):
             motion_module=motion_module,
         )
         files = CheckpointFiles(**{part: folders.find(name) for part, name in names.items()})
-        model = host.load_model(files, precision)
-        return io.NodeOutput(model, host.OwnImageEncoder(model) if model.image_encoder else None)
+        model = load_model(files, precision)
+        return io.NodeOutput(model, OwnImageEncoder(model) if model.image_encoder else None)

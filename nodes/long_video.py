@@ -8,30 +8,32 @@ import time
 from pathlib import Path
 
 import folder_paths
-import torch
 from comfy_api.v0_0_2 import InputImpl, io
-from PIL import Image, ImageDraw
 
-from ..followemoji_core import __version__
-from ..followemoji_core.diffusion.progressive import KEYFRAMES, ProgressivePlan
-from ..followemoji_core.diffusion.progressive_sampler import CARRIERS, WindowReport
-from ..followemoji_core.diffusion.windows import STRATEGIES
+from ..followemoji_core.diffusion.progressive import KEYFRAMES
+from ..followemoji_core.diffusion.sampler import CARRIERS
 from ..followemoji_core.media import write_video
-from ..followemoji_core.model.config import LATENT_SCALE
-from ..followemoji_core.walk.animate import LandmarkFeatures, SamplingSettings, denoise, plan_job
-from ..followemoji_core.walk.animate_long import AUTO, LongSettings, denoise_long, plan_long
-from ..followemoji_core.walk.latent_store import LatentStore, job_key, sweep
-from . import host
-from .host.plan_picture import draw_plan
+from ..followemoji_core.walk.animate import new_store, plan_job
+from ..followemoji_core.walk.job import job_key, sweep
+from ..followemoji_core.walk.settings import AUTO, PROGRESSIVE, WINDOWS, Settings
+from .host.encoders import decode_frames
+from .host.job_progress import JobProgress
+from .host.loading import LoadedModel
+from .host.memory import activations
+from .host.pictures import checked_landmarks
+from .host.progress import check_cancel
+from .host.run import run
 from .sockets import Aligned, Appearance, Model, advanced, schema, solver_inputs, window_inputs
 
-PROGRESSIVE = "progressive"
-_DECODED_AT_ONCE = 8  # frames
-_MOST_AT_ONCE = 8  # windows
 log = logging.getLogger(__name__)
 
 
 class LongVideo(io.ComfyNode):
+    """Appearance, landmarks as AlignedMotion (T) or IMAGE (T,H,W,C) -> VIDEO of T frames, a file in the temp folder.
+
+    Raises InputError where portrait, landmarks, checkpoint and settings do not go together.
+    """
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
@@ -53,7 +55,7 @@ class LongVideo(io.ComfyNode):
                 *solver_inputs(),
                 io.Combo.Input(
                     "strategy",
-                    options=[PROGRESSIVE, *STRATEGIES],
+                    options=list(WINDOWS),
                     default=PROGRESSIVE,
                     tooltip="progressive: the paper's, coarse to fine, every frame made once. The others are for "
                     "comparison and hold the whole clip: gaussian and uniform as published, plain without overlap.",
@@ -94,7 +96,7 @@ class LongVideo(io.ComfyNode):
     def execute(
         cls,
         appearance,
-        model: host.LoadedModel,
+        model: LoadedModel,
         vae,
         landmarks,
         fps: float,
@@ -111,41 +113,29 @@ class LongVideo(io.ComfyNode):
         shared_noise: float = 0.0,
         audio=None,
     ) -> io.NodeOutput:
-        progressive = strategy == PROGRESSIVE
-        windows = "gaussian" if progressive else strategy
-        settings = SamplingSettings(steps, guidance, scheduler, seed, windows, window_length, overlap, shared_noise)
-        long = LongSettings(keyframes, known_frames, resampling)
-        size = host.landmark_size(landmarks)
-        landmarks = landmarks if not isinstance(landmarks, torch.Tensor) else landmarks[..., :3]
-        job = _Job(appearance, model, landmarks, size, settings, long)
-        latents = job.progressive() if progressive else job.windowed()
-        path = _video_path()
-        sound = audio and (audio["waveform"][0].float().cpu().numpy(), int(audio["sample_rate"]))
-        write_video(path, _frames(vae, latents), fps, sound)
-        if progressive:
-            job.store.forget()
-        return io.NodeOutput(InputImpl.VideoFromFile(str(path)))
-
-
-class _Job:
-    def __init__(self, appearance, model: host.LoadedModel, landmarks, size, settings, long):
-        self.appearance, self.model, self.landmarks, self.size = appearance, model, landmarks, size
-        self.settings, self.long = settings, long
-
-    def progressive(self) -> torch.Tensor:
-        model, settings, appearance = self.model, self.settings, self.appearance
-        config = model.denoiser.model.config
-        plan = plan_long(config, appearance, self.landmarks, self.size, settings, self.long)
-        host.put_on_device(self._patchers, settings.window_length, appearance.latent_shape, model.dtype)
-        at_once = host.windows_at_once(appearance.latent_shape, model, _MOST_AT_ONCE)
+        settings = Settings(
+            steps=steps,
+            guidance=guidance,
+            scheduler=scheduler,
+            seed=seed,
+            windows=strategy,
+            window_length=window_length,
+            overlap=overlap,
+            shared_noise=shared_noise,
+            keyframes=keyframes,
+            known_frames=known_frames,
+            resampling=resampling,
+        )
+        landmarks = checked_landmarks(landmarks)
+        # 1. The plan, and what of it is there from before.
+        plan = plan_job(model.denoiser.model.config, appearance, landmarks, settings)
         jobs = Path(folder_paths.get_user_directory()) / "followemoji" / "jobs"
-        key = self._key()
+        key = job_key(model.identity, model.dtype, settings, landmarks, appearance)
         sweep(jobs, keep=(key,))
-        self.store = LatentStore(plan.frame_count, appearance.latent_shape, jobs / key)
-        done = int(self.store.known.sum())
-        length = settings.window_length
-        memory = host.activations(length * at_once(length), appearance.latent_shape, model.dtype)
-        memory += sum(patcher.model_size() for patcher in self._patchers) + self.store.latents.nbytes
+        store = new_store(plan.frame_count, appearance, settings, jobs / key)
+        done = int(store.known.sum())
+        memory = activations(plan.longest, appearance.latent_shape, model.dtype) + store.latents.nbytes
+        memory += model.denoiser.model_size() + model.landmark_encoder.model_size()
         log.info(
             "Long video: %d frames in %d windows on %d levels, %.2f frames evaluated per frame, about %d MiB%s.",
             plan.frame_count,
@@ -155,115 +145,14 @@ class _Job:
             memory >> 20,
             f"; {done} frames are there from before" if done else "",
         )
-        progress = _JobProgress(model, plan, self.store, settings.steps, memory)
-        denoise_long(
-            model.denoiser.model,
-            self._features(),
-            appearance,
-            settings,
-            self.long,
-            plan,
-            self.store,
-            at_once,
-            progress,
-            host.management.throw_exception_if_processing_interrupted,
-        )
-        return self.store.latents
-
-    def windowed(self) -> torch.Tensor:
-        model, settings, appearance = self.model, self.settings, self.appearance
-        plan = plan_job(model.denoiser.model.config, appearance, len(self.landmarks), self.size, settings)
-        longest = max(len(window.frames) for window in plan.windows)
-        host.put_on_device(self._patchers, longest, appearance.latent_shape, model.dtype)
-        progress = host.SamplingProgress(model)
-        return denoise(
-            model.denoiser.model, self._features(), appearance, settings, progress.on_step, progress.on_window
-        )
-
-    @property
-    def _patchers(self) -> list:
-        return [self.model.denoiser, self.model.landmark_encoder]
-
-    def _features(self) -> LandmarkFeatures:
-        model = self.model
-        return LandmarkFeatures(model.landmark_encoder.model, self.landmarks, self.size, model.device, model.dtype)
-
-    def _key(self) -> str:
-        """Everything that the frames depend on."""
-        motion = self.landmarks if isinstance(self.landmarks, torch.Tensor) else self.landmarks.points
-        seen = (self.appearance.tokens, *self.appearance.features.maps)
-        settings = (vars(self.settings), vars(self.long), self.size)
-        return job_key(__version__, self.model.identity, str(self.model.dtype), repr(settings), motion, seen)
-
-
-class _JobProgress:
-    """Progress over windows and steps, the time that is left, and a picture: the clip filling in above its plan."""
-
-    _SLOTS = (6, 2)  # thumbnails across and down: the clip's timeline
-
-    def __init__(self, model: host.LoadedModel, plan: ProgressivePlan, store: LatentStore, steps: int, memory: int):
-        self._preview, self._plan, self._store, self._steps = host.Preview(model), plan, store, steps
-        self._bar = host.comfy.utils.ProgressBar(len(plan.windows) * steps)
-        self._thumbnails: dict[int, Image.Image] = {}
-        self._away: dict[int, float] = {}  # of each thumbnail's frame, from the middle of its place
-        self._started: float | None = None
-        self._timed = 0  # window-steps
-        self._memory = f"about {memory >> 20} MiB"
-        self._show(f"{len(plan.windows)} windows, {plan.cost:.2f} frames evaluated per frame, {self._memory}")
-
-    def __call__(self, report: WindowReport) -> None:
-        total = report.windows * report.steps
-        now = report.window * report.steps + (report.step + 1) * report.together
-        text = f"window {report.window + report.together} of {report.windows}"
-        if self._started is None:  # the first step is not timed: it loads and warms up
-            self._started = time.monotonic()
-        else:
-            self._timed += report.together
-            left = (time.monotonic() - self._started) / self._timed * (total - now)
-            text += f", about {round(left)} s left, {self._memory}"
-            if self._timed == report.together or report.step + 1 == report.steps:
-                log.info("Long video: %s.", text)
-        self._collect(report)
-        self._show(text, now)
-
-    def _collect(self, report: WindowReport) -> None:
-        """Each place of the sheet shows the frame that is nearest to its middle, of all that were seen."""
-        slots = self._SLOTS[0] * self._SLOTS[1]
-        share = self._plan.frame_count / slots
-        nearest: dict[int, int] = {}  # place -> index in the report
-        for index, frame in enumerate(report.frames):
-            slot = min(int(frame / share), slots - 1)
-            away = abs(frame - (slot + 0.5) * share)
-            if away <= self._away.get(slot, share):
-                self._away[slot], nearest[slot] = away, index
-        for slot, index in nearest.items():
-            if picture := self._preview.picture(report.clean[index]):
-                self._thumbnails[slot] = picture
-
-    def _show(self, text: str, now: int = 0) -> None:
-        done = [n for n, window in enumerate(self._plan.windows) if self._store.has(window.made)]
-        bars = Image.fromarray(draw_plan(self._plan, 480, done))
-        across, down = self._SLOTS
-        side = 480 // across
-        tall = side
-        if self._thumbnails:
-            some = next(iter(self._thumbnails.values()))
-            tall = round(side * some.height / some.width)
-        sheet = Image.new("RGB", (480, tall * down + bars.height + 14), (28, 28, 32))
-        for slot, picture in self._thumbnails.items():
-            sheet.paste(picture.resize((side, tall)), (slot % across * side, slot // across * tall))
-        sheet.paste(bars, (0, tall * down))
-        ImageDraw.Draw(sheet).text((4, sheet.height - 13), text, fill=(220, 220, 220))
-        shown = host.jpeg(sheet) if self._preview.on else None
-        self._bar.update_absolute(now, len(self._plan.windows) * self._steps, shown)
-
-
-def _frames(vae, latents: torch.Tensor):
-    """Decode a few at a time: (H,W,3) uint8."""
-    for chunk in latents.split(_DECODED_AT_ONCE):
-        host.management.throw_exception_if_processing_interrupted()
-        images = vae.decode(chunk.float() / LATENT_SCALE)
-        yield from (host.to_numpy(images, index) for index in range(len(images)))
+        # 2. Latents, then frames straight into the file.
+        progress = JobProgress(model, plan, store, settings.steps, memory)
+        run(model, appearance, landmarks, settings, lambda done, total: check_cancel(), progress, store)
+        path = _video_path()
+        sound = audio and (audio["waveform"][0].float().cpu().numpy(), int(audio["sample_rate"]))
+        write_video(path, decode_frames(vae, store.latents), fps, sound)
+        store.clear_up()
+        return io.NodeOutput(InputImpl.VideoFromFile(str(path)))
 
 
 def _video_path() -> Path:

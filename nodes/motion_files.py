@@ -17,6 +17,8 @@ _SAVED = "motion"  # subfolder of the output folder
 
 
 class SaveMotion(io.ComfyNode):
+    """motion FaceMotion -> a .safetensors file in the output folder, whose name the node shows."""
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
@@ -48,6 +50,11 @@ class SaveMotion(io.ComfyNode):
 
 
 class LoadMotion(io.ComfyNode):
+    """A name of the combo -> FaceMotion (T), its frames per second, T.
+
+    Raises MotionFileError for a name that is not in the combo, and for a file that is no motion.
+    """
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         files = _motion_files()

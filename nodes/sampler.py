@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import torch
 from comfy_api.v0_0_2 import io
 
 from ..followemoji_core.diffusion.windows import STRATEGIES
-from ..followemoji_core.model.config import LATENT_SCALE
-from ..followemoji_core.walk.animate import LandmarkFeatures, SamplingSettings, denoise, plan_job
-from . import host
+from ..followemoji_core.walk.settings import Settings
+from .host.encoders import latent_output
+from .host.loading import LoadedModel
+from .host.pictures import checked_landmarks
+from .host.progress import SamplingProgress
+from .host.run import run
 from .sockets import Aligned, Appearance, Model, schema, solver_inputs, window_inputs
 
 
 class SampleVideo(io.ComfyNode):
+    """Appearance, landmarks as AlignedMotion (T) or IMAGE (T,H,W,C) -> LATENT (T,c,h,w), one for each frame.
+
+    Raises InputError where portrait, landmarks, checkpoint and settings do not go together.
+    """
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
@@ -49,7 +56,7 @@ class SampleVideo(io.ComfyNode):
     def execute(
         cls,
         appearance,
-        model: host.LoadedModel,
+        model: LoadedModel,
         landmarks,
         seed: int,
         steps: int,
@@ -60,14 +67,16 @@ class SampleVideo(io.ComfyNode):
         overlap: int = 4,
         shared_noise: float = 0.0,
     ) -> io.NodeOutput:
-        settings = SamplingSettings(steps, guidance, scheduler, seed, windows, window_length, overlap, shared_noise)
-        size = host.landmark_size(landmarks)
-        if isinstance(landmarks, torch.Tensor):
-            landmarks = landmarks[..., :3]
-        plan = plan_job(model.denoiser.model.config, appearance, len(landmarks), size, settings)
-        longest = max(len(window.frames) for window in plan.windows)
-        host.put_on_device([model.denoiser, model.landmark_encoder], longest, appearance.latent_shape, model.dtype)
-        features = LandmarkFeatures(model.landmark_encoder.model, landmarks, size, model.device, model.dtype)
-        progress = host.SamplingProgress(model)
-        latents = denoise(model.denoiser.model, features, appearance, settings, progress.on_step, progress.on_window)
-        return io.NodeOutput({"samples": (latents / LATENT_SCALE).to(host.management.intermediate_device())})
+        settings = Settings(
+            steps=steps,
+            guidance=guidance,
+            scheduler=scheduler,
+            seed=seed,
+            windows=windows,
+            window_length=window_length,
+            overlap=overlap,
+            shared_noise=shared_noise,
+        )
+        progress = SamplingProgress(model)
+        store = run(model, appearance, checked_landmarks(landmarks), settings, progress.on_pass, progress.on_step)
+        return io.NodeOutput(latent_output(store.latents))

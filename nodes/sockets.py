@@ -8,7 +8,7 @@ from comfy_api.v0_0_2 import io
 
 from ..followemoji_core.diffusion.schedule import SCHEDULERS
 
-# What a wire carries: a `host.LoadedModel`, a core `FaceMotion`, `AlignedMotion`, `Appearance`.
+# What a wire carries: a `host.loading.LoadedModel`, a core `FaceMotion`, `AlignedMotion`, `Appearance`.
 Model = io.Custom("FOLLOWEMOJI_MODEL")
 Motion = io.Custom("FOLLOWEMOJI_MOTION")
 Aligned = io.Custom("FOLLOWEMOJI_ALIGNED_MOTION")
@@ -19,14 +19,20 @@ _SCHEMA_FIELDS = {field.name for field in fields(io.Schema)}
 
 
 def schema(node_id: str, display_name: str, aliases: list[str], **kwargs) -> io.Schema:
-    """A node's schema; arguments that an older ComfyUI does not know are left out."""
+    """A node's schema: `io.Schema`'s arguments, in our category, found under `aliases` and the pack's own words.
+
+    Arguments that an older ComfyUI does not know are left out.
+    """
     kwargs |= dict(node_id=node_id, display_name=display_name, category="Follow-Your-Emoji")
     kwargs["search_aliases"] = [*aliases, "follow your emoji", "fye", "portrait animation"]
     return io.Schema(**{name: value for name, value in kwargs.items() if name in _SCHEMA_FIELDS})
 
 
 def advanced(widget: io.Input) -> io.Input:
-    """The same input, folded away by frontends that can, and free to be left out of an API prompt."""
+    """The same input, folded away by frontends that can, and free to be left out of an API prompt.
+
+    `execute` then needs the input's default as its own.
+    """
     widget.optional = True
     widget.extra_dict = {**(widget.extra_dict or {}), "advanced": True}
     return widget
@@ -63,7 +69,7 @@ def solver_inputs() -> list[io.Input]:
 
 
 def window_inputs(shortest: int) -> list[io.Input]:
-    """window_length, overlap, shared_noise: of every node that samples, folded away."""
+    """window_length, overlap, shared_noise: of every node that samples, folded away. shortest: window, in frames."""
     return [
         advanced(
             io.Int.Input(

@@ -2,8 +2,8 @@
 
     MALLOC_TRIM_THRESHOLD_=0 MALLOC_MMAP_THRESHOLD_=65536 python tests/measure_memory.py
 
-The figure behind `_BYTES_PER_CELL` in nodes/host.py, read off the process on a CPU: 16 frames gave 8600, 4 frames,
-where the fixed part weighs more, 10600.
+The figure behind `_BYTES_PER_CELL` in nodes/host/memory.py, read off the process on a CPU: 16 frames gave 8600,
+4 frames, where the fixed part weighs more, 10600.
 """
 
 import sys

@@ -6,16 +6,19 @@ from collections.abc import Container
 
 import numpy as np
 
-from ...followemoji_core.diffusion.progressive import ProgressivePlan
+from ...followemoji_core.diffusion.plan import WindowPlan
 
 _ROW, _GAP = 14, 4  # pixels
 _COLOURS = ((244, 176, 66), (96, 178, 224), (140, 200, 120), (200, 130, 200), (230, 120, 110))
 _GROUND, _DIM = np.array((28, 28, 32)), 0.35
 
 
-def draw_plan(plan: ProgressivePlan, width: int = 480, done: Container[int] = ()) -> np.ndarray:
-    """(H,width,3) uint8 RGB. Rows are levels, keyframes above; a bar spans the frames of its window, its ends are the
-    frames that it is given, notches the frames that it makes. done: numbers of finished windows, as planned."""
+def draw_plan(plan: WindowPlan, width: int = 480, done: Container[int] = ()) -> np.ndarray:
+    """(H,width,3) uint8 RGB, H by the number of levels.
+
+    Rows are levels, keyframes above; a bar spans the frames of its window, its ends are the frames that it is given,
+    notches the frames that it makes. done: numbers of finished windows, in the plan's order.
+    """
     height = len(plan.levels) * (_ROW + _GAP) + _GAP
     picture = np.empty((height, width, 3), np.uint8)
     picture[:] = _GROUND

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import textwrap
-from pathlib import Path
-
+from tests.comfy.in_process import in_comfy
 from tests.conftest import comfy_tree
 
-ROOT = Path(__file__).resolve().parents[2]
-
 LATENTS_OF_A_PICTURE = """
+    import importlib.util, sys, torch
+
+    spec = importlib.util.spec_from_file_location("pack", f"{PACK}/__init__.py", submodule_search_locations=[PACK])
+    pack = sys.modules["pack"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(pack)
+
     # Latents that a VAE of each family would make of a picture, as far as the family's RGB table knows them.
     import comfy.latent_formats as formats
-    from pack.nodes.host import looks_like_sdxl
+    from pack.nodes.host.encoders import looks_like_sdxl
 
     torch.manual_seed(0)
     picture = torch.rand(1, 4, 4, 3).repeat_interleave(32, 1).repeat_interleave(32, 2)
@@ -33,26 +32,6 @@ LATENTS_OF_A_PICTURE = """
 """
 
 
-def in_comfy(code: str) -> None:
-    setup = f"""
-        import importlib.util, sys
-        sys.argv = ["main.py", "--cpu"]
-        import comfy.options
-        comfy.options.enable_args_parsing()
-        import torch
-        spec = importlib.util.spec_from_file_location(
-            "pack", {str(ROOT / "__init__.py")!r}, submodule_search_locations=[{str(ROOT)!r}]
-        )
-        pack = sys.modules["pack"] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(pack)
-    """
-    tree = comfy_tree("server")
-    script = textwrap.dedent(setup) + textwrap.dedent(code)
-    python = os.environ.get("COMFYUI_PYTHON") or sys.executable
-    done = subprocess.run([python, "-c", script], cwd=tree, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr[-3000:]
-
-
 def test_an_sdxl_vae_is_told_by_its_latents():
     """It has the keys and shapes of an SD 1.5 VAE; real ones are not at hand, their RGB tables are."""
-    in_comfy(LATENTS_OF_A_PICTURE)
+    in_comfy(comfy_tree("server"), LATENTS_OF_A_PICTURE)

@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
+from tests.comfy.in_process import OWN_MODULES, REGISTER, in_comfy
 from tests.comfy.server import PACK_FOLDER
+from tests.conftest import TREES, comfy_tree
 
 DOCS = Path(__file__).resolve().parents[2] / "nodes" / "web" / "docs"
 
@@ -32,3 +36,11 @@ def test_nothing_in_the_log(both_servers):
 def test_help_and_templates_are_served(both_servers):
     templates = both_servers.get("/workflow_templates")
     assert {"animate_portrait", "first_animation", "long_video", "look_at_landmarks"} <= set(templates[PACK_FOLDER])
+
+
+@pytest.mark.parametrize("fixture", TREES)
+def test_registering_imports_nothing_heavy(fixture):
+    """Heavy packages load on use: no start of ComfyUI waits for them, and one that is missing takes no nodes away."""
+    show = "print('brought', *{name.split('.')[0] for name in after - before})"
+    _, brought = in_comfy(comfy_tree(fixture), OWN_MODULES + REGISTER + show).rsplit("brought", 1)
+    assert not {"diffusers", "mediapipe", "transformers", "accelerate", "cv2", "av"} & set(brought.split())

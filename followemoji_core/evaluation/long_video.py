@@ -29,8 +29,9 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Made:
-    """pictures (T,H,W,3) uint8; borders: frames at which one window hands over to another; evaluated per frame."""
+class Result:
+    """pictures (T,H,W,3) uint8 RGB; borders: frames at which one window hands over to another; cost: frames that one
+    denoising step evaluates, per frame of the clip; seconds: wall time of all."""
 
     pictures: np.ndarray
     borders: frozenset[int]
@@ -45,28 +46,30 @@ def compare(
     settings: SamplingSettings = SMALL_SETTINGS,
     say: Say = lambda line: None,
 ) -> dict[str, dict]:
-    """Strategy -> measure -> mean over held-out people; and "around": changes around borders, for the plot."""
+    """Strategy -> measure -> mean over `people` held-out people, clips of so many frames; and "around": changes around
+    borders, for the plot."""
     chosen = list(cases(people, frames=frames, stride=1))
     result: dict[str, dict] = {}
     for strategy in STRATEGIES:
         rows, around = [], []
         for case in chosen:
-            made = make(studio, case, strategy, settings)
-            rows.append(measure(case, made))
-            around.append(around_borders(case, made))
+            found = animate(studio, case, strategy, settings)
+            rows.append(measure(case, found))
+            around.append(around_borders(case, found))
             say(f"{strategy}: " + ", ".join(f"{name} {value:.3f}" for name, value in rows[-1].items()))
         result[strategy] = {name: float(np.mean([row[name] for row in rows])) for name in MEASURES}
         result[strategy]["around"] = np.mean(around, axis=0).tolist()
     return result
 
 
-def make(studio: Studio, case: Case, strategy: str, settings: SamplingSettings) -> Made:
+def animate(studio: Studio, case: Case, strategy: str, settings: SamplingSettings) -> Result:
+    """The case by one of STRATEGIES; of `settings` windows give way to it."""
     started = time.monotonic()
     count = len(case.aligned)
     if strategy in PROGRESSIVE:
         long = PROGRESSIVE[strategy]
-        config, seen = studio.networks.denoiser.config, studio.see(case.portrait)
-        plan = plan_long(config, seen, case.aligned, case.aligned.size, settings, long)
+        config, appearance = studio.networks.denoiser.config, studio.see(case.portrait)
+        plan = plan_long(config, appearance, case.aligned, case.aligned.size, settings, long)
         borders = frozenset(frame for window in plan.levels[-1] for frame in (window.frames[0], window.frames[-1]))
         store = studio.animate_long(case.portrait, case.aligned, settings, long)
         latents, cost = store.latents, plan.cost
@@ -76,23 +79,24 @@ def make(studio: Studio, case: Case, strategy: str, settings: SamplingSettings) 
         borders = frozenset(frame for window in windows.windows for frame in (window.frames[0], window.frames[-1] + 1))
         latents, cost = studio.animate(case.portrait, case.aligned, settings), windows.evaluated / count
     pictures = np.stack(list(studio.frames(latents)))
-    return Made(pictures, borders - {0, count - 1, count}, cost, time.monotonic() - started)
+    return Result(pictures, borders - {0, count - 1, count}, cost, time.monotonic() - started)
 
 
-def measure(case: Case, made: Made) -> dict[str, float]:
+def measure(case: Case, found: Result) -> dict[str, float]:
+    """MEASURES by name: error and drift in 8-bit levels, PSNR in dB, seams over those of the true frames."""
     second = round(case.aligned.fps)
     return {
-        "box error": box_error(case, made.pictures),
-        "PSNR": psnr(made.pictures, case.truth),
-        "seam ratio": seam_ratio(made.pictures, made.borders) / seam_ratio(case.truth, made.borders),
-        "drift": drift(case, made.pictures, second),
-        "frames evaluated per frame": made.cost,
-        "seconds": made.seconds,
+        "box error": box_error(case, found.pictures),
+        "PSNR": psnr(found.pictures, case.truth),
+        "seam ratio": seam_ratio(found.pictures, found.borders) / seam_ratio(case.truth, found.borders),
+        "drift": drift(case, found.pictures, second),
+        "frames evaluated per frame": found.cost,
+        "seconds": found.seconds,
     }
 
 
 def seam_ratio(pictures: np.ndarray, borders: frozenset[int]) -> float:
-    """Change from frame to frame where windows meet, over that inside of windows; 1 where there is no border.
+    """Change from frame to frame of (T,H,W,3) uint8 where windows meet, over that inside of windows; 1 without borders.
 
     A window's border is both steps at its frame: into it and out of it.
     """
@@ -101,10 +105,10 @@ def seam_ratio(pictures: np.ndarray, borders: frozenset[int]) -> float:
     return float(change[at_border].mean() / change[~at_border].mean()) if at_border.any() else 1.0
 
 
-def around_borders(case: Case, made: Made) -> list[float]:
+def around_borders(case: Case, found: Result) -> list[float]:
     """Change from frame to frame, so many steps after a border as AROUND says, over the change of the true frames."""
-    change, true = _change(made.pictures), _change(case.truth)
-    places = [[b + k for b in made.borders if 0 <= b + k < len(change)] for k in AROUND]
+    change, true = _change(found.pictures), _change(case.truth)
+    places = [[b + k for b in found.borders if 0 <= b + k < len(change)] for k in AROUND]
     return [float(change[at].sum() / max(true[at].sum(), 1e-9)) for at in places]
 
 
@@ -114,17 +118,20 @@ def _change(pictures: np.ndarray) -> np.ndarray:
 
 
 def drift(case: Case, pictures: np.ndarray, second: int) -> float:
-    """How much farther the colours of skin, hair and cloth are from the truth in the last second than in the first, in
-    8-bit levels."""
-    found, true = parts(case, pictures), parts(case, case.truth)
+    """How much farther the colours of skin, hair, cloth and ground of (T,H,W,3) uint8 are from the truth in the last
+    `second` frames than in the first, in 8-bit levels."""
+    here, true = parts(case, pictures), parts(case, case.truth)
     away = np.mean(
-        [np.abs(found[name] - true[name]).mean(1) for name in ("skin", "hair", "cloth", "background")], axis=0
+        [np.abs(here[name] - true[name]).mean(1) for name in ("skin", "hair", "cloth", "background")], axis=0
     )
     return float(away[-second:].mean() - away[:second].mean())
 
 
 def write_report(result: dict[str, dict], out: Path, people: int, frames: int) -> str:
-    """OUT/long_video.md, OUT/long_video.json and the plot OUT/long_video.png; returns the table."""
+    """What `compare` gave to OUT/long_video.md, OUT/long_video.json and the plot OUT/long_video.png; returns the table.
+
+    Raises OutputError where the disk is full.
+    """
     lines = ["| | " + " | ".join(MEASURES) + " |", "| --- |" + " --- |" * len(MEASURES)]
     lines += [f"| {name} | " + " | ".join(f"{row[m]:.2f}" for m in MEASURES) + " |" for name, row in result.items()]
     out.mkdir(parents=True, exist_ok=True)

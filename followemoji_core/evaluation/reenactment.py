@@ -162,7 +162,10 @@ def gaze(case: Case, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def gaze_correlation(chosen: Sequence[Case], pictures: Sequence[np.ndarray]) -> tuple[float, float]:
-    """Pearson's of where pupils are and where they should be, over all cases: horizontal and vertical, in [-1,1]."""
+    """Pearson's of where pupils are and where they should be, over all cases: horizontal and vertical, in [-1,1].
+
+    pictures: (T,H,W,3) uint8 RGB for each of the cases.
+    """
     found, true = (np.concatenate(part) for part in zip(*map(gaze, chosen, pictures), strict=True))
     across, up = (float(np.corrcoef(found[:, axis], true[:, axis])[0, 1]) for axis in (0, 1))
     return across, up

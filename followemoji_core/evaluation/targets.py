@@ -31,6 +31,7 @@ class Row:
 
     @property
     def reached(self) -> bool | None:
+        """Whether the value is what was wanted; None where nothing was."""
         if not self.sense:
             return None
         return self.value >= self.wanted if self.sense == "at least" else self.value <= self.wanted

@@ -46,12 +46,12 @@ class Learned:
     optimizers: Sequence[torch.optim.Optimizer]
 
     def in_use(self) -> dict[str, Tensor]:
-        """The values to give away: averaged, where there is an average."""
+        """The values to give away, shaped as the parameters: averaged, where there is an average."""
         values = self.average.values if self.average else [p.detach() for p in self.parameters.values()]
         return dict(zip(self.parameters, values, strict=True))
 
     def tensors(self) -> dict[str, Tensor]:
-        """What a state file holds, on the CPU."""
+        """What a state file holds, by key, on the CPU."""
         found = {f"parameter.{name}": parameter.detach() for name, parameter in self.parameters.items()}
         if self.average:
             found |= {f"average.{name}": value for name, value in self.in_use().items()}
@@ -89,9 +89,11 @@ class RunFolder:
         self.out, self.settings, self.say = out, settings, say
 
     def checkpoint(self, step: int) -> Path:
+        """The file of a step's networks."""
         return self.out / f"checkpoint-{step:07d}.safetensors"
 
     def state(self, step: int) -> Path:
+        """The file that a step goes on from."""
         return self.out / f"state-{step:07d}.safetensors"
 
     def make(self, clean: bool) -> None:

@@ -50,11 +50,11 @@ def train_autoencoder(
     on_step: Callable[[int, dict[str, float]], None] = lambda step, scalars: None,
     begun: TinyAutoencoder | None = None,
 ) -> TinyAutoencoder:
-    """An autoencoder whose latents have zero mean and unit variance per channel over the drawn pictures.
+    """An autoencoder of pictures in [0,1] whose latents have zero mean and unit variance per channel over drawn ones.
 
     1. Both halves, the latents brought to unit variance on the way. 2. That is folded into the encoder, and the decoder
     goes on alone: until then it has met every brightness shifted by the last few batches, and washes colours out.
-    begun: what 1. gave, to do 2. alone.
+    begun: what 1. gave, to do 2. alone. on_step learns loss, PSNR of the crops in dB and seconds since the start.
     """
     torch.manual_seed(settings.seed)
     rng = np.random.default_rng(settings.seed)

@@ -52,6 +52,7 @@ class Trainee(nn.Module):
 
     @property
     def networks(self) -> Networks:
+        """The same networks, as they are handed around."""
         return Networks(self.denoiser, self.appearance_net, self.landmark_encoder, getattr(self, OWN_ENCODER, None))
 
     def forward(self, batch: Batch, portrait_latents: Tensor, latents: Tensor, tokens: Tensor | None) -> Tensor:
@@ -141,7 +142,7 @@ class Built:
     def in_use(self, values: dict[str, Tensor], device: torch.device | str = "cpu") -> Networks:
         """Copies of the networks as they are used: frozen, with plain layers, and with temporal ones in every stage.
 
-        values: by the trainee's names, instead of the parameters that it has now.
+        values: by the trainee's names and shaped as there, instead of the parameters that it has now.
         """
         state = {name: values.get(name, value).detach() for name, value in self.trainee.state_dict().items()}
         networks = {}

@@ -86,11 +86,14 @@ class Trainer:
 
     @property
     def leads(self) -> bool:
+        """Whether this is the process that writes and says."""
         return self.accelerator.is_main_process
 
     # The loop.
 
     def run(self) -> Path:
+        """All steps that are left; returns the last checkpoint. Raises what `train` does, and after Ctrl-C
+        KeyboardInterrupt, once the step is saved."""
         settings = self.settings
         self.run_folder.make(clean=self.leads)
         self.progress = progress = self.run_folder.resume(self.learned)

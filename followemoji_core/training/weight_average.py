@@ -37,5 +37,5 @@ class WeightAverage(AveragedModel):
 
     @property
     def values(self) -> list[Tensor]:
-        """The averages, in the order of the parameters: the tensors themselves, to read or to set."""
+        """The averages, in the order and shapes of the parameters: the tensors themselves, to read or to set."""
         return [value.detach() for value in self.module]

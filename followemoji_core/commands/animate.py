@@ -103,7 +103,7 @@ def _sampling_arguments(parser: argparse.ArgumentParser, steps: int, guidance: f
 
 
 def _animate(options: argparse.Namespace) -> Facts:
-    from ..model.weights.checkpoint import find_files
+    from ..model.weights.files import find_files
     from ..walk.studio import open_studio
 
     device, dtype = device_and_dtype(options.device, options.precision)

@@ -14,8 +14,9 @@ _PLACE = (1.6, 1.2, 1.5)  # cm
 
 @dataclass(frozen=True)
 class Acting:
-    """T frames: shares of each expression (T,), turns (T,3) degrees, gazes (T,2,2) degrees of right eye and left,
-    places (T,3) cm away from where the head usually is."""
+    """T frames: shares of each expression (T,), 1 in full; turns (T,3) degrees: yaw, pitch, roll; gazes (T,2,2)
+    degrees: yaw, pitch of right eye and left; places (T,3) cm away from where the head usually is. Signs as in
+    `Rig.pose`."""
 
     shares: dict[str, np.ndarray]
     turns: np.ndarray
@@ -28,7 +29,8 @@ class Acting:
 
     @classmethod
     def random(cls, seed: int, frames: int, still_head: bool = False, from_rest: bool = False) -> Acting:
-        """A motion of that number: the same on every machine. from_rest: frame 0 is a calm face that looks ahead."""
+        """A motion of that number, at 25 fps: the same on every machine. still_head: turns and places do not change.
+        from_rest: frame 0 is a calm face that looks ahead."""
         rng = np.random.default_rng([seed, 11])
 
         def wander(hertz: float, columns: int = 1) -> np.ndarray:

@@ -56,7 +56,7 @@ def paint(person: Person, motion: FaceMotion) -> np.ndarray:
 
 
 def toned(person: Person, colour) -> tuple[float, ...]:
-    """A colour as it comes out in the person's style."""
+    """RGB in [0,255] as it comes out in the person's style, (3,) likewise."""
     colour = np.asarray(colour, float)
     if person.style == "stone":
         grey = colour @ (0.3, 0.59, 0.11)

@@ -89,12 +89,21 @@ class Person:
 
     @cached_property
     def rig(self) -> Rig:
+        """The person's face, ready to be posed; built once."""
         return Rig(self.shape)
 
     def act(self, acting: Acting, size: tuple[int, int] = (128, 128)) -> FaceMotion:
         """This person doing that, in a picture of `size` (width, height): exact landmarks, metric face and pose."""
         places = np.array((0.0, 0.2, -DISTANCE)) + acting.places
-        return self.rig.pose(acting.shares, acting.turns, acting.gazes, places, size, acting.fps, EYEBALLS)
+        return self.rig.pose(
+            weights=acting.shares,
+            turns=acting.turns,
+            gazes=acting.gazes,
+            places=places,
+            size=size,
+            fps=acting.fps,
+            eyeballs=EYEBALLS,
+        )
 
 
 def _shape(*modes: float) -> np.ndarray:

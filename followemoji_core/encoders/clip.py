@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,9 @@ from torch import Tensor, nn
 from ..errors import CheckpointError
 from ..model.weights.read import read_tensors
 from .strict import fill
+
+if TYPE_CHECKING:
+    from typing import Self  # of Python 3.11
 
 
 class Clip:

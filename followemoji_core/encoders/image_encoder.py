@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from ..model.image_encoder import ImageEncoder
+
+if TYPE_CHECKING:
+    from typing import Self  # of Python 3.11
 
 
 class OwnImageEncoder:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from ..model.config import LATENT_CELL
+
+if TYPE_CHECKING:
+    from typing import Self  # of Python 3.11
 
 # Pixels that go through a codec together. A GPU wants to be filled; a CPU is fastest in memory that the allocator hands
 # out again: four pictures of 128 x 128 with 64 channels in float32 are 16 MiB, and from 32 MiB on every layer asks the

@@ -14,22 +14,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..encoders.codec import Codec
-from ..encoders.opening import open_codec
 from ..errors import InputError
 from ..face.geometry import screen_points
 from ..files import write_whole
-from ..model.weights.build import Networks, load_networks
-from ..model.weights.files import find_files
 from ..training.batches import draw
-from ..training.sampling import Part, make
+from ..training.sample_grid import SAMPLING, animate_images
 from ..training.settings import TrainSettings
 from ..training.shards import find_clips
 from ..training.trainer import train
-from ..walk.studio import SMALL_SETTINGS
+from ..walk.studio import Studio, open_studio
 from .reenactment import Case, cases, gaze_correlation, score
 
-SAMPLING = replace(SMALL_SETTINGS, steps=8)
 Say = Callable[[str], None]
 
 
@@ -72,7 +67,8 @@ def ablate(
 ) -> dict[str, dict[str, tuple[float, float]]]:
     """Row -> measure -> mean and standard deviation over the seeds. What is finished is not done again.
 
-    workers: runs at once, each with its share of the cores: small networks hardly gain from several.
+    workers: runs at once, each with its share of the cores: small networks hardly gain from several. Raises InputError
+    where the settings name no autoencoder, and whatever `train` raises.
     """
     if not base.vae:
         raise InputError("The settings name no autoencoder (vae = ...): results are pictures here.")
@@ -110,11 +106,11 @@ def _run(base: TrainSettings, folder: Path, trained: Ablation, seed: int, people
     kept, now = folder / settings.out / "measured.json", {"steps": settings.steps, "people": people}
     if kept.exists() and (before := json.loads(kept.read_text("utf-8")))["of"] == now:
         return before["rows"]
-    networks, codec = load_networks(find_files(last), "cpu", torch.float32), open_codec(folder / settings.vae)
+    studio = open_studio(folder, "cpu", torch.float32, weights=last, vae=folder / settings.vae)
     size = find_clips(folder / settings.data)[0].size
     sets = {name: list(cases(people, size=size, **kind)) for name, kind in _KINDS.items()}
     rows = [trained, *(row for row in ABLATIONS if trained == FULL and not row.aligned)]
-    measured = {row.name: _measure(networks, codec, settings, row, sets) for row in rows}
+    measured = {row.name: _measure(studio, settings, row, sets) for row in rows}
     write_whole(kept, json.dumps({"of": now, "rows": measured}, indent=1))
     return measured
 
@@ -126,27 +122,26 @@ def _settings(base: TrainSettings, row: Ablation, seed: int) -> TrainSettings:
     return replace(base, **changes, model=model, seed=seed, out=f"{base.out}/{name}-{seed}")
 
 
-def _measure(networks: Networks, codec: Codec, settings: TrainSettings, row: Ablation, sets) -> dict[str, float]:
-    made = {
-        name: [_animate(networks, codec, settings, case, row.aligned) for case in part] for name, part in sets.items()
-    }
-    moving, still = score(sets["moving"], made["moving"]), score(sets["still"], made["still"])
-    across, up = gaze_correlation(sets["looking"], made["looking"])
+def _measure(studio: Studio, settings: TrainSettings, row: Ablation, sets: dict[str, list[Case]]) -> dict[str, float]:
+    sampled = {name: [_animate(studio, settings, case, row.aligned) for case in part] for name, part in sets.items()}
+    moving, still = score(sets["moving"], sampled["moving"]), score(sets["still"], sampled["still"])
+    across, up = gaze_correlation(sets["looking"], sampled["looking"])
     values = (moving.ratio, still.ratio, moving.psnr, across, up, moving.identity["skin"] + moving.identity["hair"])
     return dict(zip(MEASURES, values, strict=True))
 
 
-def _animate(networks: Networks, codec: Codec, settings: TrainSettings, case: Case, aligned: bool) -> np.ndarray:
-    size = case.portrait.shape[0]
+def _animate(studio: Studio, settings: TrainSettings, case: Case, aligned: bool) -> np.ndarray:
     points = case.aligned.points if aligned else screen_points(case.driving)
-    images = torch.from_numpy(np.stack([draw(frame, size, settings) for frame in points]))
-    portrait = torch.from_numpy(case.portrait)[None]
-    return make(networks, Part(portrait, codec.encode(portrait), images), codec, None, SAMPLING).numpy()
+    images = np.stack([draw(frame, len(case.portrait), settings) for frame in points])
+    return animate_images(studio, case.portrait, images, SAMPLING)
 
 
 def write_table(result: dict[str, dict[str, tuple[float, float]]], out: Path, seeds: int) -> str:
-    """OUT/ablations.json and OUT/ablations.md; returns the table. A row that differs from the full model by more than
-    both spreads together is marked with what that means."""
+    """What `ablate` gave to OUT/ablations.json and OUT/ablations.md; returns the table.
+
+    A row that differs from the full model by more than both spreads together is marked with what that means. Raises
+    OutputError where the disk is full.
+    """
     lines = ["| | " + " | ".join(MEASURES) + " |", "| --- |" + " --- |" * len(MEASURES)]
     for row, values in result.items():
         cells = []

@@ -10,27 +10,29 @@ from pathlib import Path
 
 import numpy as np
 
-from ..diffusion.windows import plan_windows
 from ..files import write_whole
-from ..walk.animate import SamplingSettings
-from ..walk.animate_long import LongSettings, plan_long
+from ..walk.animate import plan_job
+from ..walk.settings import Settings
 from ..walk.studio import SMALL_SETTINGS, Studio
 from .reenactment import Case, box_error, cases, parts, psnr
 
-PROGRESSIVE = {
-    "progressive, concat": LongSettings(carrier="concat"),
-    "progressive, concat, keyframes by motion": LongSettings("motion", "concat"),
-    "progressive, replace": LongSettings(carrier="replace"),
+STRATEGIES = {
+    "progressive, concat": dict(windows="progressive", known_frames="concat"),
+    "progressive, concat, keyframes by motion": dict(windows="progressive", known_frames="concat", keyframes="motion"),
+    "progressive, replace": dict(windows="progressive", known_frames="replace"),
+    "gaussian": dict(windows="gaussian"),
+    "uniform": dict(windows="uniform"),
+    "plain": dict(windows="plain"),
 }
-STRATEGIES = (*PROGRESSIVE, "gaussian", "uniform", "plain")
 AROUND = range(-5, 6)  # steps from frame to frame around a border, for the plot
 MEASURES = ("box error", "PSNR", "seam ratio", "drift", "frames evaluated per frame", "seconds")
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Made:
-    """pictures (T,H,W,3) uint8; borders: frames at which one window hands over to another; evaluated per frame."""
+class Result:
+    """pictures (T,H,W,3) uint8 RGB; borders: frames at which one window hands over to another; cost: frames that one
+    denoising step evaluates, per frame of the clip; seconds: wall time of all."""
 
     pictures: np.ndarray
     borders: frozenset[int]
@@ -42,57 +44,50 @@ def compare(
     studio: Studio,
     people: int = 3,
     frames: int = 300,
-    settings: SamplingSettings = SMALL_SETTINGS,
+    settings: Settings = SMALL_SETTINGS,
     say: Say = lambda line: None,
 ) -> dict[str, dict]:
-    """Strategy -> measure -> mean over held-out people; and "around": changes around borders, for the plot."""
+    """Strategy -> measure -> mean over `people` held-out people, clips of so many frames; and "around": changes around
+    borders, for the plot."""
     chosen = list(cases(people, frames=frames, stride=1))
     result: dict[str, dict] = {}
     for strategy in STRATEGIES:
         rows, around = [], []
         for case in chosen:
-            made = make(studio, case, strategy, settings)
-            rows.append(measure(case, made))
-            around.append(around_borders(case, made))
+            found = animate(studio, case, strategy, settings)
+            rows.append(measure(case, found))
+            around.append(around_borders(case, found))
             say(f"{strategy}: " + ", ".join(f"{name} {value:.3f}" for name, value in rows[-1].items()))
         result[strategy] = {name: float(np.mean([row[name] for row in rows])) for name in MEASURES}
         result[strategy]["around"] = np.mean(around, axis=0).tolist()
     return result
 
 
-def make(studio: Studio, case: Case, strategy: str, settings: SamplingSettings) -> Made:
+def animate(studio: Studio, case: Case, strategy: str, settings: Settings) -> Result:
+    """The case by one of STRATEGIES; of `settings` windows and known frames give way to it."""
     started = time.monotonic()
-    count = len(case.aligned)
-    if strategy in PROGRESSIVE:
-        long = PROGRESSIVE[strategy]
-        config, seen = studio.networks.denoiser.config, studio.see(case.portrait)
-        plan = plan_long(config, seen, case.aligned, case.aligned.size, settings, long)
-        borders = frozenset(frame for window in plan.levels[-1] for frame in (window.frames[0], window.frames[-1]))
-        store = studio.animate_long(case.portrait, case.aligned, settings, long)
-        latents, cost = store.latents, plan.cost
-    else:
-        settings = replace(settings, windows=strategy)
-        windows = plan_windows(count, strategy, settings.window_length, settings.overlap)
-        borders = frozenset(frame for window in windows.windows for frame in (window.frames[0], window.frames[-1] + 1))
-        latents, cost = studio.animate(case.portrait, case.aligned, settings), windows.evaluated / count
-    pictures = np.stack(list(studio.frames(latents)))
-    return Made(pictures, borders - {0, count - 1, count}, cost, time.monotonic() - started)
+    settings = replace(settings, **STRATEGIES[strategy])
+    appearance = studio.read(case.portrait)
+    plan = plan_job(studio.networks.denoiser.config, appearance, case.aligned, settings)
+    pictures = np.stack(list(studio.frames(studio.animate(appearance, case.aligned, settings))))
+    return Result(pictures, plan.borders, plan.cost, time.monotonic() - started)
 
 
-def measure(case: Case, made: Made) -> dict[str, float]:
+def measure(case: Case, found: Result) -> dict[str, float]:
+    """MEASURES by name: error and drift in 8-bit levels, PSNR in dB, seams over those of the true frames."""
     second = round(case.aligned.fps)
     return {
-        "box error": box_error(case, made.pictures),
-        "PSNR": psnr(made.pictures, case.truth),
-        "seam ratio": seam_ratio(made.pictures, made.borders) / seam_ratio(case.truth, made.borders),
-        "drift": drift(case, made.pictures, second),
-        "frames evaluated per frame": made.cost,
-        "seconds": made.seconds,
+        "box error": box_error(case, found.pictures),
+        "PSNR": psnr(found.pictures, case.truth),
+        "seam ratio": seam_ratio(found.pictures, found.borders) / seam_ratio(case.truth, found.borders),
+        "drift": drift(case, found.pictures, second),
+        "frames evaluated per frame": found.cost,
+        "seconds": found.seconds,
     }
 
 
 def seam_ratio(pictures: np.ndarray, borders: frozenset[int]) -> float:
-    """Change from frame to frame where windows meet, over that inside of windows; 1 where there is no border.
+    """Change from frame to frame of (T,H,W,3) uint8 where windows meet, over that inside of windows; 1 without borders.
 
     A window's border is both steps at its frame: into it and out of it.
     """
@@ -101,10 +96,10 @@ def seam_ratio(pictures: np.ndarray, borders: frozenset[int]) -> float:
     return float(change[at_border].mean() / change[~at_border].mean()) if at_border.any() else 1.0
 
 
-def around_borders(case: Case, made: Made) -> list[float]:
+def around_borders(case: Case, found: Result) -> list[float]:
     """Change from frame to frame, so many steps after a border as AROUND says, over the change of the true frames."""
-    change, true = _change(made.pictures), _change(case.truth)
-    places = [[b + k for b in made.borders if 0 <= b + k < len(change)] for k in AROUND]
+    change, true = _change(found.pictures), _change(case.truth)
+    places = [[b + k for b in found.borders if 0 <= b + k < len(change)] for k in AROUND]
     return [float(change[at].sum() / max(true[at].sum(), 1e-9)) for at in places]
 
 
@@ -114,17 +109,20 @@ def _change(pictures: np.ndarray) -> np.ndarray:
 
 
 def drift(case: Case, pictures: np.ndarray, second: int) -> float:
-    """How much farther the colours of skin, hair and cloth are from the truth in the last second than in the first, in
-    8-bit levels."""
-    found, true = parts(case, pictures), parts(case, case.truth)
+    """How much farther the colours of skin, hair, cloth and ground of (T,H,W,3) uint8 are from the truth in the last
+    `second` frames than in the first, in 8-bit levels."""
+    here, true = parts(case, pictures), parts(case, case.truth)
     away = np.mean(
-        [np.abs(found[name] - true[name]).mean(1) for name in ("skin", "hair", "cloth", "background")], axis=0
+        [np.abs(here[name] - true[name]).mean(1) for name in ("skin", "hair", "cloth", "background")], axis=0
     )
     return float(away[-second:].mean() - away[:second].mean())
 
 
 def write_report(result: dict[str, dict], out: Path, people: int, frames: int) -> str:
-    """OUT/long_video.md, OUT/long_video.json and the plot OUT/long_video.png; returns the table."""
+    """What `compare` gave to OUT/long_video.md, OUT/long_video.json and the plot OUT/long_video.png; returns the table.
+
+    Raises OutputError where the disk is full.
+    """
     lines = ["| | " + " | ".join(MEASURES) + " |", "| --- |" + " --- |" * len(MEASURES)]
     lines += [f"| {name} | " + " | ".join(f"{row[m]:.2f}" for m in MEASURES) + " |" for name, row in result.items()]
     out.mkdir(parents=True, exist_ok=True)

@@ -5,27 +5,29 @@ People and motions are held out: their numbers begin where training never comes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from ..drawn import Acting, Person, paint
 from ..drawn.painting import EYE_WHITE, toned
+from ..errors import MissingDependencyError
 from ..face.align import align
+from ..face.opencv import opencv
 from ..face.topology import LEFT_EYE, LEFT_IRIS, LIPS, RIGHT_EYE, RIGHT_IRIS
 from ..types import AlignedMotion, FaceMotion
 
 HELD_OUT = 20_000_000
 _MARGIN = 0.25  # of a box around an eye or the mouth, on each side
 _OPEN = 4.0  # pixels at 128: an eye that is less open shows no gaze
-Animate = Callable[[np.ndarray, AlignedMotion], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Case:
-    """portrait (H,W,3) and truth (T,H,W,3) uint8 of the same person; motion: its own face in the truth; driving: the
-    driver's face; aligned: the driver's motion on the portrait, as the pack aligns it."""
+    """portrait (H,W,3) and truth (T,H,W,3) uint8 RGB of the same person; motion: its own face in the truth; driving:
+    the driver's face; aligned: the driver's motion on the portrait, as the pack aligns it; all of T frames."""
 
     person: Person
     portrait: np.ndarray
@@ -44,8 +46,11 @@ def cases(
     looking: bool = False,
     stride: int = 2,
 ) -> Iterator[Case]:
-    """Person A at rest, person B in a motion that starts at rest. still: B does not move at all. looking: B only looks
-    around, with open eyes."""
+    """`count` times person A at rest and person B in a motion that starts at rest, `size` x `size` pixels.
+
+    frames: of each, every `stride`-th of a motion at 25 fps. still_head: only the face moves. still: B does not move at
+    all. looking: B only looks around, with open eyes.
+    """
     for number in range(HELD_OUT, HELD_OUT + count):
         person, driver = Person.of(number), Person.of(number + 500_000)
         acting = Acting.random(number + 250_000, frames * stride, from_rest=True).every(stride)
@@ -70,11 +75,11 @@ def _after(rest: FaceMotion, motion: FaceMotion) -> FaceMotion:
     return FaceMotion(**joined, size=motion.size, fps=motion.fps)
 
 
-# --- measures; pictures are uint8, results in 8-bit levels where nothing else is said
+# --- measures; pictures (T,H,W,3) uint8 RGB, results in 8-bit levels where nothing else is said
 
 
 def box_error(case: Case, pictures: np.ndarray) -> float:
-    """Mean absolute error inside the boxes around eyes and mouth of the truth."""
+    """Mean absolute error of pictures (T,H,W,3) inside the boxes around eyes and mouth of the truth; 8-bit levels."""
     errors = []
     for picture, truth, boxes in zip(pictures, case.truth, face_boxes(case.motion), strict=True):
         for left, top, right, bottom in boxes:
@@ -84,7 +89,7 @@ def box_error(case: Case, pictures: np.ndarray) -> float:
 
 
 def box_psnr(case: Case, pictures: np.ndarray) -> float:
-    """dB, of the mean squared error inside these boxes."""
+    """dB, of the mean squared error of pictures (T,H,W,3) inside these boxes, each counting the same; at most 100."""
     errors = []
     for picture, truth, boxes in zip(pictures, case.truth, face_boxes(case.motion), strict=True):
         for left, top, right, bottom in boxes:
@@ -94,8 +99,16 @@ def box_psnr(case: Case, pictures: np.ndarray) -> float:
 
 
 def psnr(pictures: np.ndarray, truth: np.ndarray) -> float:
-    """dB, of the mean squared error of all pixels."""
-    return float(-10 * np.log10(max(np.square((pictures.astype(float) - truth) / 255).mean(), 1e-10)))
+    """dB, of the mean squared error of all pixels of two (T,H,W,3) uint8; at most 100, where they are equal.
+
+    Raises MissingDependencyError where torchmetrics is not installed.
+    """
+    try:
+        from torchmetrics.functional.image import peak_signal_noise_ratio
+    except ImportError as error:
+        raise MissingDependencyError("Measuring needs torchmetrics: pip install torchmetrics") from error
+    sampled, true = (torch.from_numpy(part.astype(np.float64)) for part in (pictures, truth))
+    return min(float(peak_signal_noise_ratio(sampled, true, data_range=255.0)), 100.0)
 
 
 def face_boxes(motion: FaceMotion) -> list[list[tuple[int, int, int, int]]]:
@@ -115,12 +128,14 @@ def face_boxes(motion: FaceMotion) -> list[list[tuple[int, int, int, int]]]:
 
 
 def gaze(case: Case, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where the pupils are seen and where they are, (n,2) each, of all open eyes: relative to the middle of the eye, in
-    eye widths. Seen: the centre of what is as far from the white of the eye as the person's iris is, between the lids
-    without their lashes."""
-    import cv2
+    """Where the pupils are in pictures (T,H,W,3), and where they should be: (n,2) each, of the n eyes that are open,
+    relative to the middle of the eye, in eye widths.
 
-    seen, true = [], []
+    In the pictures that is the centre of what is as far from the white of the eye as the person's iris is, between the
+    lids without their lashes.
+    """
+    cv2 = opencv()
+    found, true = [], []
     points = case.motion.landmarks[..., :2].astype(float) * case.motion.size
     least = _OPEN * case.motion.size[1] / 128
     white, iris_colour = (np.array(toned(case.person, colour)) for colour in (EYE_WHITE, case.person.iris))
@@ -141,25 +156,28 @@ def gaze(case: Case, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
                 continue
             rows, columns = np.nonzero(weight)
             place = np.array([np.average(at + 0.5, weights=weight[rows, columns]) for at in (columns, rows)])
-            seen.append((place - middle) / width)
+            found.append((place - middle) / width)
             true.append((frame[iris[0]] - middle) / width)
-    return np.array(seen).reshape(-1, 2), np.array(true).reshape(-1, 2)
+    return np.array(found).reshape(-1, 2), np.array(true).reshape(-1, 2)
 
 
 def gaze_correlation(chosen: Sequence[Case], pictures: Sequence[np.ndarray]) -> tuple[float, float]:
-    """Of where pupils are seen and where they are, over all cases: horizontal and vertical."""
-    seen, true = (np.concatenate(part) for part in zip(*map(gaze, chosen, pictures), strict=True))
-    across, up = (float(np.corrcoef(seen[:, axis], true[:, axis])[0, 1]) for axis in (0, 1))
+    """Pearson's of where pupils are and where they should be, over all cases: horizontal and vertical, in [-1,1].
+
+    pictures: (T,H,W,3) uint8 RGB for each of the cases.
+    """
+    found, true = (np.concatenate(part) for part in zip(*map(gaze, chosen, pictures), strict=True))
+    across, up = (float(np.corrcoef(found[:, axis], true[:, axis])[0, 1]) for axis in (0, 1))
     return across, up
 
 
 def flicker(pictures: np.ndarray) -> float:
-    """Mean absolute change from frame to frame."""
+    """Mean absolute change from frame to frame of (T,H,W,3), T at least 2; 8-bit levels."""
     return float(np.abs(np.diff(pictures.astype(float), axis=0)).mean())
 
 
 def parts(case: Case, pictures: np.ndarray) -> dict[str, np.ndarray]:
-    """Mean colours (T,3) of small patches of what tells people apart."""
+    """Mean colours (T,3), RGB in [0,255], of small patches of what tells people apart, by its name."""
     size = np.array(case.motion.size)
     points = case.motion.landmarks[..., :2].astype(float) * size
     up = points[:, 10] - points[:, 152]
@@ -181,8 +199,8 @@ def parts(case: Case, pictures: np.ndarray) -> dict[str, np.ndarray]:
 
 @dataclass(frozen=True)
 class Scores:
-    """Of one way to make pictures, over all cases. ratio: box error over the untouched portrait's. identity: per part,
-    the mean difference of colours from the truth."""
+    """Of one way to animate, over all cases. box_error in 8-bit levels; ratio: box error over the untouched portrait's;
+    psnr, box_psnr in dB; identity: per part, the mean difference of colours from the truth in 8-bit levels."""
 
     box_error: float
     ratio: float
@@ -192,18 +210,19 @@ class Scores:
 
 
 def score(chosen: Sequence[Case], pictures: Sequence[np.ndarray]) -> Scores:
+    """pictures: (T,H,W,3) uint8 RGB for each of the cases."""
     untouched = [np.broadcast_to(case.portrait, case.truth.shape) for case in chosen]
-    errors = [box_error(case, made) for case, made in zip(chosen, pictures, strict=True)]
-    still = [box_error(case, made) for case, made in zip(chosen, untouched, strict=True)]
+    errors = [box_error(case, video) for case, video in zip(chosen, pictures, strict=True)]
+    still = [box_error(case, video) for case, video in zip(chosen, untouched, strict=True)]
     identity: dict[str, list[float]] = {}
-    for case, made in zip(chosen, pictures, strict=True):
-        here, there = parts(case, made), parts(case, case.truth)
+    for case, video in zip(chosen, pictures, strict=True):
+        here, there = parts(case, video), parts(case, case.truth)
         for name in here:
             identity.setdefault(name, []).append(float(np.abs(here[name] - there[name]).mean()))
     return Scores(
         box_error=float(np.mean(errors)),
         ratio=float(np.sum(errors) / np.sum(still)),
-        psnr=float(np.mean([psnr(made, case.truth) for case, made in zip(chosen, pictures, strict=True)])),
-        box_psnr=float(np.mean([box_psnr(case, made) for case, made in zip(chosen, pictures, strict=True)])),
+        psnr=float(np.mean([psnr(video, case.truth) for case, video in zip(chosen, pictures, strict=True)])),
+        box_psnr=float(np.mean([box_psnr(case, video) for case, video in zip(chosen, pictures, strict=True)])),
         identity={name: float(np.mean(values)) for name, values in identity.items()},
     )

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..face.opencv import opencv
 from ..files import write_whole
 from ..types import AlignedMotion
-from ..walk.animate import SamplingSettings
+from ..walk.settings import Settings
 from ..walk.studio import SMALL_SETTINGS, Studio
 from .reenactment import Case, cases, flicker, gaze_correlation, parts, score
 
@@ -30,25 +31,26 @@ class Row:
 
     @property
     def reached(self) -> bool | None:
+        """Whether the value is what was wanted; None where nothing was."""
         if not self.sense:
             return None
         return self.value >= self.wanted if self.sense == "at least" else self.value <= self.wanted
 
 
 def measure(
-    studio: Studio, people: int = 24, settings: SamplingSettings = SMALL_SETTINGS, say: Say = lambda line: None
+    studio: Studio, people: int = 24, settings: Settings = SMALL_SETTINGS, say: Say = lambda line: None
 ) -> dict:
-    """Rows, and the scores behind them, over `people` held-out people and motions."""
+    """ "rows" (Row) and the "scores" behind them, over `people` held-out people and motions; "sheet": (H,W,3) uint8."""
     moving, still = list(cases(people)), list(cases(people, still_head=True))
     looking, frozen = list(cases(people, looking=True)), list(cases(people, still=True, frames=8))
-    made = {}
+    sampled = {}
     for name, chosen in (("moving head", moving), ("still head", still), ("looking", looking), ("still", frozen)):
         say(f"animating: {name}")
-        made[name] = [animate(studio, case.portrait, case.aligned, settings) for case in chosen]
+        sampled[name] = [animate(studio, case.portrait, case.aligned, settings) for case in chosen]
     say("comparing")
     scores = {
-        "model, moving head": score(moving, made["moving head"]),
-        "model, still head": score(still, made["still head"]),
+        "model, moving head": score(moving, sampled["moving head"]),
+        "model, still head": score(still, sampled["still head"]),
         "untouched portrait, moving head": score(moving, [_still(case) for case in moving]),
         "untouched portrait, still head": score(still, [_still(case) for case in still]),
         "autoencoder alone, moving head": score(moving, [_through(studio, case.truth) for case in moving]),
@@ -57,10 +59,10 @@ def measure(
     pairs = zip(moving, _next(moving), strict=True)
     wrong = [animate(studio, case.portrait, other.aligned, settings) for case, other in pairs]
     scores["model, landmarks of another motion, moving head"] = score(moving, wrong)
-    seen = {"model": made["looking"], "truth": [case.truth for case in looking]}
-    gazes = {name: gaze_correlation(looking, pictures) for name, pictures in seen.items()}
+    looks = {"model": sampled["looking"], "truth": [case.truth for case in looking]}
+    gazes = {name: gaze_correlation(looking, pictures) for name, pictures in looks.items()}
     alone = scores["autoencoder alone, moving head"]
-    shaking = float(np.mean([flicker(pictures) for pictures in made["still"]]))
+    shaking = float(np.mean([flicker(pictures) for pictures in sampled["still"]]))
     rows = [
         Row("autoencoder alone, PSNR in dB", alone.psnr, "at least", 29),
         Row("autoencoder alone, eye and mouth boxes, PSNR in dB", alone.box_psnr, "at least", 24),
@@ -69,35 +71,37 @@ def measure(
         Row("gaze, horizontal correlation", gazes["model"][0], "at least", 0.90),
         Row("gaze, vertical correlation", gazes["model"][1], "at least", 0.70),
         Row("flicker on a still motion, 8-bit levels", shaking, "at most", 1),
-        Row("identity: portrait found again among all, share", recognised(moving, made["moving head"])),
+        Row("identity: portrait found again among all, share", recognised(moving, sampled["moving head"])),
         Row("gaze probe on the true pictures, horizontal", gazes["truth"][0]),
         Row("gaze probe on the true pictures, vertical", gazes["truth"][1]),
     ]
-    return {"rows": rows, "scores": scores, "sheet": contact_sheet(moving[:12], made["moving head"][:12])}
+    return {"rows": rows, "scores": scores, "sheet": contact_sheet(moving[:12], sampled["moving head"][:12])}
 
 
-def animate(studio: Studio, portrait: np.ndarray, aligned: AlignedMotion, settings: SamplingSettings) -> np.ndarray:
-    """(T,H,W,3) uint8."""
-    latents = studio.animate(portrait, aligned, settings)
-    return np.stack(list(studio.frames(latents)))
+def animate(studio: Studio, portrait: np.ndarray, aligned: AlignedMotion, settings: Settings) -> np.ndarray:
+    """(T,H,W,3) uint8 RGB from a portrait (H,W,3) uint8 RGB, by the walk."""
+    return np.stack(list(studio.frames(studio.animate(portrait, aligned, settings))))
 
 
-def recognised(chosen: Sequence[Case], made: Sequence[np.ndarray]) -> float:
-    """Share of the videos that are nearest to their own person by the colours of skin, hair, brow, cloth, ground."""
+def recognised(chosen: Sequence[Case], videos: Sequence[np.ndarray]) -> float:
+    """Share in [0,1] of the videos, (T,H,W,3) uint8 each, that are nearest to their own person by the colours of skin,
+    hair, brow, cloth, ground."""
 
     def colours(case: Case, pictures: np.ndarray) -> np.ndarray:
         return np.concatenate([values.mean(0) for values in parts(case, pictures).values()])
 
     true = np.stack([colours(case, case.truth) for case in chosen])
-    found = np.stack([colours(case, pictures) for case, pictures in zip(chosen, made, strict=True)])
+    found = np.stack([colours(case, pictures) for case, pictures in zip(chosen, videos, strict=True)])
     distance = np.abs(found[:, None] - true[None]).sum(-1)
     return float((distance.argmin(1) == np.arange(len(true))).mean())
 
 
-def contact_sheet(chosen: Sequence[Case], made: Sequence[np.ndarray], frames: Sequence[int] = (4, 9, 14)) -> np.ndarray:
-    """Per person: the portrait, and for some frames what was made above the truth."""
+def contact_sheet(
+    chosen: Sequence[Case], videos: Sequence[np.ndarray], frames: Sequence[int] = (4, 9, 14)
+) -> np.ndarray:
+    """(H,W,3) uint8 RGB: per person the portrait, and for some frames what was sampled above the truth."""
     rows = []
-    for case, pictures in zip(chosen, made, strict=True):
+    for case, pictures in zip(chosen, videos, strict=True):
         above = np.concatenate([case.portrait, *(pictures[frame] for frame in frames)], axis=1)
         below = np.concatenate([np.full_like(case.portrait, 255), *(case.truth[frame] for frame in frames)], axis=1)
         rows.append(np.concatenate([above, below]))
@@ -107,9 +111,10 @@ def contact_sheet(chosen: Sequence[Case], made: Sequence[np.ndarray], frames: Se
 
 
 def write_report(report: dict, out: Path) -> str:
-    """OUT/targets.json, OUT/targets.md and OUT/targets.jpg; returns the table."""
-    import cv2
+    """What `measure` gave to OUT/targets.json, OUT/targets.md and OUT/targets.jpg; returns the table.
 
+    Raises OutputError where the disk is full.
+    """
     rows: list[Row] = report["rows"]
     lines = ["| | reached | target |", "| --- | --- | --- |"]
     lines += [
@@ -128,6 +133,7 @@ def write_report(report: dict, out: Path) -> str:
     write_whole(out / "targets.md", table + "\n")
     plain = {"rows": [asdict(row) for row in rows], "scores": {k: asdict(v) for k, v in report["scores"].items()}}
     write_whole(out / "targets.json", json.dumps(plain, indent=1))
+    cv2 = opencv()
     cv2.imwrite(str(out / "targets.jpg"), report["sheet"][..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])
     return table
 

@@ -25,7 +25,7 @@ _HIGH = 150  # timesteps at the noisy end from which `high_noise` draws
 
 @dataclass(frozen=True)
 class Batch:
-    """n clips of k target frames each, clips first; pictures are RGB.
+    """n clips of k target frames each, clips first; pictures are RGB, latents of unit variance, masks in [0,1].
 
     portraits (n,H,W,3) uint8; portrait_latents (n,c,h,w) and latents (n*k,c,h,w), or None and `pictures`
     (n*k,H,W,3) uint8 instead; landmark_images (n*k,H,W,3) uint8; masks (2,n*k,h,w) of expression and face; timesteps
@@ -45,7 +45,7 @@ class Batch:
     seeds: Tensor
 
     def noise(self, like: Tensor) -> Tensor:
-        """Gaussian noise like the latents, of the samples' own seeds."""
+        """(n*k,c,h,w) Gaussian noise of unit variance, like these latents, of the samples' own seeds."""
         per_clip = like.shape[0] // len(self.seeds)
         shape = (per_clip, *like.shape[1:])
         drawn = [torch.randn(shape, generator=torch.Generator().manual_seed(int(seed))) for seed in self.seeds]
@@ -54,7 +54,10 @@ class Batch:
 
 
 class Batches:
-    """The batches of one process, from a step on."""
+    """The batches of one of `processes` processes, number `rank`.
+
+    Raises InputError where no clip is long enough, or clips differ in size or latents.
+    """
 
     def __init__(self, clips: list[Clip], settings: TrainSettings, rank: int = 0, processes: int = 1):
         self.settings, self.rank, self.processes = settings, rank, processes
@@ -73,7 +76,7 @@ class Batches:
             )
 
     def at(self, step: int) -> Batch:
-        """step counts micro batches: with accumulation, several to an update."""
+        """The batch of a step, which counts micro batches: with accumulation, several to an update."""
         count = self.settings.clips
         first = (step * self.processes + self.rank) * count
         samples = [self._sample(first + index) for index in range(count)]
@@ -143,7 +146,10 @@ class Batches:
 
 
 def draw(points: np.ndarray, size: int, settings: TrainSettings) -> np.ndarray:
-    """The landmark image that a run is trained on, (size,size,3) uint8: as everywhere, or as an ablation asks."""
+    """(size,size,3) uint8 RGB: the landmark image that a run is trained on, as everywhere, or as an ablation asks.
+
+    points (478,2) pixels of that image.
+    """
     if not settings.pupils:
         points = points.copy()
         points[list(PUPILS)] = np.nan

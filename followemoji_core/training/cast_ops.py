@@ -17,6 +17,8 @@ def _like(x: Tensor, *parameters: Tensor | None) -> list[Tensor | None]:
 
 
 class Linear(nn.Linear):
+    """torch's, computed in the format of its input; so are the three below."""
+
     def forward(self, x: Tensor) -> Tensor:
         return F.linear(x, *_like(x, self.weight, self.bias))
 
@@ -37,7 +39,7 @@ class LayerNorm(nn.LayerNorm):
 
 
 def attention(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
-    """As `torch_attention`."""
+    """As `torch_attention`: q (n,m,heads*d), k, v (n,l,heads*d) -> (n,m,heads*d)."""
     if q.device.type != "cpu":
         return torch_attention(q, k, v, heads)
     q, k, v = (x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in (q, k, v))

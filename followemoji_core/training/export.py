@@ -20,20 +20,26 @@ from .shards import Clip, find_clips, read_part
 
 
 def export(checkpoint: Path, out: Path, clips: Path) -> None:
-    """CHECKPOINT -> OUT in float16, with a linear guess at the picture behind a latent, fitted to the clips."""
+    """CHECKPOINT -> OUT in float16, with a linear guess at the picture behind a latent, fitted to the clips.
+
+    Raises CheckpointError for a file that is no checkpoint, InputError where the clips carry no latents.
+    """
     out.parent.mkdir(parents=True, exist_ok=True)
     table = fit_latent_rgb(find_clips(clips))
     save_networks(out, load_networks(find_files(checkpoint)), torch.float16, extra={LATENT_RGB: table})
 
 
 def fit_latent_rgb(clips: Sequence[Clip], most: int = 200) -> Tensor:
-    """(c + 1, 3): RGB in [0,1] of a latent cell is about latent @ table[:-1] + table[-1], by least squares."""
+    """(c + 1, 3): RGB in [0,1] of a latent cell is about latent @ table[:-1] + table[-1], by least squares.
+
+    From the first frame of at most `most` clips. Raises InputError where none of them carries latents.
+    """
     cv2 = opencv()
-    seen = [clip for clip in clips if clip.latent_shape][:most]
-    if not seen:
+    chosen = [clip for clip in clips if clip.latent_shape][:most]
+    if not chosen:
         raise InputError("The clips carry no latents. Run `python -m followemoji_core encode` on them.")
     latents, colours = [], []
-    for clip in seen:
+    for clip in chosen:
         part = read_part(clip, [0])
         _, h, w = clip.latent_shape
         latents.append(np.moveaxis(part["latents"][0], 0, -1).reshape(h * w, -1))

@@ -18,13 +18,14 @@ _RMS = 0.2  # of an update, so that learning rates and weight decay mean what th
 
 
 class Muon(torch.optim.Optimizer):
-    """For parameters with at least two dimensions."""
+    """For parameters with at least two dimensions: (rows, ...) is a matrix of that many rows."""
 
     def __init__(self, params: Iterable, lr: float = 3e-3, momentum: float = 0.95, weight_decay: float = 0.0):
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
     def step(self, closure=None) -> None:
+        """By the gradients that are there; parameters without one stay."""
         for group in self.param_groups:
             shapes: dict[tuple[int, ...], list[Tensor]] = defaultdict(list)
             for parameter in group["params"]:

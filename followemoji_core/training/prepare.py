@@ -68,7 +68,8 @@ def prepare(
 ) -> dict[str, int]:
     """Prepare every video under a folder; returns the counts of all reports, also written to OUT/report.json.
 
-    task: face_landmarker.task. Raises InputError where there is no video.
+    task: face_landmarker.task. Raises InputError where there is no video or one was prepared with other settings,
+    OutputError where the disk is full.
     """
     settings = settings or PrepareSettings()
     found = sorted(path for path in videos.rglob("*") if path.suffix.lower() in VIDEOS)
@@ -102,7 +103,10 @@ def prepare(
 
 
 def prepare_video(path: Path, target: Path, task: Path, settings: PrepareSettings) -> None:
-    """One video to TARGET-NNN.safetensors and TARGET.json. A video that cannot be read is a line in its report."""
+    """One video to TARGET-NNN.safetensors and TARGET.json. A video that cannot be read is a line in its report.
+
+    Raises OutputError where the disk is full.
+    """
     counts: Counter[str] = Counter()
     reason = None
     try:

@@ -36,6 +36,8 @@ class ModelSettings:
 class TrainSettings:
     """Paths are relative to the settings file. The defaults are the paper's (5.1), where it names a value.
 
+    Raises InputError for values that are not allowed.
+
     stage: 1 trains on single frames everything but the temporal layers, 2 the temporal layers on clips.
     initial: a file with all networks, or a folder of the released ones; empty: from nothing, as [model] says.
     motion_module: an AnimateDiff file from which stage 2 takes its temporal layers.
@@ -107,7 +109,7 @@ def load_settings(path: Path, changes: dict[str, Any] | None = None) -> TrainSet
 
 
 def read_file(path: Path) -> dict[str, Any]:
-    """The table in a TOML file."""
+    """The table in a TOML file. Raises InputError for a file that cannot be read or is none."""
     if sys.version_info >= (3, 11):
         import tomllib
     else:
@@ -121,7 +123,10 @@ def read_file(path: Path) -> dict[str, Any]:
 
 
 def parse_changes(pairs: list[str]) -> dict[str, Any]:
-    """["steps=200", "model.layers=2", "out=runs/a"] -> a table; values are read as JSON where they are some."""
+    """["steps=200", "model.layers=2", "out=runs/a"] -> a table; values are read as JSON where they are some.
+
+    Raises InputError for what is not KEY=VALUE.
+    """
     table: dict[str, Any] = {}
     for pair in pairs:
         key, equals, text = pair.partition("=")
@@ -140,7 +145,10 @@ def parse_changes(pairs: list[str]) -> dict[str, Any]:
 
 
 def read_table(kind: type, table: dict[str, Any], name: str) -> Any:
-    """A dataclass from a table of plain values; lists become tuples."""
+    """A dataclass from a table of plain values; lists become tuples. name: of the file, for messages.
+
+    Raises InputError for unknown keys, values of a wrong type, and required keys that are missing.
+    """
     known = {entry.name: entry for entry in fields(kind)}
     hints = get_type_hints(kind)
     values = {}

@@ -38,7 +38,10 @@ def check_size(size: int) -> None:
 
 
 def save_clip(file: Path, images: Sequence[np.ndarray], points: np.ndarray, about: dict[str, str], **more) -> None:
-    """images: compressed pictures, (N,) uint8 each; about: of the header; more: further arrays. All or nothing."""
+    """images: compressed pictures, (N,) uint8 each; about: of the header; more: further arrays. All or nothing.
+
+    points (N,478,2) pixels of the clip. Raises OutputError where the disk is full.
+    """
     from safetensors.numpy import save
 
     arrays = {
@@ -78,7 +81,8 @@ def open_clip(file: Path) -> Clip | None:
 
 
 def read_part(clip: Clip, frames: Sequence[int], pictures: bool = True) -> dict[str, np.ndarray]:
-    """Those frames of a clip: points (n,478,2); latents, where there are; pictures (n,H,W,3) uint8 RGB."""
+    """Those frames of a clip: points (n,478,2) float32 pixels; latents (n,c,h,w) float16, where there are; pictures
+    (n,H,W,3) uint8 RGB."""
     from safetensors import safe_open
 
     cv2 = opencv()
@@ -97,7 +101,11 @@ def read_part(clip: Clip, frames: Sequence[int], pictures: bool = True) -> dict[
 def add_latents(
     folder: Path, encode: Callable[[np.ndarray], np.ndarray], on_clip: Callable[[int, int], None] = lambda i, n: None
 ) -> int:
-    """Write latents into every clip that has none; encode: (T,H,W,3) uint8 -> (T,c,h,w). Returns how many got some."""
+    """Write latents into every clip that has none; returns how many got some.
+
+    encode: (T,H,W,3) uint8 RGB -> (T,c,h,w) of unit variance. on_clip(done, total) runs after each. Raises InputError
+    where there is no clip, OutputError where the disk is full.
+    """
     from safetensors import safe_open
     from safetensors.numpy import load_file, save
 

@@ -32,6 +32,7 @@ def synthesize(
     """One clip of each person `first`, `first` + 1, ... to OUT/NUMBER.safetensors; clips that are there are kept.
 
     stride: only every so many frames of a motion at 25 fps, so that few frames show much: for training on single ones.
+    on_clip learns how many are done. Raises OutputError where the disk is full.
     """
     out.mkdir(parents=True, exist_ok=True)
     jobs = [number for number in range(first, first + people) if not _file(out, number).exists()]
@@ -51,6 +52,7 @@ def synthesize(
 
 
 def draw_clip(out: Path, number: int, frames: int, size: int, stride: int = 1) -> None:
+    """The clip of one person, `size` x `size` pixels, to OUT/NUMBER.safetensors. Raises OutputError."""
     cv2 = opencv()
     person, acting = Person.of(number), training_acting(number, frames * stride).every(stride)
     motion = person.act(acting, (size, size))

@@ -9,14 +9,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..drawn import Acting, Person, paint
 from ..encoders.autoencoder import TinyAutoencoder
 from ..face.topology import LEFT_EYE, LIPS, RIGHT_EYE
-from .muon import Muon
+from .optimizers import rate_share, set_rate, split_optimizers
+from .weight_average import WeightAverage
 
 _PARTS = (RIGHT_EYE, LEFT_EYE, LIPS)
+_WARMUP = 20  # steps
 
 
 @dataclass(frozen=True)
@@ -48,11 +50,11 @@ def train_autoencoder(
     on_step: Callable[[int, dict[str, float]], None] = lambda step, scalars: None,
     begun: TinyAutoencoder | None = None,
 ) -> TinyAutoencoder:
-    """An autoencoder whose latents have zero mean and unit variance per channel over the drawn pictures.
+    """An autoencoder of pictures in [0,1] whose latents have zero mean and unit variance per channel over drawn ones.
 
     1. Both halves, the latents brought to unit variance on the way. 2. That is folded into the encoder, and the decoder
     goes on alone: until then it has met every brightness shifted by the last few batches, and washes colours out.
-    begun: what 1. gave, to do 2. alone.
+    begun: what 1. gave, to do 2. alone. on_step learns loss, PSNR of the crops in dB and seconds since the start.
     """
     torch.manual_seed(settings.seed)
     rng = np.random.default_rng(settings.seed)
@@ -66,48 +68,71 @@ def train_autoencoder(
     def note(step: int, loss: float, psnr: float) -> None:
         on_step(step, {"loss": loss, "psnr_of_crops": psnr, "seconds": time.monotonic() - started})
 
-    network = begun
+    def note_decoder(step: int, loss: float, psnr: float) -> None:
+        note(settings.steps + step, loss, psnr)
+
+    network, peak = begun, settings.learning_rate
     if network is None:
         network = TinyAutoencoder(settings.latent_channels, settings.depths).to(memory_format=torch.channels_last)
         norm = RunningNorm(settings.latent_channels)
-        _descend(network, network, norm.follow, batches(), settings, settings.steps, 1.0, note)
+        _descend(
+            network=network,
+            part=network,
+            norm=norm.normed,
+            batches=batches(),
+            settings=settings,
+            steps=settings.steps,
+            peak=peak,
+            note=note,
+        )
         norm.fold(network, (next(batches()) for _ in range(64)))
     network.to(memory_format=torch.channels_last).requires_grad_(False)
     network.taesd_decoder.requires_grad_(True)
-
-    def later(step: int, loss: float, psnr: float) -> None:
-        note(settings.steps + step, loss, psnr)
-
-    _descend(network, network.taesd_decoder, lambda z: z, batches(), settings, settings.decoder_steps, 0.5, later)
+    _descend(
+        network=network,
+        part=network.taesd_decoder,
+        norm=lambda latents: latents,
+        batches=batches(),
+        settings=settings,
+        steps=settings.decoder_steps,
+        peak=0.5 * peak,
+        note=note_decoder,
+    )
     return network.eval().requires_grad_(False)
 
 
-def _descend(network, part, follow, batches, settings, steps: int, strength: float, note) -> None:
-    """Steps on the parameters of `part`, which ends as their moving average."""
-    kernels = [p for p in part.parameters() if p.ndim > 1]
-    biases = [p for p in part.parameters() if p.ndim == 1]
-    peak = strength * settings.learning_rate
-    optimizers = [Muon(kernels, peak), torch.optim.AdamW(biases, peak, betas=(0.9, 0.99), weight_decay=0)]
-    parameters = list(part.parameters())
-    average = [p.detach().clone() for p in parameters]
+def _descend(
+    network: TinyAutoencoder,
+    part: nn.Module,
+    norm: Callable[[Tensor], Tensor],
+    batches: Iterator[Tensor],
+    settings: AutoencoderSettings,
+    steps: int,
+    peak: float,
+    note: Callable[[int, float, float], None],
+) -> None:
+    """Steps on the parameters of `part` of the network, which ends as their moving average.
+
+    norm: what latents pass through before the noise. peak: learning rate. note: learns step, loss and PSNR in dB.
+    """
+    optimizers = split_optimizers(part.named_parameters(), peak, betas=(0.9, 0.99))
+    average = WeightAverage(part.parameters(), settings.ema)
     for step, clean in zip(range(steps), batches, strict=False):
         with torch.autocast("cpu", torch.bfloat16, enabled=settings.precision == "bf16"):
-            latents = follow(network.encode(clean).float())
+            latents = norm(network.encode(clean).float())
             noisy = latents + settings.noise * torch.randn_like(latents)
-            made = network.decode(noisy).float()
-        error = (made - clean).abs()
+            decoded = network.decode(noisy).float()
+        error = (decoded - clean).abs()
         loss = error.mean() + 4 * error.square().mean()
         part.zero_grad(set_to_none=True)
         loss.backward()
-        rate = min((step + 1) / 20, 1.0) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / steps)))
+        set_rate(optimizers, peak * rate_share(step, steps, _WARMUP, last=0.01))
         for optimizer in optimizers:
-            optimizer.param_groups[0]["lr"] = peak * rate
             optimizer.step()
-        with torch.no_grad():
-            torch._foreach_lerp_(average, parameters, 1 - min(settings.ema, (1 + step) / (10 + step)))
+        average.follow()
         note(step, loss.item(), -10 * math.log10(error.detach().square().mean().item()))
     with torch.no_grad():
-        torch._foreach_copy_(parameters, average)
+        torch._foreach_copy_(list(part.parameters()), average.values)
 
 
 class RunningNorm:
@@ -120,7 +145,8 @@ class RunningNorm:
         self.mean, self.square, self.weight = torch.zeros(channels), torch.zeros(channels), 0.0
 
     @torch.no_grad()
-    def see(self, latents: Tensor, momentum: float = 0.1) -> None:
+    def update(self, latents: Tensor, momentum: float = 0.1) -> None:
+        """Take latents (n,c,h,w) into the statistics; momentum: their share in the long run."""
         share = momentum / (momentum + (1 - momentum) * self.weight)  # the first batches count in full
         self.weight = momentum + (1 - momentum) * self.weight
         self.mean.lerp_(latents.mean((0, 2, 3)), share)
@@ -128,18 +154,20 @@ class RunningNorm:
 
     @property
     def deviation(self) -> Tensor:
+        """(c,) standard deviation of each channel."""
         return (self.square - self.mean.square()).clamp_min(1e-8).sqrt()
 
-    def follow(self, latents: Tensor) -> Tensor:
-        self.see(latents.detach())
+    def normed(self, latents: Tensor) -> Tensor:
+        """Latents (n,c,h,w) of about unit variance, by statistics that these are a part of."""
+        self.update(latents.detach())
         return (latents - self.mean[:, None, None]) / self.deviation[:, None, None]
 
     @torch.no_grad()
     def fold(self, network: TinyAutoencoder, batches: Iterator[Tensor]) -> None:
-        """Measured anew over some batches, each counting the same."""
+        """Into the network's encoder; measured anew over batches (n,3,H,W) in [0,1], each counting the same."""
         latents = torch.cat([network.encode(batch) for batch in batches])
         self.weight = 0.0
-        self.see(latents, 1.0)
+        self.update(latents, 1.0)
         last = network.taesd_encoder[-1]
         last.weight.div_(self.deviation[:, None, None, None])
         last.bias.sub_(self.mean).div_(self.deviation)
@@ -169,15 +197,5 @@ def _crops(pictures: np.ndarray, boxes: np.ndarray, settings: AutoencoderSetting
     corners = np.where(rng.random((len(chosen), 1)) < 0.5, parts, corners).clip(0, room).astype(int) // 8 * 8
     side = settings.crop
     cut = [pictures[index, y : y + side, x : x + side] for index, (x, y) in zip(chosen, corners, strict=True)]
-    return _tensor(np.stack(cut))
-
-
-def _tensor(pictures: np.ndarray) -> Tensor:
-    return torch.from_numpy(pictures).movedim(-1, 1).float().div(255).contiguous(memory_format=torch.channels_last)
-
-
-@torch.no_grad()
-def reconstruct(network: TinyAutoencoder, pictures: np.ndarray) -> np.ndarray:
-    """(N,H,W,3) uint8 through the autoencoder."""
-    made = [network.decode(network.encode(part)) for part in _tensor(pictures).split(32)]
-    return torch.cat(made).mul(255).round().clamp(0, 255).byte().movedim(1, -1).numpy()
+    pictures = torch.from_numpy(np.stack(cut)).movedim(-1, 1)
+    return pictures.float().div(255).contiguous(memory_format=torch.channels_last)

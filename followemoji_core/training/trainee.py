@@ -9,10 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from ..diffusion.covering import COVERED_CHANNELS, covered_input
-from ..diffusion.schedule import make_scheduler
+from ..diffusion.schedule import NoiseLevel, alphas_cumprod
 from ..errors import CheckpointError, InputError
 from ..model.attention import Attention, FeedForward
 from ..model.blocks import Resnet
+from ..model.conditioning import condition
 from ..model.config import ImageEncoderConfig, LandmarkEncoderConfig, UNetConfig
 from ..model.denoiser import Denoiser
 from ..model.temporal import MotionModule
@@ -39,7 +40,7 @@ class Trainee(nn.Module):
                 self.add_module(part, network)
         self.settings = settings
         self.dtype = PRECISIONS[settings.precision]
-        self.register_buffer("alphas_cumprod", make_scheduler().alphas_cumprod.float(), persistent=False)
+        self.register_buffer("alphas_cumprod", alphas_cumprod(), persistent=False)
         chosen = _trained(settings)
         for name, parameter in self.named_parameters():
             parameter.requires_grad_(chosen(name))
@@ -48,15 +49,17 @@ class Trainee(nn.Module):
 
     @property
     def networks(self) -> Networks:
+        """The same networks, as they are handed around."""
         return Networks(self.denoiser, self.appearance_net, self.landmark_encoder, getattr(self, "image_encoder", None))
 
     def forward(self, batch: Batch, portrait_latents: Tensor, latents: Tensor, tokens: Tensor | None) -> Tensor:
-        """Losses (4,): total, diffusion, expression, face. Latents scaled to unit variance; tokens (n,m,width) of CLIP,
-        None where the networks bring their own image encoder."""
-        settings, dtype = self.settings, self.dtype
-        clips = len(batch.seeds)
-        device = latents.device
-        shown = batch.shown.to(device)
+        """Losses (4,): total, diffusion, expression, face.
+
+        portrait_latents (n,c,h,w), latents (n*k,c,h,w): scaled to unit variance, of n clips with k frames each; tokens
+        (n,m,width) of CLIP, None where the networks bring their own image encoder.
+        """
+        settings, dtype, device = self.settings, self.dtype, latents.device
+        shown, timesteps = batch.shown.to(device), batch.timesteps.to(device)
         # 1. The portrait: tokens and features, and neither for some.
         if tokens is None:
             tokens = self.image_encoder(_pixels(batch.portraits, device, dtype))
@@ -64,25 +67,28 @@ class Trainee(nn.Module):
         tokens = tokens.to(dtype) * shown[:, None, None]
         # 2. Noise, the same timestep for the frames of a clip.
         noise = batch.noise(latents)
-        alpha_bar = self.alphas_cumprod[batch.timesteps.to(device)].repeat_interleave(len(latents) // clips)
-        alpha, sigma = (value.sqrt()[:, None, None, None] for value in (alpha_bar, 1 - alpha_bar))
-        noisy = alpha * latents + sigma * noise
+        level = NoiseLevel.of(self.alphas_cumprod[timesteps].repeat_interleave(len(latents) // len(timesteps)))
         # 3. What the clip itself is known by: landmarks, and latents that are not covered.
         features = self.landmark_encoder(_pixels(batch.landmark_images, device, dtype)).contiguous()
-        known = None
-        if self.denoiser.config.in_channels > latents.shape[1]:
-            known = covered_input(latents, batch.known.to(device)).to(dtype)
+        covered = None
+        if self.denoiser.config.takes_covered:
+            covered = covered_input(latents, batch.known.to(device)).to(dtype)
         prediction = self.denoiser(
-            noisy.to(dtype), batch.timesteps.to(device), features, tokens, appearance, clips, known, shown
+            latents=level.noisy(latents, noise).to(dtype),
+            timestep=timesteps,
+            landmark_features=features,
+            halves=(condition(self.denoiser, tokens, appearance, None if batch.shown.all() else shown),),
+            clips=len(timesteps),
+            covered=covered,
         )
         loss = facial_loss(
-            prediction.float(),
-            latents,
-            noise,
-            alpha_bar,
-            batch.masks[0].to(device),
-            batch.masks[1].to(device),
-            (settings.expression_weight, settings.face_weight),
+            prediction=prediction.float(),
+            clean=latents,
+            noise=noise,
+            level=level,
+            expression_mask=batch.masks[0].to(device),
+            face_mask=batch.masks[1].to(device),
+            weights=(settings.expression_weight, settings.face_weight),
         )
         return torch.stack([loss.total, loss.diffusion, loss.expression, loss.face])
 
@@ -112,8 +118,8 @@ def _checkpoint_activations(trainee: nn.Module) -> None:
         if isinstance(module, (Resnet, MotionModule, FeedForward, Attention)):
             plain = module.forward
 
-            def again(*inputs, plain=plain):
-                return checkpoint(plain, *inputs, use_reentrant=False)
+            def again(*inputs, plain=plain, **named):
+                return checkpoint(plain, *inputs, use_reentrant=False, **named)
 
             module.forward = again
 
@@ -123,14 +129,39 @@ def _checkpoint_activations(trainee: nn.Module) -> None:
 
 @dataclass(frozen=True)
 class Built:
-    """trainee, and `motion`: temporal layers that stage 1 does not touch but its checkpoints carry on."""
+    """trainee, and `motion`: temporal layers that stage 1 does not touch but its checkpoints carry on, by key."""
 
     trainee: Trainee
     motion: dict[str, Tensor]
 
+    def in_use(self, values: dict[str, Tensor], device: torch.device | str = "cpu") -> Networks:
+        """Copies of the networks as they are used: frozen, with plain layers, and with temporal ones in every stage.
+
+        values: by the trainee's names and shaped as there, instead of the parameters that it has now.
+        """
+        state = {name: values.get(name, value).detach() for name, value in self.trainee.state_dict().items()}
+        networks = {}
+        for part, network in vars(self.trainee.networks).items():
+            if network is None:
+                continue
+            own = {key.removeprefix(f"{part}."): v for key, v in state.items() if key.startswith(f"{part}.")}
+            config = network.config
+            if part == "denoiser" and self.motion:
+                own |= self.motion
+                table = next(value for key, value in own.items() if key.endswith("pos_encoder.pe"))
+                config = replace(config, positions=table.shape[1])
+            copy = type(network)(config)
+            copy.load_state_dict(own)
+            networks[part] = copy.eval().requires_grad_(False).to(device)
+        return Networks(**networks)
+
 
 def build_trainee(settings: TrainSettings, folder: Path, latent_channels: int, token_width: int | None) -> Built:
-    """Networks from `settings.initial`, or from nothing. token_width: of CLIP, None without one."""
+    """Networks from `settings.initial`, or from nothing. token_width: of CLIP, None without one.
+
+    Raises CheckpointError for a file to start from that is missing, damaged or of other sizes, InputError for sizes in
+    [model] that make no network.
+    """
     torch.manual_seed(settings.seed)
     if settings.initial:
         states, configs = _read_initial(settings, folder)

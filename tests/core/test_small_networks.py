@@ -12,6 +12,7 @@ from followemoji_core.encoders.autoencoder import TinyAutoencoder
 from followemoji_core.encoders.opening import open_codec
 from followemoji_core.errors import CheckpointError
 from followemoji_core.model.appearance_net import AppearanceNet
+from followemoji_core.model.conditioning import condition, unconditional
 from followemoji_core.model.config import ImageEncoderConfig, LandmarkEncoderConfig, UNetConfig
 from followemoji_core.model.denoiser import Denoiser
 from followemoji_core.model.image_encoder import ImageEncoder
@@ -70,16 +71,19 @@ def test_an_image_encoder_of_another_width_is_refused(networks, tmp_path):
 
 
 def test_unshown_clips_are_computed_as_without_a_portrait(networks):
-    """Training drops the portrait of some clips of a batch; sampling leaves it out of a pass: the same numbers."""
+    """Training drops the portrait of some clips of a batch; sampling leaves it out of a half: the same numbers."""
     latents, timestep, features = arguments()
     tokens = torch.randn(2, 5, 24)
     appearance = networks.appearance_net(torch.randn(2, 16, 8, 8), tokens)
     shown = torch.tensor([True, False])
-    mixed = networks.denoiser(
-        latents, timestep, features, tokens * shown[:, None, None], appearance, clips=2, shown=shown
-    )
-    with_portrait = networks.denoiser(latents, timestep, features, tokens, appearance, clips=2)
-    without = networks.denoiser(latents, timestep, features, None, None, clips=2)
+    denoiser = networks.denoiser
+
+    def call(*halves):
+        return denoiser(latents, timestep, features, halves, clips=2)
+
+    mixed = call(condition(denoiser, tokens * shown[:, None, None], appearance, shown))
+    halves = unconditional(denoiser, tokens), condition(denoiser, tokens, appearance)
+    without, with_portrait = call(*halves).chunk(2)
     assert torch.allclose(mixed[:3], with_portrait[:3], atol=1e-5)
     assert torch.allclose(mixed[3:], without[3:], atol=1e-5)
     assert not torch.allclose(with_portrait, without, atol=1e-3)
@@ -89,11 +93,16 @@ def test_training_layers_compute_the_same(networks):
     """Float32 exactly, but for the order of sums; bfloat16 with float32 parameters about."""
     cast = Denoiser(CONFIG, CAST).eval()
     cast.load_state_dict(networks.denoiser.state_dict())
-    call = (*arguments(), None, None, 2)
-    plain = networks.denoiser(*call)
+    latents, timestep, features = arguments()
+
+    def call(denoiser, dtype=torch.float32):
+        parts = latents.to(dtype), timestep, features.to(dtype)
+        return denoiser(*parts, (unconditional(denoiser, parts[0]),), clips=2)
+
+    plain = call(networks.denoiser)
     with torch.no_grad():
-        assert torch.allclose(cast(*call), plain, atol=1e-5)
-        low = cast(*(part.bfloat16() if torch.is_tensor(part) and part.ndim == 4 else part for part in call))
+        assert torch.allclose(call(cast), plain, atol=1e-5)
+        low = call(cast, torch.bfloat16)
     assert low.dtype == torch.bfloat16 and (low.float() - plain).norm() / plain.norm() < 0.05
 
 

@@ -8,29 +8,31 @@ import pytest
 import torch
 
 from followemoji_core.diffusion.covering import covered_input, draw_known
-from followemoji_core.diffusion.schedule import make_scheduler
-from followemoji_core.errors import CheckpointError, InputError
+from followemoji_core.diffusion.schedule import NoiseLevel, alphas_cumprod
+from followemoji_core.errors import CheckpointError
 from followemoji_core.model.appearance_net import AppearanceNet
+from followemoji_core.model.conditioning import condition
 from followemoji_core.model.config import UNetConfig
 from followemoji_core.model.denoiser import Denoiser
 from followemoji_core.model.weights.build import build
 from followemoji_core.model.weights.fill import complete, grow_input
-from followemoji_core.training.loss import diffusion_target, facial_loss, masked_mean
+from followemoji_core.training.loss import facial_loss, masked_mean
+from followemoji_core.training.optimizers import rate_share, set_rate, split_optimizers
+from followemoji_core.training.weight_average import WeightAverage
 
 CONFIG = UNetConfig(channels=(32, 64), attention=(True, False), layers=1, token_width=12, context_width=16)
 
 
-def case(alpha_bar, kind="v_prediction", off=0.0):
+def case(alpha_bar, off=0.0):
     """Latents of ones and noise of twos, 4x4; a perfect prediction plus `off`; masks: one cell, left half."""
     clean, noise = torch.ones(1, 1, 4, 4), torch.full((1, 1, 4, 4), 2.0)
-    alpha_bar = torch.tensor([alpha_bar])
-    target = diffusion_target(clean, noise, alpha_bar.sqrt(), (1 - alpha_bar).sqrt(), kind)
-    prediction = target.clone()
+    level = NoiseLevel.of(torch.tensor([alpha_bar]))
+    prediction = level.velocity(clean, noise)
     prediction[..., 0, 0] += off
     expression, face = torch.zeros(1, 32, 32), torch.zeros(1, 32, 32)
     expression[:, :8, :8] = 1
     face[:, :, :16] = 1
-    return facial_loss(prediction, clean, noise, alpha_bar, expression, face, (0.5, 0.25), kind)
+    return facial_loss(prediction, clean, noise, level, expression, face, weights=(0.5, 0.25))
 
 
 def test_loss_by_hand():
@@ -44,19 +46,52 @@ def test_loss_by_hand():
     assert float(perfect.total) == pytest.approx(0.0, abs=1e-10)
 
 
-@pytest.mark.parametrize("kind", ["v_prediction", "epsilon"])
-def test_loss_stays_finite_at_zero_terminal_snr(kind):
-    terminal = float(make_scheduler().alphas_cumprod[-1])
+def test_loss_stays_finite_at_zero_terminal_snr():
+    terminal = float(alphas_cumprod()[-1])
     assert terminal == 0.0
-    loss = case(terminal, kind, off=1.0)
-    assert torch.isfinite(loss.total) and loss.expression == pytest.approx(1.0)  # sigma 1 in both: off by 1
+    loss = case(terminal, off=1.0)
+    assert torch.isfinite(loss.total) and loss.expression == pytest.approx(1.0)  # sigma is 1: off by 1
 
 
-def test_epsilon_is_weighted_by_alpha_squared():
-    """Off by 1 in epsilon: x0 is off by sigma / alpha; times alpha that is sigma, as at every timestep."""
-    assert case(0.36, "epsilon", off=1.0).expression == pytest.approx(0.64, rel=1e-5)
-    with pytest.raises(InputError, match="v_prediction or epsilon"):
-        case(0.36, "sample")
+def test_the_average_by_hand():
+    """Decay after n steps: n / (9 + n), at most `most`. Frozen parameters have no part in it."""
+    followed = torch.nn.Parameter(torch.zeros(2))
+    average = WeightAverage([followed], most=0.15)
+    found = []
+    for value in (10.0, 20.0, 30.0):
+        with torch.no_grad():
+            followed.fill_(value)
+        average.follow()
+        found.append(average.values[0][0].item())
+    first = 10 * 0.9
+    second = first * 0.15 + 20 * 0.85
+    assert found == pytest.approx([first, second, second * 0.15 + 30 * 0.85])
+    later = WeightAverage([followed], most=0.9)
+    later.goes_on_after(9)  # the tenth step: 10 / 19
+    with torch.no_grad():
+        followed.fill_(11.0)
+    later.follow()
+    assert later.values[0].tolist() == pytest.approx([30 * 10 / 19 + 11 * 9 / 19] * 2)
+
+
+def test_rates():
+    """Half of a warm-up of four; the last step of a cosine; a constant."""
+    assert rate_share(1, 100, 4, "constant") == 0.5 and rate_share(50, 100, 4, "constant") == 1
+    assert rate_share(50, 100, 0) == pytest.approx(0.02 + 0.98 / 2)
+    assert rate_share(99, 100, 0, last=0.1) == pytest.approx(0.1, abs=3e-4)
+
+
+def test_each_parameter_has_one_optimizer():
+    """Matrices and inner convolutions go to Muon, edges and vectors to AdamW, frozen ones nowhere."""
+    network = torch.nn.ModuleDict({"conv_in": torch.nn.Conv2d(3, 4, 3), "inner": torch.nn.Conv2d(4, 4, 3)})
+    network["frozen"] = torch.nn.Linear(4, 4).requires_grad_(False)
+    adamw, muon = split_optimizers(network.named_parameters(), 1e-3)
+    assert [id(p) for p in muon.param_groups[0]["params"]] == [id(network["inner"].weight)]
+    rest = {id(p) for p in (*network["conv_in"].parameters(), network["inner"].bias)}
+    assert {id(p) for p in adamw.param_groups[0]["params"]} == rest
+    assert len(split_optimizers(network.named_parameters(), 1e-3, muon=False)) == 1
+    set_rate([adamw, muon], 0.5)
+    assert adamw.param_groups[0]["lr"] == muon.param_groups[0]["lr"] == 0.5
 
 
 def test_masks_at_latent_resolution():
@@ -86,7 +121,7 @@ def test_covering_statistics():
 
 def arguments(frames=3):
     torch.manual_seed(1)
-    return (torch.randn(frames, 4, 8, 8), torch.tensor(500), torch.randn(frames, 32, 8, 8), torch.randn(1, 5, 12), None)
+    return torch.randn(frames, 4, 8, 8), torch.tensor(500), torch.randn(frames, 32, 8, 8)
 
 
 def test_the_grown_input_computes_what_it_did():
@@ -95,13 +130,14 @@ def test_the_grown_input_computes_what_it_did():
     grown = build(complete("denoiser", grow_input(small.state_dict(), 9), "grown.safetensors"))
     assert grown.config == replace(CONFIG, in_channels=9) and grown.conv_in.weight.shape == (32, 9, 3, 3)
     with torch.no_grad():
-        before = small(*arguments())
+        halves = (condition(small, torch.randn(1, 5, 12), None),)
+        before = small(*arguments(), halves)
         # The same sums with zeros among them; a convolution may add them up in another order.
-        assert torch.allclose(grown(*arguments()), before, atol=1e-6)
-        known = covered_input(torch.randn(3, 4, 8, 8), torch.tensor([True, False, True]))
-        assert torch.allclose(grown(*arguments(), known=known), before, atol=1e-6)
+        assert torch.allclose(grown(*arguments(), halves), before, atol=1e-6)
+        covered = covered_input(torch.randn(3, 4, 8, 8), torch.tensor([True, False, True]))
+        assert torch.allclose(grown(*arguments(), halves, covered=covered), before, atol=1e-6)
         grown.conv_in.weight[:, 4:] += 0.1
-        assert not torch.allclose(grown(*arguments(), known=known), before, atol=1e-3)
+        assert not torch.allclose(grown(*arguments(), halves, covered=covered), before, atol=1e-3)
     with pytest.raises(CheckpointError, match="already has 9 input channels"):
         grow_input(grown.state_dict(), 4)
 

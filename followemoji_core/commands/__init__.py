@@ -22,12 +22,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..errors import FollowEmojiError
-from . import animate, download, evaluation, training
+from . import animate, bench, download, evaluation, training
 from .shared import Parser, UsageError
 
 # A family is a module with add_commands(command), which calls command(name, run, about) -> parser for each of its own;
 # run(options) -> its facts for --json, or None where another process reports. It imports heavy packages in `run`.
-FAMILIES = (animate, download, training, evaluation)
+FAMILIES = (animate, download, training, evaluation, bench)
 DONE, FAILED, WRONG_USAGE, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..encoders.codec import Codec
+from ..encoders.interfaces import Codec
 from ..encoders.opening import open_codec
 from ..errors import InputError
 from ..face.geometry import screen_points

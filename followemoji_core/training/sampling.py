@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..encoders.codec import Codec
+from ..encoders.interfaces import Codec
 from ..model.weights.build import Networks
 from ..walk.animate import LandmarkFeatures, SamplingSettings, denoise, read_appearance
 

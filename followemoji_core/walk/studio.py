@@ -13,7 +13,7 @@ from torch import Tensor
 from .. import __version__
 from ..diffusion.progressive_sampler import WindowReport
 from ..encoders.clip import Clip, open_clip
-from ..encoders.codec import Codec
+from ..encoders.interfaces import Codec
 from ..encoders.opening import open_codec
 from ..model.weights.build import Networks, load_networks
 from ..model.weights.files import find_files

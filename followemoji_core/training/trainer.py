@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..encoders.clip import open_clip
+from ..encoders.clip import open_clip_vision
 from ..encoders.opening import open_codec
 from ..errors import CheckpointError, InputError, MissingDependencyError, OutputError
 from ..face.opencv import opencv
@@ -73,7 +73,7 @@ class Trainer:
                 "`python -m followemoji_core encode` on them."
             )
         clip = settings.clip_vision
-        self.clip = open_clip(folder / clip).to(accelerator.device, torch.float32) if clip else None
+        self.clip = open_clip_vision(folder / clip).to(accelerator.device, torch.float32) if clip else None
         built = build_trainee(
             settings, folder, shape[0] if shape else self.codec.channels, self.clip.width if self.clip else None
         )

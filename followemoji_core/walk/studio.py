@@ -12,7 +12,7 @@ from torch import Tensor
 
 from .. import __version__
 from ..diffusion.progressive_sampler import WindowReport
-from ..encoders.clip import Clip, open_clip
+from ..encoders.clip import ClipVision, open_clip_vision
 from ..encoders.interfaces import Codec
 from ..encoders.opening import open_codec
 from ..model.weights.build import Networks, load_networks
@@ -39,7 +39,7 @@ class Studio:
 
     networks: Networks
     codec: Codec
-    clip: Clip | None
+    clip: ClipVision | None
     device: torch.device
     dtype: torch.dtype
     identity: tuple = ()  # what the networks' files are known by
@@ -98,7 +98,7 @@ def open_studio(
     codec = open_codec(vae or models / VAE_FILE).to(device, dtype)
     clip = None
     if networks.image_encoder is None:
-        clip = open_clip(models / CLIP_FILE).to(device, dtype)
+        clip = open_clip_vision(models / CLIP_FILE).to(device, dtype)
     return Studio(networks, codec, clip, torch.device(device), dtype, files.identity)
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Self  # of Python 3.11
 
 
-class Clip:
+class ClipVision:
     """Tokens are CLIP's last hidden state, before the final norm; width: 1024 for ViT-L/14."""
 
     def __init__(self, module: nn.Module):
@@ -44,7 +44,7 @@ class Clip:
         return self
 
 
-def open_clip(path: Path) -> Clip:
+def open_clip_vision(path: Path) -> ClipVision:
     """One .safetensors in transformers' layout; sizes are read off it.
 
     Raises CheckpointError for another model, or a file that is damaged or incomplete.
@@ -69,4 +69,4 @@ def open_clip(path: Path) -> Clip:
         image_size=patch * round(places**0.5),
     )
     state.setdefault("visual_projection.weight", torch.zeros(config.projection_dim, width))  # never read here
-    return Clip(fill(CLIPVisionModelWithProjection(config), state, path.name))
+    return ClipVision(fill(CLIPVisionModelWithProjection(config), state, path.name))

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..encoders.clip import open_clip
+from ..encoders.clip import open_clip_vision
 from ..encoders.image_encoder import OwnImageEncoder
 from ..encoders.interfaces import Codec, TokenEncoder
 from ..encoders.opening import open_codec
@@ -118,7 +118,7 @@ def open_studio(
     networks = laid_out(load_networks(files, device, dtype), device)
     codec = open_codec(vae or models / VAE_FILE).to(device, dtype)
     own = networks.image_encoder
-    token_encoder = open_clip(models / CLIP_FILE).to(device, dtype) if own is None else OwnImageEncoder(own)
+    token_encoder = open_clip_vision(models / CLIP_FILE).to(device, dtype) if own is None else OwnImageEncoder(own)
     return Studio(networks, codec, token_encoder, Host(torch.device(device), dtype), files.identity)
 
 

@@ -46,6 +46,11 @@ def add_commands(command: Command) -> None:
         "--precision", choices=["auto", "fp16", "bf16", "fp32"], default="auto", help="of the networks"
     )
     animate.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
+    animate.add_argument(
+        "--compile",
+        action="store_true",
+        help="torch.compile the denoiser: minutes at first; needs a compiler or Triton",
+    )
     demo = command("demo", _demo, "Animate a drawn person with the small model that ships; needs no files.")
     demo.add_argument("--out", type=Path, default=Path("out/demo"), help="folder for what is made")
     demo.add_argument("--person", type=int, default=20_000_007, help="number of the person; another is the driver")
@@ -110,7 +115,7 @@ def _animate(options: argparse.Namespace) -> Facts:
     find_files(options.weights or options.models / "followemoji")  # what can go wrong goes wrong before the work
     _check_sampling(options)
     portrait, face, driving = _inputs(options)
-    studio = open_studio(options.models, device, dtype, options.weights)
+    studio = open_studio(options.models, device, dtype, options.weights, compiled=options.compile)
     aligned = align(face, driving, _align_options(options))
     count = _write_animation(studio, portrait, aligned, _sound(options.driving), options, options.out)
     return _facts(options, count, aligned.fps)

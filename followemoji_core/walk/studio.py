@@ -107,15 +107,23 @@ def laid_out(networks: Networks, device: str) -> Networks:
 
 
 def open_studio(
-    models: Path, device: str, dtype: torch.dtype, weights: Path | None = None, vae: Path | None = None
+    models: Path,
+    device: str,
+    dtype: torch.dtype,
+    weights: Path | None = None,
+    vae: Path | None = None,
+    compiled: bool = False,
 ) -> Studio:
     """The released weights from a models folder laid out as ComfyUI's: followemoji/, vae/, clip_vision/.
 
-    weights, vae: files (weights: or a folder) to take instead of followemoji/ and vae/sd-vae-ft-mse.safetensors. Raises
-    CheckpointError for files that are absent, damaged, or of another kind.
+    weights, vae: files (weights: or a folder) to take instead of followemoji/ and vae/sd-vae-ft-mse.safetensors.
+    compiled: the denoiser through torch.compile, for the sizes that it meets. Raises CheckpointError for files that are
+    absent, damaged, or of another kind.
     """
     files = find_files(weights or models / "followemoji")
     networks = laid_out(load_networks(files, device, dtype), device)
+    if compiled:
+        networks.denoiser.compile(dynamic=False)
     codec = open_codec(vae or models / VAE_FILE).to(device, dtype)
     own = networks.image_encoder
     token_encoder = open_clip_vision(models / CLIP_FILE).to(device, dtype) if own is None else OwnImageEncoder(own)

@@ -37,6 +37,15 @@ def test_every_form_computes_the_same():
         assert torch.allclose(call(together), plain, atol=1e-5, rtol=1e-5)
 
 
+def test_a_call_is_one_graph_to_torch_compile():
+    """No part of it falls out of the graph; the numbers stay."""
+    call = GuidedCall(64, 2, "cpu", torch.float32, UNetConfig((32, 32), (True, False), 1, 4, 4, 12, 16))
+    call.optimise()
+    plain = call()
+    call.denoiser.compile(dynamic=False, backend="eager", fullgraph=True)
+    assert torch.allclose(call(), plain, atol=1e-5)
+
+
 def test_nothing_in_a_call_waits_for_the_device():
     """On the meta device there are no numbers: whatever asked for one (.item, a boolean index, .all in an if) fails."""
     config = UNetConfig((32, 32), (True, False), 1, 4, 4, 12, 16)

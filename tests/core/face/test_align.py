@@ -4,7 +4,6 @@ import dataclasses
 
 import numpy as np
 import pytest
-from tests.core.face.test_geometry import make_face, turn
 
 from followemoji_core.errors import InputError
 from followemoji_core.face.align import AlignOptions, align, vertex_strengths
@@ -12,6 +11,7 @@ from followemoji_core.face.geometry import CanonicalFace, screen_points
 from followemoji_core.face.motion import stack_frames
 from followemoji_core.face.topology import INNER_LIPS, LEFT_EYE, PUPILS, REGIONS, RIGHT_IRIS
 from followemoji_core.types import FaceFrame, FaceMotion
+from tests.core.face.test_geometry import make_face, turn
 
 
 def mouth_open(amount: float) -> np.ndarray:

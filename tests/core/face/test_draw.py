@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.core.face.test_geometry import make_face
 
 from followemoji_core.errors import InputError
 from followemoji_core.face.draw import draw_landmarks, draw_motion, overlay
@@ -10,6 +9,7 @@ from followemoji_core.face.geometry import screen_points
 from followemoji_core.face.masks import expression_mask, face_mask
 from followemoji_core.face.topology import PUPIL_COLOUR, PUPILS
 from followemoji_core.types import AlignedMotion
+from tests.core.face.test_geometry import make_face
 
 OUTSIDE = np.full((478, 2), -100.0)
 RED = np.array(PUPIL_COLOUR)

@@ -134,8 +134,8 @@ class _Blend:
         total = torch.zeros_like(noisy)
         for clips, rows, index, share in self.groups:
             on_pass(clips)
-            told = None if covered is None else covered[index]
-            part = share * predict(noisy[index], timestep, rows, clips, told).to(noisy)
+            beside = None if covered is None else covered[index]
+            part = share * predict(noisy[index], timestep, rows, clips, beside).to(noisy)
             if isinstance(index, slice):
                 total[index] += part
             else:

@@ -183,24 +183,26 @@ class _Run:
         return self.store.has(window.made)
 
     def _make_some(self, batch: tuple[Window, ...], at_once: int, halves_together: bool) -> None:
-        """A batch; where the memory does not do, in halves, then with fewer windows and halves of guidance at once."""
+        """A batch; where the memory does not do, with less of it at once."""
         try:
             self._make(batch, at_once, halves_together)
             return
         except torch.cuda.OutOfMemoryError:
-            if len(batch) == 1 and not (halves_together and self._guided):
+            smaller = self._smaller(batch, at_once, halves_together)
+            if not smaller:
                 raise
         # Out of the block: the exception held on to what the attempt had made.
+        for attempt in smaller:
+            self._make_some(*attempt)
+
+    def _smaller(self, batch: tuple[Window, ...], at_once: int, halves_together: bool) -> list[tuple]:
+        """The same work in smaller pieces: half of the windows, then one half of guidance at a time."""
         if len(batch) > 1 and self._stand_alone(batch):
             middle = len(batch) // 2
-            self._make_some(batch[:middle], at_once, halves_together)
-            self._make_some(batch[middle:], at_once, halves_together)
-        elif at_once > 1 and len(batch) > 1:
-            self._make_some(batch, at_once // 2, halves_together)
-        elif halves_together and self._guided:
-            self._make_some(batch, 1, False)
-        else:
-            self._make(batch, 1, False)  # as little at once as there is: this time the error is the user's
+            return [(part, at_once, halves_together) for part in (batch[:middle], batch[middle:])]
+        if len(batch) > 1 and at_once > 1:
+            return [(batch, at_once // 2, halves_together)]
+        return [(batch, 1, False)] if halves_together and self._guided else []
 
     @property
     def _guided(self) -> bool:

@@ -33,7 +33,7 @@ _ENTRIES = 100_000  # tensors of a file
 
 # What readers of damaged files raise. Packages' own kinds, which are none of these, are named to `loading` as `more`.
 LEAKS: tuple[type[Exception], ...] = (
-    ArithmeticError, AssertionError, AttributeError, BufferError, EOFError, ImportError, LookupError, MemoryError,
+    ArithmeticError, AssertionError, AttributeError, BufferError, EOFError, LookupError, MemoryError,
     OSError, RuntimeError, SyntaxError, TypeError, ValueError, struct.error, zlib.error, zipfile.BadZipFile,
 )  # fmt: skip
 # Bytes of a number, by safetensors' names; others (F4, F8_E8M0, ...) are no numbers that this package computes with.

@@ -20,6 +20,7 @@ MAY_ENTER = {
     "model": GROUND,
     "diffusion": GROUND,
     "media": GROUND,
+    "pictures": GROUND,
     "encoders": GROUND | {"model"},
     "drawn": GROUND | {"face"},
     "walk": GROUND | {"media", "face", "model", "diffusion", "encoders", "small", ""},

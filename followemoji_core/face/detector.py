@@ -120,6 +120,8 @@ def _read_bundle(path: Path) -> bytes:
             members = bundle.infolist()
             if len(members) > 64 or sum(member.file_size for member in members) > _LARGEST:
                 raise Refused(f"it would unpack to more than {_LARGEST >> 20} MiB; no such bundle does")
+            if any(member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for member in members):
+                raise Refused("it is packed in a way that no such bundle is")
             if lacking := _MEMBERS - {member.filename for member in members}:
                 raise Refused(f"it lacks {', '.join(sorted(lacking))}")
             if damaged := bundle.testzip():  # reads every member against its checksum

@@ -22,6 +22,7 @@ from ..face.motion import Missing
 from ..face.motion_file import load_motion, save_motion
 from ..face.tracking import Which
 from ..media import Clip, clip_info, read_audio, read_frames, write_video
+from ..pictures import read_picture
 from ..types import AlignedMotion, FaceFrame, FaceMotion
 from .shared import Command, Facts, along, bar, detector_file, device_and_dtype, make_folder, picture_size, say
 
@@ -220,7 +221,7 @@ def _inputs(options: argparse.Namespace) -> tuple[np.ndarray, FaceFrame, FaceMot
     if options.out.suffix.lower() != ".mp4":
         raise InputError(f"{options.out} must end in .mp4.")
     make_folder(options.out.parent)
-    picture = _read_picture(options.portrait)
+    picture = read_picture(options.portrait)
     motion_file = options.driving.suffix in _MOTION_FILES
     if options.face and motion_file:
         face, driving = load_motion(options.face).frame(0), load_motion(options.driving)
@@ -244,18 +245,6 @@ def _inputs(options: argparse.Namespace) -> tuple[np.ndarray, FaceFrame, FaceMot
 def _align_options(options: argparse.Namespace) -> AlignOptions:
     names = ("rotation", "translation", "brows", "eyes", "pupils", "mouth", "smoothing", "neutral")
     return AlignOptions(whole=options.expression, **{name: getattr(options, name) for name in names})
-
-
-def _read_picture(path: Path) -> np.ndarray:
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
-    try:
-        return np.array(ImageOps.exif_transpose(Image.open(path)).convert("RGB"))
-    except (UnidentifiedImageError, OSError) as error:
-        raise InputError(
-            f"{path} cannot be opened as a picture ({error}). Choose a PNG, JPEG or WebP file; if it is a video, "
-            f"portrait and driving are swapped."
-        ) from error
 
 
 def _side_by_side(

@@ -10,8 +10,10 @@ from torch import Tensor, nn
 from ..errors import CheckpointError
 from ..model.config import LATENT_SCALE
 from .interfaces import Codec
+from .strict import check_finite
 
 WIDTH = 64
+_MOST_CHANNELS = 64
 _FULL = (1, 3, 3, 3)  # residual blocks at full, half, quarter and eighth size: what the layout has room for
 
 
@@ -102,8 +104,10 @@ class TinyAutoencoder(nn.Module):
     def from_state(cls, state: dict[str, Tensor]) -> TinyAutoencoder:
         """From what `full_state` gave, whose factor is taken out again. Blocks of zeros are left out."""
         own = {key: value.float() for key, value in state.items() if key.startswith("taesd_")}
+        if (channels := own["taesd_decoder.1.weight"].shape[1]) > _MOST_CHANNELS:
+            raise RuntimeError(f"its latents would have {channels} channels")
         depths = tuple(_live(own, "taesd_encoder", start, room) for start, room in _PLACES)
-        network = cls(own["taesd_decoder.1.weight"].shape[1], depths)
+        network = cls(channels, depths)
         network.load_state_dict({key: own[key] for key in network.state_dict()})
         return network
 
@@ -124,6 +128,8 @@ class SmallCodec(Codec):
     def from_state(cls, state: dict[str, Tensor], name: str) -> SmallCodec:
         """From what `full_state` gave. `name`: of the file. Raises CheckpointError where parameters are missing or do
         not fit."""
+        for key, value in state.items():
+            check_finite(value, key, name)
         try:
             return cls(TinyAutoencoder.from_state(state))
         except (KeyError, RuntimeError) as error:

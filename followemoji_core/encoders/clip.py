@@ -10,10 +10,12 @@ from torch import Tensor, nn
 
 from ..errors import CheckpointError
 from ..model.weights.read import read_tensors
-from .strict import fill
+from .strict import fill, opening
 
 if TYPE_CHECKING:
     from typing import Self  # of Python 3.11
+
+_MOST_LAYERS = 64
 
 
 class ClipVision:
@@ -49,24 +51,32 @@ def open_clip_vision(path: Path) -> ClipVision:
 
     Raises CheckpointError for another model, or a file that is damaged or incomplete.
     """
+    state = read_tensors(path)
+    with opening(path, "Image encoder"):
+        return _from_state(state, path)
+
+
+def _from_state(state: dict[str, Tensor], path: Path) -> ClipVision:
     from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
-    state = read_tensors(path)
     patches = state.get("vision_model.embeddings.patch_embedding.weight")
     if patches is None or "vision_model.embeddings.class_embedding" not in state:
         raise CheckpointError(
             f"{path.name} is not a CLIP image encoder. `python -m followemoji_core download` fetches it."
         )
     width, _, patch, _ = patches.shape
+    layers = len([key for key in state if key.endswith("mlp.fc1.weight")])
+    if layers > _MOST_LAYERS:
+        raise CheckpointError(f"{path.name} is no CLIP image encoder: it would have {layers} layers.")
     places = len(state["vision_model.embeddings.position_embedding.weight"]) - 1
     config = CLIPVisionConfig(
         hidden_size=width,
         intermediate_size=len(state["vision_model.encoder.layers.0.mlp.fc1.weight"]),
-        num_hidden_layers=len([key for key in state if key.endswith("mlp.fc1.weight")]),
+        num_hidden_layers=layers,
         num_attention_heads=max(width // 64, 1),
         projection_dim=len(state["visual_projection.weight"]) if "visual_projection.weight" in state else 768,
         patch_size=patch,
         image_size=patch * round(places**0.5),
     )
     state.setdefault("visual_projection.weight", torch.zeros(config.projection_dim, width))  # never read here
-    return ClipVision(fill(CLIPVisionModelWithProjection(config), state, path.name))
+    return ClipVision(fill(lambda: CLIPVisionModelWithProjection(config), state, path.name))

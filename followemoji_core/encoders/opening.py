@@ -8,6 +8,7 @@ from ..model.weights.read import read_tensors
 from .autoencoder import SmallCodec
 from .interfaces import Codec
 from .sd_vae import SDVAE
+from .strict import opening
 
 
 def open_codec(path: Path) -> Codec:
@@ -17,4 +18,5 @@ def open_codec(path: Path) -> Codec:
     """
     state = read_tensors(path)
     small = "taesd_decoder.1.weight" in state and "taesd_encoder.0.weight" in state
-    return (SmallCodec if small else SDVAE).from_state(state, path.name)
+    with opening(path, "VAE"):
+        return (SmallCodec if small else SDVAE).from_state(state, path.name)

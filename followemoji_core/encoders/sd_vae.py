@@ -11,7 +11,7 @@ from ..model.config import LATENT_SCALE
 from .interfaces import Codec
 from .strict import fill
 
-_CHANNELS = 4
+_CHANNELS, _WIDEST = 4, 1 << 14
 
 
 class SDVAE(Codec):
@@ -30,10 +30,12 @@ class SDVAE(Codec):
                 f"{name} is not an SD VAE in diffusers' layout. `python -m followemoji_core download` fetches one."
             )
         widths = [len(state[f"encoder.down_blocks.{level}.resnets.0.conv1.weight"]) for level in range(4)]
+        if not all(0 < width <= _WIDEST for width in widths):
+            raise CheckpointError(f"{name} does not describe a VAE: its widths would be {widths}. Download it again.")
         # Older files name the attention's parameters differently.
         old = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
         state = {re.sub(r"\b(query|key|value|proj_attn)\b", lambda m: old[m[1]], k): v for k, v in state.items()}
-        return cls(fill(AutoencoderKL(**vae_sizes(widths)), state, name), _CHANNELS)
+        return cls(fill(lambda: AutoencoderKL(**vae_sizes(widths)), state, name), _CHANNELS)
 
     def to_latents(self, pixels: Tensor) -> Tensor:
         return self.module.encode(pixels * 2 - 1).latent_dist.mean * LATENT_SCALE

@@ -2,20 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
 from torch import Tensor, nn
 
 from ..errors import CheckpointError
+from ..gate import loading
+from ..model.weights.read import finite
 
 
-def fill(module: nn.Module, state: dict[str, Tensor], name: str) -> nn.Module:
-    """The module with those weights, frozen; entries that it does not know are left out. `name`: of the file.
+def opening(path: Path, what: str):
+    """Whatever is wrong with an encoder's file is a CheckpointError that calls it `what`."""
+    return loading(path, what, CheckpointError, "Download it again.")
 
-    Raises CheckpointError where weights do not fit or some are lacking.
+
+def fill(make: Callable[[], nn.Module], state: dict[str, Tensor], name: str) -> nn.Module:
+    """The module that `make` gives, with those weights, frozen; entries that it does not know are left out.
+
+    name: of the file. It is laid out without memory first, so that sizes that the file only claims cost nothing.
+    Raises CheckpointError where weights do not fit, are not finite, or some are lacking.
     """
-    try:
-        missing, _ = module.load_state_dict(state, strict=False)
-    except RuntimeError as error:
-        raise CheckpointError(f"{name} does not fit its own sizes: {error}. Download it again.") from error
-    if missing := [key for key in missing if not key.endswith("position_ids")]:
+    with torch.device("meta"):
+        wanted = {key: value for key, value in make().state_dict().items() if not key.endswith("position_ids")}
+    if missing := [key for key in wanted if key not in state]:
         raise CheckpointError(f"{name} lacks {len(missing)} parameters, such as {missing[0]}. Download it again.")
+    for key, value in wanted.items():
+        if state[key].shape != value.shape or state[key].is_floating_point() != value.is_floating_point():
+            got = f"{tuple(state[key].shape)} of {state[key].dtype}"
+            raise CheckpointError(
+                f"{name} does not fit its own sizes: {key} is {got}, expected {tuple(value.shape)} of {value.dtype}. "
+                f"Download it again."
+            )
+        check_finite(state[key], key, name)
+    module = make()
+    module.load_state_dict(state, strict=False)
     return module.eval().requires_grad_(False)
+
+
+def check_finite(value: Tensor, key: str, name: str) -> None:
+    """Raises CheckpointError where a weight is NaN or infinite."""
+    if not finite(value):
+        raise CheckpointError(f"{name} is damaged: {key} holds NaN or infinity. Download it again.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import io
 import os
 import zipfile
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import CheckpointError, InputError, MissingDependencyError
+from ..gate import Refused, file_size, loading
 from ..types import BLENDSHAPES, LANDMARKS, FaceFrame
 from .geometry import ScreenFace
 
@@ -20,6 +22,7 @@ TASK_URL = (
     "https://storage.googleapis.com/mediapipe-models/face_landmarker/face_landmarker/float16/1/face_landmarker.task"
 )
 _WAY_OUT = f"Download {TASK_URL} to models/followemoji/."
+_LARGEST = 128 << 20  # bytes of a bundle, packed and unpacked; the published one has 3.7 million
 _MEMBERS = {"face_detector.tflite", "face_landmarks_detector.tflite", "face_blendshapes.tflite"}
 
 
@@ -108,19 +111,22 @@ def rgb_uint8(image: np.ndarray) -> np.ndarray:
 
 
 def _read_bundle(path: Path) -> bytes:
-    # Read here, since MediaPipe cannot open every path on Windows, and its message for a damaged file helps nobody.
-    try:
-        with zipfile.ZipFile(path) as bundle:
-            lacking = _MEMBERS - set(bundle.namelist())
-        if lacking:
-            raise CheckpointError(f"Face model {path} lacks {', '.join(sorted(lacking))}. {_WAY_OUT}")
-        return path.read_bytes()
-    except zipfile.BadZipFile as error:
-        raise CheckpointError(
-            f"Face model {path} is damaged, half downloaded, or no MediaPipe task bundle ({error}). {_WAY_OUT}"
-        ) from error
-    except OSError as error:
-        raise CheckpointError(f"Face model {path} cannot be read: {error.strerror}. {_WAY_OUT}") from error
+    # Read here, since MediaPipe cannot open every path on Windows, unpacks whatever a bundle claims to hold, and its
+    # message for a damaged file helps nobody.
+    with loading(path, "Face model", CheckpointError, _WAY_OUT):
+        file_size(path, _LARGEST)
+        content = path.read_bytes()
+        with zipfile.ZipFile(io.BytesIO(content)) as bundle:
+            members = bundle.infolist()
+            if len(members) > 64 or sum(member.file_size for member in members) > _LARGEST:
+                raise Refused(f"it would unpack to more than {_LARGEST >> 20} MiB; no such bundle does")
+            if any(member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for member in members):
+                raise Refused("it is packed in a way that no such bundle is")
+            if lacking := _MEMBERS - {member.filename for member in members}:
+                raise Refused(f"it lacks {', '.join(sorted(lacking))}")
+            if damaged := bundle.testzip():  # reads every member against its checksum
+                raise ValueError(f"{damaged} is not what was packed")
+        return content
 
 
 def _open(bundle: bytes, path: str | os.PathLike[str], confidence: float, max_faces: int) -> tuple[Any, Any]:

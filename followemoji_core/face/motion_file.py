@@ -11,12 +11,15 @@ import numpy as np
 
 from ..errors import InputError, MotionFileError
 from ..files import written_whole
+from ..gate import Refused, check_rate, check_size, file_size, loading, parse_json, safetensors_header, short
 from ..types import BLENDSHAPES, LANDMARKS, MESH_LANDMARKS, FaceMotion
-from .published_template import NPY_MAGIC, read_template
+from .published_template import FARTHEST, LARGEST, NPY_MAGIC, read_template
 
 FORMAT = "followemoji.motion"
 VERSION = 1
 TEMPLATE_FPS = 30.0  # published templates carry no frame rate
+_HEADER = 64 << 10  # bytes
+_ADVICE = "Copy it again, or extract the motion from the video."
 
 _SHAPES = {
     "landmarks": (LANDMARKS, 3),
@@ -51,17 +54,17 @@ def load_motion(path: str | os.PathLike[str], fps: float | None = None) -> FaceM
     """
     if fps is not None and not (math.isfinite(fps) and fps > 0):
         raise InputError(f"Frame rate is {fps}; it must be a positive number of frames per second.")
-    try:
+    name = Path(path).name
+    with loading(path, "Motion file", MotionFileError, _ADVICE):
+        file_size(path, LARGEST)
         with open(path, "rb") as file:
             start = file.read(16)
-    except OSError as error:
-        raise MotionFileError(f"Motion file {path} cannot be read: {error.strerror}. Check the path.") from error
     if start.startswith(NPY_MAGIC):
         return read_template(path, fps or TEMPLATE_FPS)
     if start[8:9] == b"{":  # after the header's length, safetensors begins with JSON
         return _load_safetensors(path, fps)
     raise MotionFileError(
-        f"{path} is not a motion file. Expected one written by this package (.safetensors) or a published template "
+        f"{name} is not a motion file. Expected one written by this package (.safetensors) or a published template "
         "(.npy); extract the motion from the video instead."
     )
 
@@ -69,46 +72,27 @@ def load_motion(path: str | os.PathLike[str], fps: float | None = None) -> FaceM
 def _load_safetensors(path: str | os.PathLike[str], fps: float | None) -> FaceMotion:
     from safetensors import SafetensorError, safe_open
 
-    try:
+    with loading(path, "Motion file", MotionFileError, _ADVICE, more=(SafetensorError,)):
+        header = safetensors_header(path, LARGEST, _HEADER)
+        about = header.metadata
+        if about.get("format") != FORMAT:
+            raise Refused(f"it is a .safetensors file, but no motion (format {short(about.get('format'), 40)})")
+        if int(about["version"]) > VERSION:
+            raise MotionFileError(
+                f"{Path(path).name} is a motion file of version {int(about['version'])}; this package reads up to "
+                f"{VERSION}. Update the package, or extract the motion from the video again."
+            )
+        (frames,) = header.check("found", "BOOL", (None,)).shape
+        if not frames:
+            raise Refused("it has no frames")
+        for key, shape in _SHAPES.items():
+            header.check(key, "BOOL" if key == "found" else "F32", (frames, *shape))
+        width, height = parse_json(about["size"].encode(), 1)
+        check_size(int(width), int(height))
+        rate = check_rate(float(about["fps"]))
         with safe_open(os.fspath(path), framework="np") as file:
-            metadata = file.metadata() or {}
-            if metadata.get("format") != FORMAT:
-                raise MotionFileError(
-                    f"{path} is a .safetensors file, but not a motion (format {metadata.get('format')!r}, expected "
-                    f"{FORMAT!r}). Choose a motion file, or extract the motion from the video."
-                )
-            if int(metadata["version"]) > VERSION:
-                raise MotionFileError(
-                    f"{path} is a motion file of version {metadata['version']}; this package reads up to {VERSION}. "
-                    "Update the package, or extract the motion from the video again."
-                )
-            arrays = {name: file.get_tensor(name) for name in _SHAPES}
-        width, height = json.loads(metadata["size"])
-        motion = FaceMotion(
-            **arrays, size=(int(width), int(height)), fps=float(metadata["fps"]) if fps is None else float(fps)
-        )
-    except MotionFileError:
-        raise
-    except (SafetensorError, KeyError, ValueError, TypeError, OSError) as error:
-        raise _damaged(path, error) from error
-    _validate(path, motion)
-    return motion
-
-
-def _validate(path: str | os.PathLike[str], motion: FaceMotion) -> None:
-    count = len(motion.found) if motion.found.ndim == 1 else 0
-    for name, shape in _SHAPES.items():
-        array = getattr(motion, name)
-        dtype = np.bool_ if name == "found" else np.float32
-        if count == 0 or array.shape != (count, *shape) or array.dtype != dtype:
-            raise _damaged(path, f"{name} is {array.dtype} {array.shape}, expected {np.dtype(dtype)} (T, *{shape})")
-        if not np.isfinite(array).all():
-            raise _damaged(path, f"{name} holds numbers that are not finite")
-    if min(motion.size) < 1 or not (math.isfinite(motion.fps) and motion.fps > 0):
-        raise _damaged(path, f"size {motion.size}, {motion.fps} frames per second")
-
-
-def _damaged(path: str | os.PathLike[str], reason: object) -> MotionFileError:
-    return MotionFileError(
-        f"Motion file {path} is damaged or incomplete ({reason}). Copy it again, or extract the motion from the video."
-    )
+            arrays = {key: file.get_tensor(key) for key in _SHAPES}
+        for key, array in arrays.items():
+            if key != "found" and not (np.abs(array) <= FARTHEST).all():
+                raise Refused(f"{key} holds numbers that are not finite, or that no face has")
+    return FaceMotion(**arrays, size=(int(width), int(height)), fps=rate if fps is None else float(fps))

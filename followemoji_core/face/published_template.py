@@ -5,63 +5,34 @@ from __future__ import annotations
 import io
 import math
 import os
-import pickle
-import pickletools
+import re
 from typing import Any
 
 import numpy as np
 
 from ..errors import MotionFileError
+from ..gate import Refused, check_rate, check_size, file_size, loading, short
+from ..pickles import Box, Replay
 from ..types import BLENDSHAPES, LANDMARKS, MESH_LANDMARKS, FaceMotion
 from .camera import near_plane
 
 NPY_MAGIC = b"\x93NUMPY"
 LARGEST = 1 << 30  # bytes of a file; a published frame takes about 60 kB
 SMALLEST = 4000  # bytes of a frame: its landmarks alone take more
+FARTHEST = 1e6  # no coordinate of a face, in picture widths or cm, is larger
+_HEADER = 10_000  # bytes
+_DEPTH = 8  # array, list, frame, list of scores, score, its dtype: 6
+# What numpy.save writes for an array of anything; Python 2 wrote its lengths as 12L.
+_OBJECTS = re.compile(
+    rb"\{'descr': '\|O', 'fortran_order': (?:True|False), 'shape': \((?:\d+L?(?:, \d+L?)*,?)?\),? *\}\s*"
+)
+_DESCR = re.compile(rb"'descr': ('[^']{1,20}'|\[)")
 
 _MODULES = ("numpy.core", "numpy._core")  # before and since numpy 2
-_ALLOWED = {("numpy", "ndarray"), ("numpy", "dtype")}
-_ALLOWED |= {(f"{module}.multiarray", name) for module in _MODULES for name in ("_reconstruct", "scalar")}
-_ALLOWED |= {(f"{module}.numeric", "_frombuffer") for module in _MODULES}
+_ALLOWED = {"numpy.ndarray", "numpy.dtype", "_codecs.encode"}  # the last: how protocol 2 writes bytes
+_ALLOWED |= {f"{module}.multiarray.{name}" for module in _MODULES for name in ("_reconstruct", "scalar")}
+_ALLOWED |= {f"{module}.numeric._frombuffer" for module in _MODULES}
 _CODES = {f"{kind}{size}" for kind, sizes in {"f": "248", "i": "1248", "u": "1248"}.items() for size in sizes} | {"b1"}
-
-
-class _Refused(Exception):
-    """Why a pickle is not read; becomes a MotionFileError that names the file."""
-
-
-class _Global:
-    """Stands for an allowed numpy function: calling it records the call and does nothing."""
-
-    __slots__ = ("name",)
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __call__(self, *args: Any) -> _Call:
-        return _Call(self.name, args)
-
-    def __setstate__(self, state: Any) -> None:
-        raise _Refused(f"it changes {self.name}")
-
-
-class _Call:
-    """A recorded call and the state that was set on its result."""
-
-    __slots__ = ("name", "args", "state")
-
-    def __init__(self, name: str, args: tuple[Any, ...]) -> None:
-        self.name, self.args, self.state = name, args, None
-
-    def __setstate__(self, state: Any) -> None:
-        self.state = state
-
-
-class _Unpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> _Global:
-        if (module, name) not in _ALLOWED:
-            raise _Refused(f"it asks for {module}.{name}")
-        return _Global(name)
 
 
 def read_template(path: str | os.PathLike[str], fps: float) -> FaceMotion:
@@ -72,56 +43,46 @@ def read_template(path: str | os.PathLike[str], fps: float) -> FaceMotion:
     Raises MotionFileError for a file that cannot be read, is damaged, or asks for anything but numpy arrays.
     Source: the published inference notebook writes them.
     """
-    try:
-        return _motion(_frames(path), fps)
-    except OSError as error:
-        raise MotionFileError(f"Motion template {path} cannot be read: {error.strerror}. Check the path.") from error
-    except _Refused as refused:
-        raise MotionFileError(
-            f"Motion template {path} is not read: {refused}. Extract the motion from the video again."
-        ) from refused
+    with loading(path, "Motion template", MotionFileError, "Extract the motion from the video again."):
+        return _motion(_frames(path), check_rate(fps))
 
 
-def _frames(path: str | os.PathLike[str]) -> list[Any]:
-    length = os.path.getsize(path)
-    if length > LARGEST:
-        raise _Refused(f"it is larger than {LARGEST >> 30} GiB")
+def _frames(path: str | os.PathLike[str]) -> list[Box]:
+    size = file_size(path, LARGEST)
     with open(path, "rb") as file:
-        try:
-            version = np.lib.format.read_magic(file)
-            old = version == (1, 0)
-            read_header = np.lib.format.read_array_header_1_0 if old else np.lib.format.read_array_header_2_0
-            _, _, dtype = read_header(file)
-        except ValueError as error:
-            raise _Refused(f"its header is damaged ({error})") from error
-        if dtype != np.dtype(object):
-            raise _Refused(f"it holds an array of {dtype}, not a list of faces")
-        content = _unpickle(file.read())
-    state = content.state if isinstance(content, _Call) else None
-    frames = state[-1] if isinstance(state, tuple) and state else None
-    if not isinstance(frames, list) or not frames or not all(isinstance(frame, dict) for frame in frames):
-        raise _Refused("it does not hold one dict per frame")
-    if len(frames) * SMALLEST > length:  # references are cheap in a pickle, the arrays made from them are not
-        raise _Refused(f"it claims {len(frames)} frames, more than fit into {length} bytes")
+        start = file.read(8)
+        wide = start[6:7] in (b"\2", b"\3")  # versions of the format whose header may be longer
+        length = int.from_bytes(file.read(4 if wide else 2), "little")
+        if not start.startswith(NPY_MAGIC) or start[6:7] not in (b"\1", b"\2", b"\3") or length > _HEADER:
+            raise Refused("its header is damaged")
+        header = file.read(length)
+        if not _OBJECTS.fullmatch(header):
+            other = _DESCR.search(header)
+            if other and other[1] != b"'|O'":
+                raise Refused(f"it holds an array of {short(other[1].decode('latin1'))}, not a list of faces")
+            raise Refused("its header is damaged")
+        # In memory, where a length that is not true costs nothing.
+        content = Replay(_ALLOWED, _DEPTH).read(io.BytesIO(file.read()))
+    state = _content(content.state, "tuple") if _is(content, "call") else None
+    frames = _content(state[-1], "list") if state else None
+    if not frames or not all(_is(frame, "dict") for frame in frames):
+        raise Refused("it does not hold one dict per frame")
+    if len(frames) * SMALLEST > size:  # references are cheap in a pickle, the arrays made from them are not
+        raise Refused(f"it claims {len(frames)} frames, more than fit into {size} bytes")
     return frames
 
 
-def _unpickle(data: bytes) -> Any:
-    # numpy's own classes are never touched: the pickle is replayed with stand-ins that only take notes. The pass over
-    # the opcodes comes first, because lengths and memo slots in them are allocated before they are checked.
-    try:
-        for opcode, argument, _ in pickletools.genops(data):
-            if "PUT" in opcode.name and isinstance(argument, int) and argument > len(data):
-                raise _Refused("its memo is larger than the file")
-        return _Unpickler(io.BytesIO(data)).load()
-    except _Refused:
-        raise
-    except (pickle.UnpicklingError, ValueError, TypeError, AttributeError, LookupError, EOFError, ArithmeticError,
-            MemoryError, RecursionError, ImportError) as error:  # fmt: skip
-        raise _Refused(f"it is damaged or incomplete ({error})") from error
+def _is(value: Any, kind: str) -> bool:
+    return type(value) is Box and value.kind == kind
 
 
-def _motion(frames: list[dict[str, Any]], fps: float) -> FaceMotion:
+def _content(value: Any, kind: str) -> Any:
+    """What lies in a box of that kind; None for anything else."""
+    return value.content if _is(value, kind) else None
+
+
+def _motion(boxes: list[Box], fps: float) -> FaceMotion:
+    frames = [box.content or {} for box in boxes]
     landmarks = _stack(frames, "lmks", (LANDMARKS, 3))
     metric = _stack(frames, "lmks3d", (MESH_LANDMARKS, 3))
     camera_from_face = _stack(frames, "trans_mat", (4, 4))
@@ -135,50 +96,71 @@ def _stack(frames: list[dict[str, Any]], key: str, shape: tuple[int, ...]) -> np
     arrays = []
     for index, frame in enumerate(frames):
         if key not in frame:
-            raise _Refused(f"frame {index} has no {key!r}")
+            raise Refused(f"frame {index} has no {key!r}")
         array = _array(frame[key])
-        if array.shape != shape or not np.isfinite(array).all():
-            raise _Refused(f"{key!r} of frame {index} has shape {array.shape} or bad numbers, expected {shape}")
-        arrays.append(array.astype(np.float32))
+        if array.shape != shape:
+            raise Refused(f"{key!r} of frame {index} has shape {array.shape}, expected {shape}")
+        with np.errstate(over="ignore", invalid="ignore"):
+            array = array.astype(np.float32)
+        if not (np.abs(array) <= FARTHEST).all():  # nor any that is not finite
+            raise Refused(f"{key!r} of frame {index} holds numbers that no face has")
+        arrays.append(array)
     return np.stack(arrays)
 
 
 def _array(value: Any) -> np.ndarray:
-    """A number, a flat list of numbers or a recorded numpy call -> numeric array."""
-    try:
-        if isinstance(value, list):
-            return np.array([_array(item).item() for item in value[:LANDMARKS]])
-        if not isinstance(value, _Call):
-            return np.array(float(value))
-        order = "C"
-        if value.name == "_reconstruct":
-            _, shape, dtype, fortran, raw = value.state
-            order = "F" if fortran else "C"
-        elif value.name == "scalar":
-            (dtype, raw), shape = value.args, ()
-        elif value.name == "_frombuffer":
-            raw, dtype, shape, order = value.args
-        else:
-            raise _Refused(f"it uses {value.name} in an unusual way")
-        return np.frombuffer(raw, _dtype(dtype)).reshape(tuple(shape), order=order)
-    except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise _Refused(f"an array in it is damaged ({error})") from error
+    """A number, a flat list of numbers, or a numpy call -> numeric array."""
+    items = _content(value, "list")
+    if items is not None:
+        return np.array([_number(item) for item in items[:LANDMARKS]])
+    if not _is(value, "call"):
+        return np.array(_number(value))
+    function, order = value.name.rpartition(".")[2], "C"
+    axes: tuple[int, ...] | None = None
+    if function == "_reconstruct":
+        _, shape, dtype, fortran, raw = _content(value.state, "tuple")
+        shape, order = _content(shape, "tuple"), "F" if fortran else "C"
+    elif function == "scalar":
+        (dtype, raw), shape = value.content, ()
+    elif function == "_frombuffer":
+        raw, dtype, shape, order, *more = value.content  # numpy 2.3 tells the order of the axes as well
+        shape = _content(shape, "tuple")
+        if order == "K" and more:
+            order, axes = "C", _content(more[0], "tuple")
+    else:
+        raise Refused(f"it uses {value.name} in an unusual way")
+    if shape is None or order not in ("C", "F") or not all(type(side) is int and side >= 0 for side in shape):
+        raise Refused("an array in it has no shape")
+    array = np.frombuffer(raw, _dtype(dtype)).reshape(shape, order=order)
+    return array if axes is None else array.transpose(axes)
+
+
+def _number(value: Any) -> float:
+    if type(value) is Box:
+        if value.kind != "call":
+            raise Refused("a list in it holds something that is no number")
+        return _array(value).item()
+    if type(value) not in (int, float, bool):
+        raise Refused(f"{short(value, 40)} stands in it where a number is needed")
+    return float(value)
 
 
 def _dtype(value: Any) -> np.dtype[Any]:
-    if not (isinstance(value, _Call) and value.name == "dtype" and value.args and value.args[0] in _CODES):
-        raise _Refused("an array in it is not numeric")
-    order = value.state[1] if isinstance(value.state, tuple) and len(value.state) > 1 else "<"
-    return np.dtype((">" if order == ">" else "<") + value.args[0])
+    if not (_is(value, "call") and value.name == "numpy.dtype" and value.content and value.content[0] in _CODES):
+        raise Refused("an array in it is not numeric")
+    state = _content(value.state, "tuple")
+    return np.dtype((">" if state and len(state) > 1 and state[1] == ">" else "<") + value.content[0])
 
 
 def _size(frame: dict[str, Any]) -> tuple[int, int] | None:
     if "width" not in frame or "height" not in frame:
         return None
     sides = _array(frame["width"]), _array(frame["height"])
-    if any(side.size != 1 or not 1 <= side.item() < 1 << 16 for side in sides):
-        raise _Refused("the width or height in it is not a number of pixels")
-    return int(sides[0].item()), int(sides[1].item())
+    if any(side.size != 1 for side in sides):
+        raise Refused("the width or height in it is not a number of pixels")
+    width, height = (int(side.item()) for side in sides)
+    check_size(width, height)
+    return width, height
 
 
 def _recover_size(landmarks: np.ndarray, metric: np.ndarray, camera_from_face: np.ndarray) -> tuple[int, int]:

@@ -3,7 +3,9 @@ processes, nor on where a run was interrupted."""
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,8 +20,9 @@ from ..face.opencv import opencv
 from ..face.topology import FACE_CONTOUR, PUPILS
 from ..model.config import LATENT_CELL
 from .settings import TrainSettings
-from .shards import Clip, read_part
+from .shards import Clip, left_out, read_part
 
+log = logging.getLogger(__name__)
 _HIGH = 150  # timesteps at the noisy end from which `high_noise` draws
 
 
@@ -61,6 +64,7 @@ class Batches:
 
     def __init__(self, clips: list[Clip], settings: TrainSettings, rank: int = 0, processes: int = 1):
         self.settings, self.rank, self.processes = settings, rank, processes
+        self.damaged: dict[Path, str] = {}  # clips that could not be read, and why
         self.clips = [clip for clip in clips if clip.frames >= max(settings.targets, 2)]
         if not self.clips:
             raise InputError(
@@ -100,7 +104,18 @@ class Batches:
     def _sample(self, index: int) -> dict[str, np.ndarray]:
         settings = self.settings
         rng = np.random.default_rng([settings.seed, 5, index])
-        clip = self.clips[rng.integers(len(self.clips))]
+        while True:
+            clip = self.clips[rng.integers(len(self.clips))]
+            try:
+                return self._sample_of(clip, rng)
+            except InputError as error:  # a damaged clip: another one, the same in every process and after a restart
+                if clip.file not in self.damaged:
+                    self.damaged[clip.file] = str(error)
+                    log.warning("left out: %s", error)
+                    left_out(list(self.damaged.values()), len(self.clips), Path(settings.data), lambda line: None)
+
+    def _sample_of(self, clip: Clip, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        settings = self.settings
         # 1. Which frames: single ones from anywhere, or neighbours; the portrait is any frame of the clip.
         if settings.stage == 1:
             frames = rng.choice(clip.frames, settings.targets, replace=clip.frames < settings.targets)

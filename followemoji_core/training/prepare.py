@@ -23,11 +23,13 @@ from ..face.detector import FaceDetector
 from ..face.geometry import ScreenFace, screen_points
 from ..face.opencv import opencv
 from ..files import write_whole
+from ..gate import Refused, loading, parse_json, read_bytes
 from ..media import Clip, clip_info, read_frames
 from .shards import check_size, save_clip
 
 VIDEOS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
 _THUMB = (32, 32)
+_LARGEST = 1 << 20  # bytes of a report
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def prepare(
             say(f"{path.name}")
     total: Counter[str] = Counter()
     for target in targets:
-        total.update(json.loads(_report(target).read_text("utf-8"))["counts"])
+        total.update(_read_report(target)["counts"])
     _write(out / "report.json", {"videos": len(found), **total})
     return {"videos": len(found), **total}
 
@@ -201,7 +203,7 @@ def _square(points: np.ndarray, size: tuple[int, int], room: float) -> tuple[int
 def _is_done(target: Path, settings: PrepareSettings) -> bool:
     if not _report(target).exists():
         return False
-    before, now = json.loads(_report(target).read_text("utf-8"))["settings"], asdict(settings)
+    before, now = _read_report(target)["settings"], asdict(settings)
     if changed := [key for key in now if now[key] != before.get(key)]:
         listed = ", ".join(f"{key} was {before.get(key)}, is {now[key]}" for key in changed)
         raise InputError(f"{target} was prepared with other settings: {listed}. Choose another folder for the clips.")
@@ -210,6 +212,15 @@ def _is_done(target: Path, settings: PrepareSettings) -> bool:
 
 def _report(target: Path) -> Path:
     return Path(f"{target}.json")
+
+
+def _read_report(target: Path) -> dict:
+    path = _report(target)
+    with loading(path, "Report", InputError, "Delete it, and its video is prepared again."):
+        found = parse_json(read_bytes(path, _LARGEST))
+        if not all(isinstance(found.get(key), dict) for key in ("counts", "settings")):
+            raise Refused("it is no report of a video")
+        return found
 
 
 def _write(path: Path, content: dict) -> None:

@@ -19,12 +19,14 @@ from torch import Tensor, nn
 
 from ..errors import CheckpointError, InputError, OutputError
 from ..files import write_whole, written_whole
+from ..gate import MOST_WEIGHTS, loading, parse_json, safetensors_header
 from ..model.weights.build import Networks, save_networks
 from .settings import TrainSettings, plain
 from .weight_average import WeightAverage
 
 _MAY_CHANGE = ("steps", "save_every", "keep", "log_every", "sample_every", "threads", "data", "out", "initial")
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq", "mean")  # what AdamW and Muon remember of a parameter
+_HEADER = 64 << 20  # bytes; the curve so far lies there
 _ADVICE = "The checkpoints before are kept: make room, and run the same command to go on from them."
 
 
@@ -137,14 +139,17 @@ class RunFolder:
 
         for path in sorted(self.out.glob("state-*.safetensors"), reverse=True):
             try:
-                with safe_open(path, "pt") as file:
-                    about = file.metadata()
-                    tensors = {key: file.get_tensor(key) for key in file.keys()}
-            except (SafetensorError, OSError) as error:
-                self.say(f"{path.name} is damaged ({error}); the one before is taken.")
+                with loading(path, "State", CheckpointError, "The one before is taken.", more=(SafetensorError,)):
+                    about = safetensors_header(path, MOST_WEIGHTS, _HEADER).metadata
+                    before = dict(parse_json(about["settings"].encode()))
+                    curve = list(parse_json(about["record"].encode()))
+                    progress = Progress(int(about["step"]), float(about["seconds"]), curve)
+                    with safe_open(path, "pt") as file:
+                        tensors = {key: file.get_tensor(key) for key in file.keys()}
+            except CheckpointError as error:
+                self.say(str(error))
                 continue
-            self._check_same(json.loads(about["settings"]), path)
-            progress = Progress(int(about["step"]), float(about["seconds"]), json.loads(about["record"]))
+            self._check_same(before, path)
             learned.restore(tensors, progress.step, path)
             self.say(f"going on from step {progress.step}")
             return progress

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import difflib
-import json
+import math
 import sys
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from ..errors import InputError
+from ..gate import Refused, check_depth, loading, parse_json, read_bytes, short
+
+_LARGEST = 16 << 10  # bytes of a settings file
 
 
 @dataclass(frozen=True)
@@ -114,12 +117,13 @@ def read_file(path: Path) -> dict[str, Any]:
         import tomllib
     else:
         import tomli as tomllib
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}).") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not a TOML file: {error}.") from error
+    with loading(path, "Settings file", InputError, "Check it against the examples in followemoji_core/training."):
+        text = read_bytes(path, _LARGEST)
+        check_depth(text)
+        try:
+            return tomllib.loads(text.decode("utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise InputError(f"{path.name} is not a TOML file: {short(error)}.") from error
 
 
 def parse_changes(pairs: list[str]) -> dict[str, Any]:
@@ -133,8 +137,8 @@ def parse_changes(pairs: list[str]) -> dict[str, Any]:
         if not equals:
             raise InputError(f"{pair!r} is not KEY=VALUE.")
         try:
-            value = json.loads(text)
-        except ValueError:
+            value = parse_json(text.encode())
+        except (ValueError, Refused):
             value = text
         *path, last = key.split(".")
         target = table
@@ -154,23 +158,35 @@ def read_table(kind: type, table: dict[str, Any], name: str) -> Any:
     values = {}
     for key, value in table.items():
         if key not in known:
-            close = difflib.get_close_matches(key, known, 1)
+            close = difflib.get_close_matches(key[:60], known, 1)
             hint = f" Did you mean {close[0]}?" if close else f" Known keys: {', '.join(known)}."
-            raise InputError(f"{name}: there is no setting {key}.{hint}")
+            raise InputError(f"{name}: there is no setting {short(key, 60)}.{hint}")
         if is_dataclass(hints[key]) and isinstance(value, dict):
             value = read_table(hints[key], value, f"{name} [{key}]")
         elif isinstance(value, list):
             value = tuple(value)
         elif hints[key] is float and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
+            value = float(value) if abs(value) < 1e300 else math.inf
         wanted = getattr(hints[key], "__origin__", hints[key])
         if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
-            raise InputError(f"{name}: {key} is {value!r}; a value of type {wanted.__name__} is needed.")
+            raise InputError(f"{name}: {key} is {_shown(value)}; a value of type {wanted.__name__} is needed.")
+        if wanted is tuple and not all(type(entry) is hints[key].__args__[0] for entry in value):
+            kind_of = hints[key].__args__[0].__name__
+            raise InputError(f"{name}: {key} is {_shown(value)}; a list of values of type {kind_of} is needed.")
+        if wanted is float and not math.isfinite(value):
+            raise InputError(f"{name}: {key} is {value}; a finite number is needed.")
         values[key] = value
     missing = [key for key in ("stage", "data", "out") if key in known and key not in values]
     if missing:
         raise InputError(f"{name}: {' and '.join(missing)} must be set.")
     return kind(**values)
+
+
+def _shown(value: Any) -> str:
+    try:
+        return short(repr(value), 60)
+    except (RecursionError, ValueError):  # a table in tables, a number of thousands of digits
+        return "too long to show"
 
 
 def plain(settings: TrainSettings) -> dict[str, Any]:

@@ -62,7 +62,7 @@ class Trainer:
         self.run_folder = RunFolder(folder / settings.out, settings, say)
         unused = DistributedDataParallelKwargs(find_unused_parameters=True)
         self.accelerator = accelerator = Accelerator(mixed_precision="no", kwargs_handlers=[unused])
-        clips = find_clips(folder / settings.data)
+        clips = find_clips(folder / settings.data, say)
         self.batches = Batches(clips, settings, accelerator.process_index, accelerator.num_processes)
         self.encoders = FrozenEncoders(settings, folder, clips[0].latent_shape, accelerator.device)
         self.built = build_trainee(settings, folder, self.encoders.channels, self.encoders.token_width)

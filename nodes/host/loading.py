@@ -17,7 +17,7 @@ from ...followemoji_core.model.ops import Ops
 from ...followemoji_core.model.weights.build import build
 from ...followemoji_core.model.weights.files import CheckpointFiles
 from ...followemoji_core.model.weights.fill import Weights, read_checkpoint
-from ...followemoji_core.model.weights.read import latent_table, read_tensors
+from ...followemoji_core.model.weights.read import check_file, latent_table, read_tensors
 
 log = logging.getLogger(__name__)
 PRECISIONS = {"auto": None, "fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
@@ -70,6 +70,7 @@ def load_model(files: CheckpointFiles, precision: str) -> LoadedModel:
 def _read(path: Path) -> dict[str, torch.Tensor]:
     """As ComfyUI reads it (its switches for memory mapping hold); what it cannot read, the core explains."""
     if path.suffix == ".safetensors" and path.is_file():
+        check_file(path)
         try:
             return comfy.utils.load_torch_file(str(path), safe_load=True)
         except Exception as error:  # its kinds differ by version

@@ -8,16 +8,19 @@ import sys
 from pathlib import Path
 
 CORE = Path(__file__).resolve().parents[2] / "followemoji_core"
-GROUND = {"types", "errors", "files"}
+GROUND = {"types", "errors", "files", "gate", "pickles"}
 # Room -> rooms of the core that it may enter; `media` is a side room of the walk.
 MAY_ENTER = {
     "types": set(),
     "errors": set(),
     "files": {"errors"},
+    "gate": {"errors"},
+    "pickles": {"gate"},
     "face": GROUND,
     "model": GROUND,
     "diffusion": GROUND,
     "media": GROUND,
+    "pictures": GROUND,
     "encoders": GROUND | {"model"},
     "drawn": GROUND | {"face"},
     "walk": GROUND | {"media", "face", "model", "diffusion", "encoders", "small", ""},

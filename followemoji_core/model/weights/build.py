@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from ...errors import CheckpointError
 from ..appearance_net import AppearanceNet
 from ..denoiser import Denoiser
 from ..image_encoder import ImageEncoder
@@ -16,7 +17,7 @@ from ..landmark_encoder import LandmarkEncoder
 from ..ops import TORCH, Ops
 from .files import CheckpointFiles
 from .fill import Weights, read_checkpoint
-from .read import State
+from .read import State, finite
 
 
 @dataclass(frozen=True)
@@ -30,14 +31,25 @@ class Networks:
 
 
 def build(weights: Weights, ops: Ops = TORCH, device: str = "cpu", dtype: torch.dtype | None = None) -> nn.Module:
-    """The network with its weights, in `dtype` (None: as stored), in evaluation mode. Empties `weights.state`."""
+    """The network with its weights, in `dtype` (None: as stored), in evaluation mode. Empties `weights.state`.
+
+    Raises CheckpointError where a weight is not finite, as stored or in `dtype`.
+    """
     network = weights.part.network(weights.config, ops.on("meta"))
     # Converted one by one and taken from the source at once: never two copies of more than a parameter.
     state = {key: weights.state.pop(key) for key in list(weights.state)}
     for key, value in state.items():
         state[key] = value.to(device=device, dtype=dtype if value.is_floating_point() else None)
+        if not finite(state[key]):
+            raise _not_finite(weights, key, value, dtype)
     network.load_state_dict(state, assign=True)
     return network.eval().requires_grad_(False)
+
+
+def _not_finite(weights: Weights, key: str, value: torch.Tensor, dtype: torch.dtype | None) -> CheckpointError:
+    if finite(value):
+        return CheckpointError(f"{weights.name}: {key} is too large for {dtype}. Choose the precision bf16 or fp32.")
+    return CheckpointError(f"{weights.name} is damaged: {key} holds NaN or infinity. Download it again.")
 
 
 def load_networks(files: CheckpointFiles, device: str = "cpu", dtype: torch.dtype | None = None) -> Networks:

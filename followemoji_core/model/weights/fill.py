@@ -10,24 +10,26 @@ from pathlib import Path
 import torch.nn.functional as F
 
 from ...errors import CheckpointError
+from ...gate import LEAKS, short
 from ..ops import TORCH
 from ..temporal import sinusoids
 from .files import CheckpointFiles
 from .parts import HELPERS, PARTS, Part, title
 from .read import State, read_tensors
 from .recognise import BUNDLE, recognise
-from .sizes import Config
+from .sizes import Config, check_sizes
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Weights:
-    """A part's sizes and its complete, checked state dict. `build` empties `state`."""
+    """A part's sizes and its complete, checked state dict. `build` empties `state`. name: of the file."""
 
     part: Part
     config: Config
     state: State
+    name: str = "the weights file"
 
 
 def read_checkpoint(files: CheckpointFiles, read: Callable[[Path], State] = read_tensors) -> dict[str, Weights]:
@@ -73,9 +75,10 @@ def complete(part: Part | str, state: State, name: str, helpers: Iterable[State]
     _refuse_missing(part, name, [keys[0] for keys in part.essential if not any(key in state for key in keys)])
     try:
         config = part.sizes(state)
+        check_sizes(config)
         wanted = part.network(config, TORCH.on("meta")).state_dict()
-    except (KeyError, ValueError, IndexError, ZeroDivisionError, RuntimeError) as error:
-        raise CheckpointError(f"{name} does not describe a {part.title}: {error}. Download it again.") from error
+    except LEAKS as error:
+        raise CheckpointError(f"{name} does not describe a {part.title}: {short(error)}. Download it again.") from error
     for key in wanted:
         if key.endswith("pos_encoder.pe") and key not in state:
             state[key] = sinusoids(*wanted[key].shape[1:])
@@ -87,10 +90,18 @@ def complete(part: Part | str, state: State, name: str, helpers: Iterable[State]
             f"such as {wrong[0]}: {tuple(state[wrong[0]].shape)}, expected {tuple(wanted[wrong[0]].shape)}. "
             f"The file mixes two models; download it again."
         )
+    if wrong := [key for key in wanted if state[key].is_floating_point() != wanted[key].is_floating_point()]:
+        raise CheckpointError(
+            f"{name}: {wrong[0]} holds numbers of the type {state[wrong[0]].dtype}. The file is no plain "
+            f"{part.title}; download it again."
+        )
     unused = sorted(given - wanted.keys())
     if unused:
-        log.warning("%s: %d entries are not used by the %s: %s", name, len(unused), part.title, ", ".join(unused[:8]))
-    return Weights(part, config, {key: state[key] for key in wanted})
+        named = short(", ".join(unused[:8]))
+        log.warning(
+            "%s: %d entries are not used by the %s: %s", name, len(unused), part.title, short(", ".join(unused[:8]))
+        )
+    return Weights(part, config, {key: state[key] for key in wanted}, name)
 
 
 def grow_input(state: State, in_channels: int) -> State:

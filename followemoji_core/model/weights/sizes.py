@@ -9,6 +9,8 @@ from ..unet import NUMBERS
 from .read import State
 
 Config = UNetConfig | LandmarkEncoderConfig | ImageEncoderConfig
+_LEVELS, _WIDEST = 8, 1 << 16
+_MOST = {"layers": 32, "query_layers": 32, "positions": 4096, "places": 512, "size": 4096}
 _POSITIONS = 32  # of the published motion modules, when a file leaves the computed table out
 
 
@@ -60,3 +62,13 @@ def image_encoder_sizes(state: State) -> ImageEncoderConfig:
     patch = state["patches.weight"].shape[-1]
     layers = sum(key.endswith("norm1.weight") for key in state)
     return ImageEncoderConfig(width, layers, patch, round(places**0.5) * patch, int(state["heads"]))
+
+
+def check_sizes(config: Config) -> None:
+    """Raises ValueError for sizes with which a network would take long to lay out, before anything is compared."""
+    for name, value in vars(config).items():
+        sides = value if isinstance(value, tuple) else (value,)
+        if len(sides) > _LEVELS or not all(0 <= side <= _MOST.get(name, _WIDEST) for side in sides):
+            raise ValueError(f"{name} would be {value}")
+        if name in ("channels", "widths", "layers", "heads", "groups") and not (sides and all(sides)):
+            raise ValueError(f"{name} would be {value}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ def written_whole(path: Path, advice: str) -> Iterator[Path]:
     """
     from safetensors import SafetensorError  # what `save_file` raises instead of OSError
 
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")  # no two writers share one
+    partial = _partial(path)
     try:
         yield partial
         os.replace(partial, path)
@@ -27,6 +28,33 @@ def written_whole(path: Path, advice: str) -> Iterator[Path]:
         raise OutputError(f"{path} could not be written ({error}). {advice}") from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def check_place(path: Path, needed: int = 0) -> None:
+    """Raises OutputError where a file of about `needed` bytes could not be written to `path` now: its folder cannot be
+    made or written to, its name is a folder's or too long, or the disk lacks room. Its folder is made."""
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder. Name a file in it.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = _partial(path)
+        partial.touch()
+        partial.unlink()
+        free = shutil.disk_usage(path.parent).free
+    except OSError as error:
+        name = path.name if len(path.name) < 60 else f"{path.name[:56]}..."
+        raise OutputError(
+            f"{name} cannot be written to {path.parent} ({error.strerror}). Choose another folder or name."
+        ) from error
+    if needed > free:
+        raise OutputError(
+            f"{path} needs about {needed / 1e6:,.0f} MB, its disk has {free / 1e6:,.0f} MB left. Make room, or choose "
+            f"another folder."
+        )
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")  # no two writers share one
 
 
 def write_whole(path: Path, content: bytes | str) -> None:

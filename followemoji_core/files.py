@@ -33,7 +33,7 @@ def written_whole(path: Path, advice: str) -> Iterator[Path]:
 def check_place(path: Path, needed: int = 0) -> None:
     """Raises OutputError where a file of about `needed` bytes could not be written to `path` now: its folder cannot be
     made or written to, its name is a folder's or too long, or the disk lacks room. Its folder is made."""
-    if path.is_dir():
+    if os.path.isdir(path):
         raise OutputError(f"{path} is a folder. Name a file in it.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,10 +41,11 @@ def check_place(path: Path, needed: int = 0) -> None:
         partial.touch()
         partial.unlink()
         free = shutil.disk_usage(path.parent).free
-    except OSError as error:
+    except (OSError, ValueError) as error:
         name = path.name if len(path.name) < 60 else f"{path.name[:56]}..."
+        why = getattr(error, "strerror", None) or error
         raise OutputError(
-            f"{name} cannot be written to {path.parent} ({error.strerror}). Choose another folder or name."
+            f"{name} cannot be written to {path.parent} ({why}). Choose another folder or name."
         ) from error
     if needed > free:
         raise OutputError(

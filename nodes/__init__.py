@@ -8,6 +8,7 @@ from . import folders
 from .alignment import AlignMotion
 from .appearance import EncodeAppearance, PreparePortrait
 from .drawn import DrawnMotion, DrawnPortrait
+from .host.paths import with_plain_errors
 from .landmarks import DrawLandmarks, ExtractLandmarks, UseFaceLandmarks
 from .loaders import LoadModel
 from .long_video import LongVideo
@@ -29,6 +30,8 @@ NODES = [
     DrawnPortrait,
     DrawnMotion,
 ]
+for _node in NODES:
+    with_plain_errors(_node)
 
 
 class FollowEmojiExtension(ComfyExtension):

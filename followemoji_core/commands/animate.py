@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import repeat
 from pathlib import Path
@@ -21,10 +22,11 @@ from ..face.geometry import screen_points
 from ..face.motion import Missing
 from ..face.motion_file import load_motion, save_motion
 from ..face.tracking import Which
+from ..files import check_place
 from ..media import Clip, clip_info, read_audio, read_frames, write_video
 from ..pictures import read_picture
 from ..types import AlignedMotion, FaceFrame, FaceMotion
-from .shared import Command, Facts, along, bar, detector_file, device_and_dtype, make_folder, picture_size, say
+from .shared import Command, Facts, along, bar, detector_file, device_and_dtype, picture_size, say
 
 if TYPE_CHECKING:
     from ..walk.settings import Settings
@@ -116,8 +118,9 @@ def _animate(options: argparse.Namespace) -> Facts:
     find_files(options.weights or options.models / "followemoji")  # what can go wrong goes wrong before the work
     _check_sampling(options)
     portrait, face, driving = _inputs(options)
-    studio = open_studio(options.models, device, dtype, options.weights, compiled=options.compile)
     aligned = align(face, driving, _align_options(options))
+    _check_room(options, aligned)
+    studio = open_studio(options.models, device, dtype, options.weights, compiled=options.compile)
     count = _write_animation(studio, portrait, aligned, _sound(options.driving), options, options.out)
     return _facts(options, count, aligned.fps)
 
@@ -138,8 +141,9 @@ def _demo(options: argparse.Namespace) -> Facts:
     from ..drawn import Acting, Person, paint
     from ..walk.studio import small_studio
 
+    _check_sampling(options)
     out, size = options.out, (128, 128)
-    make_folder(out)
+    check_place(out / "animation.mp4")
     person, driver = Person.of(options.person), Person.of(options.person + 1)
     rest = person.act(Acting.rest(), size)
     driving = driver.act(Acting.random(options.motion, options.frames, from_rest=True), size)
@@ -170,6 +174,16 @@ def _check_sampling(options: argparse.Namespace) -> None:
     plan_windows_of(10_000, None, replace(_settings(options), keyframes="even"))
 
 
+def _check_room(options: argparse.Namespace, aligned: AlignedMotion) -> None:
+    """Raises OutputError where OUT, and with --long the windows beside it, do not fit on the disk."""
+    from ..model.config import LATENT_CELL
+    from ..walk.job import video_bytes
+
+    width, height = aligned.size
+    kept = len(aligned) * 4 * 2 * (width // LATENT_CELL) * (height // LATENT_CELL) if options.long else 0
+    check_place(options.out, video_bytes(len(aligned), aligned.size) + kept)
+
+
 def _settings(options: argparse.Namespace) -> Settings:
     from ..walk.settings import PROGRESSIVE, Settings
 
@@ -198,13 +212,14 @@ def _write_animation(
 ) -> int:
     """Sample, decode and write OUT (.mp4); returns the number of frames. With --long finished windows lie beside it
     until it is written. portrait (H,W,3) uint8 RGB; sound as `read_audio` gives it."""
+    from ..walk.job import only_one
+
     folder = out.with_name(f".{out.stem}.windows") if options.long else None
-    with bar("denoising", "pass") as show:
-        store = studio.animate(portrait, aligned, _settings(options), folder=folder, on_pass=show)
-    count = write_video(out, along(studio.frames(store), len(aligned), "decoding"), aligned.fps, sound)
-    store.clear_up()
-    if folder is not None and not any(folder.iterdir()):
-        folder.rmdir()
+    with nullcontext() if folder is None else only_one(folder):
+        with bar("denoising", "pass") as show:
+            store = studio.animate(portrait, aligned, _settings(options), folder=folder, on_pass=show)
+        count = write_video(out, along(studio.frames(store), len(aligned), "decoding"), aligned.fps, sound)
+        store.clear_up()
     say(f"{out}: {count} frames at {aligned.fps:g} fps")
     return count
 
@@ -220,7 +235,9 @@ def _inputs(options: argparse.Namespace) -> tuple[np.ndarray, FaceFrame, FaceMot
     size, _ = picture_size(options.size), _align_options(options)
     if options.out.suffix.lower() != ".mp4":
         raise InputError(f"{options.out} must end in .mp4.")
-    make_folder(options.out.parent)
+    check_place(options.out)
+    if options.save_motion:
+        check_place(options.save_motion)
     picture = read_picture(options.portrait)
     motion_file = options.driving.suffix in _MOTION_FILES
     if options.face and motion_file:

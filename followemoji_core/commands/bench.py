@@ -9,7 +9,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from .shared import Command, Facts, device_and_dtype, make_folder, say
+from ..files import check_place, write_whole
+from .shared import Command, Facts, device_and_dtype, say
 
 _ON_GPU, _ON_CPU = (512, 16), (256, 8)  # side in pixels, frames: what is timed where nothing else is asked for
 
@@ -32,6 +33,8 @@ def add_commands(command: Command) -> None:
 def _bench(options: argparse.Namespace) -> Facts:
     from ..evaluation.bench import count_guided_call, machine, table, time_parts
 
+    if not options.flops:
+        check_place(options.out / "bench.json")
     device, dtype = device_and_dtype(options.device, options.precision)
     size, frames = options.size or _ON_GPU[0], options.frames or _ON_GPU[1]
     report = {"size": size, "frames": frames, "counts": count_guided_call(size, frames)}
@@ -49,9 +52,8 @@ def _bench(options: argparse.Namespace) -> Facts:
     if options.clip and options.detector:
         report["times"] |= _time_landmarks(options.clip, options.detector)
     say(table(report))
-    make_folder(options.out)
-    (options.out / "bench.md").write_text(table(report) + "\n", "utf-8")
-    (options.out / "bench.json").write_text(json.dumps(report, indent=1), "utf-8")
+    write_whole(options.out / "bench.md", table(report) + "\n")
+    write_whole(options.out / "bench.json", json.dumps(report, indent=1))
     files = [options.out / "bench.json", options.out / "bench.md"]
     return {"files": files, "tflop_per_guided_call": round(best, 3), **report}
 

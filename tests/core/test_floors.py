@@ -28,7 +28,8 @@ MAY_ENTER = {
     # Ablations train.
     "evaluation": GROUND | {"media", "face", "model", "diffusion", "encoders", "drawn", "walk", "small", "training"},
     "commands": GROUND
-    | {"media", "face", "model", "diffusion", "encoders", "drawn", "walk", "training", "evaluation", "small", ""},
+    | {"media", "pictures", "face", "model", "diffusion", "encoders", "drawn", "walk", "training", "evaluation"}
+    | {"small", ""},
     "__main__": {"commands"},
 }
 NEVER = {"face": {"torch"}, "model": {"numpy", "mediapipe"}, "diffusion": {"numpy", "mediapipe"}}

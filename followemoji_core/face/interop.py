@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,9 +11,11 @@ import numpy as np
 from ..errors import InputError
 from ..types import LANDMARKS, FaceFrame, FaceMotion
 from .geometry import face_frame
-from .motion import Missing, check_clip, stack_frames
+from .motion import Missing, check_clip, runs_of, stack_frames
 from .topology import BLENDSHAPE_NAMES
 from .tracking import FaceTracker, Which
+
+log = logging.getLogger(__name__)
 
 
 def motion_from_face_landmarks(
@@ -37,16 +40,18 @@ def motion_from_face_landmarks(
     if width < 1 or height < 1:
         raise InputError(f"Face landmarks are of a picture of {width} x {height} pixels.")
     tracker = FaceTracker(which)
-    chosen: list[FaceFrame | None] = []
     for index, faces in enumerate(frames):
         try:
-            chosen.append(tracker.pick([_face(face, (width, height)) for face in faces]))
+            tracker.see([_face(face, (width, height)) for face in faces])
         except (KeyError, TypeError, ValueError, AttributeError, np.linalg.LinAlgError) as error:
             raise InputError(
                 f"Face landmarks of frame {index} (of {len(frames)}) cannot be used: {error}. Expected landmarks_xy "
                 f"({LANDMARKS},2), landmarks_3d ({LANDMARKS},3) and blendshapes by name."
             ) from error
-    return stack_frames(chosen, fps, missing)
+    motion = stack_frames(tracker.chosen(), fps, missing)
+    if tracker.unsure:
+        log.warning("In %s the face cannot be told from another one.", runs_of(tracker.unsure))
+    return motion
 
 
 def _face(face: Mapping[str, Any], size: tuple[int, int]) -> FaceFrame:

@@ -24,6 +24,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from followemoji_core.drawn import Acting, Person  # noqa: E402
 from followemoji_core.face.align import AlignOptions, align, resting_frame  # noqa: E402
+from followemoji_core.face.camera import near_plane, project  # noqa: E402
 from followemoji_core.face.geometry import CanonicalFace, screen_points  # noqa: E402
 from followemoji_core.face.topology import LEFT_EYE, LIPS, RIGHT_EYE  # noqa: E402
 from followemoji_core.types import FaceFrame, FaceMotion  # noqa: E402
@@ -39,18 +40,16 @@ HEIGHT = float(np.ptp(CanonicalFace.default().vertices[:, 1]))  # cm
 def main() -> None:
     for name, options in (("by default", AlignOptions()), ("as published", AlignOptions.published())):
         sys.stdout.write(f"\n{name}: rotation {options.rotation}, translation {options.translation}\n")
-        sys.stdout.write(
-            f"{'driver':24}{'rest %':>8}{'outside %':>11}{'by %':>6}{'growth %':>10}{'follows':>9}{'gain':>14}\n"
-        )
+        head = ("rest %", "outside %", "by %", "growth %", "follows", "gain")
+        sys.stdout.write("driver".ljust(24) + "".join(word.rjust(14) for word in head) + "\n")
         for driver, driving in drivers():
             found = [measure(portrait, driving, options) for _, portrait in portraits()]
             paths = [pair for pair in found if pair.follows is not None]
             follows = f"{min(pair.follows for pair in paths):.2f}" if paths else "-"
             gain = f"{min(p.gain for p in paths):.2f} to {max(p.gain for p in paths):.2f}" if paths else "-"
-            worst = [
-                f"{max(getattr(pair, name) for pair in found):.2f}" for name in ("rest", "outside", "by", "growth")
-            ]
-            sys.stdout.write(driver.ljust(24) + "".join(word.rjust(14) for word in (*worst, follows, gain)) + "\n")
+            worst = [max(getattr(pair, field) for pair in found) for field in ("rest", "outside", "by", "growth")]
+            cells = (*(f"{value:.2f}" for value in worst), follows, gain)
+            sys.stdout.write(driver.ljust(24) + "".join(word.rjust(14) for word in cells) + "\n")
 
 
 @dataclass(frozen=True)
@@ -78,19 +77,27 @@ def measure(portrait: FaceFrame, driving: FaceMotion, options: AlignOptions | No
     # The same head that only moves: neither turns nor expressions in the way.
     moving = align(portrait, driving, replace(options, rotation="none", whole=0.0)).points.astype(float)
     heights = np.ptp(moving[:, :468, 1], axis=1)
-    growth = np.abs(heights / heights[neutral] - 1).max()
-    made = fast(in_face_sizes(moving[:, [*RIGHT_EYE, *LEFT_EYE]].mean(axis=1), heights), driving.fps)
+    growth = heights / heights[neutral]
+    height = HEIGHT * portrait.size[1] / near_plane(portrait.size)[1] / -portrait.camera_from_face[2, 3]  # from ahead
+    centre = project(portrait.camera_from_face[:3, 3], portrait.size)  # of the head, where camera_from_face has it
+    place = moving.mean(axis=1) - growth[:, None] * (moving[neutral].mean(axis=0) - centre)
+    made = fast(in_face_sizes(place, height * growth), driving.fps)
     position = driving.camera_from_face[:, :3, 3].astype(float)
     theirs = fast(in_face_sizes(position[:, :2] / -position[:, 2:] * (1, -1), -HEIGHT / position[:, 2]), driving.fps)
     room = np.minimum(aligned.min(axis=1), portrait.size - aligned.max(axis=1)).min(axis=-1)
-    fits = room > 2 * np.abs(theirs).max() * heights[neutral]
+    fits = room > 2 * np.abs(theirs).max() * height
     follows = gain = None
     if theirs.std() > STILL and fits.sum() > driving.fps:
         theirs, made = theirs[fits].ravel(), made[fits].ravel()
         follows = float(theirs @ made / np.sqrt((theirs @ theirs) * (made @ made)))
         gain = float(made.std() / theirs.std())
     return Pair(
-        100 * rest, 100 * (beyond > 0).mean(), 100 * beyond.max() / portrait.size[1], 100 * growth, follows, gain
+        rest=100 * rest,
+        outside=100 * (beyond > 0).mean(),
+        by=100 * beyond.max() / portrait.size[1],
+        growth=100 * np.abs(growth - 1).max(),
+        follows=follows,
+        gain=gain,
     )
 
 

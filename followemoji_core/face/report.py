@@ -10,7 +10,10 @@ from .geometry import screen_points
 from .motion import smooth
 from .topology import BLENDSHAPE_NAMES
 
-FARTHEST_TURN = 12.0  # degrees
+# A head that moves passes TURNED degrees now and then; what holds it there for the share OFTEN of the frames, or turns
+# past PROFILE, asks for a side of the head that the portrait does not show.
+TURNED, OFTEN = 12.0, 1 / 3
+PROFILE = 35.0
 RESTLESS = 3.5  # sum of blendshapes: the calmest frames of filmed people have 2 to 3, half of their frames 4 and more
 _OUTSIDE = 0.5  # pixels
 
@@ -22,7 +25,8 @@ def alignment_report(
 
     Empty where all is well. Told are: a driving motion of one frame; a face that the portrait's picture cuts; the
     share of frames in which landmarks leave the picture farther than that; the share in which the head is turned by
-    more than FARTHEST_TURN from the portrait's; a neutral frame whose blendshapes sum up to more than RESTLESS.
+    more than TURNED from the portrait's, if that is OFTEN or once more than PROFILE; a neutral frame whose blendshapes
+    sum up to more than RESTLESS.
     """
     options = options or AlignOptions()
     report = []
@@ -58,15 +62,15 @@ def _turns(portrait: FaceFrame, driving: FaceMotion, options: AlignOptions) -> l
     rotation = head_rotations(portrait, driving, options.rotation, resting_frame(driving, options.neutral))
     turn = portrait.camera_from_face[:3, :3].T.astype(np.float64) @ np.broadcast_to(rotation, (len(driving), 3, 3))
     degrees = np.degrees(np.arccos(np.clip((np.trace(turn, axis1=-2, axis2=-1) - 1) / 2, -1, 1)))
-    if degrees.max() <= FARTHEST_TURN:
+    if (degrees > TURNED).mean() <= OFTEN and degrees.max() <= PROFILE:
         return []
     if options.rotation == "driving":
         way_out = 'Rotation "relative" starts from the portrait\'s pose.'
     else:
         way_out = 'What it does not show is made up; rotation "none" keeps the head still.'
     return [
-        f"The head is turned more than {FARTHEST_TURN:g} degrees from what the portrait shows, up to "
-        f"{degrees.max():.0f}, in {_share(degrees, FARTHEST_TURN)}. {way_out}"
+        f"The head is turned more than {TURNED:g} degrees from what the portrait shows, up to "
+        f"{degrees.max():.0f}, in {_share(degrees, TURNED)}. {way_out}"
     ]
 
 

@@ -38,12 +38,13 @@ HEIGHT = float(np.ptp(CanonicalFace.default().vertices[:, 1]))  # cm
 
 
 def main() -> None:
+    chosen = list(portraits())
     for name, options in (("by default", AlignOptions()), ("as published", AlignOptions.published())):
         sys.stdout.write(f"\n{name}: rotation {options.rotation}, translation {options.translation}\n")
         head = ("rest %", "outside %", "by %", "growth %", "follows", "gain")
         sys.stdout.write("driver".ljust(24) + "".join(word.rjust(14) for word in head) + "\n")
         for driver, driving in drivers():
-            found = [measure(portrait, driving, options) for _, portrait in portraits()]
+            found = [measure(portrait, driving, options) for _, portrait in chosen]
             paths = [pair for pair in found if pair.follows is not None]
             follows = f"{min(pair.follows for pair in paths):.2f}" if paths else "-"
             gain = f"{min(p.gain for p in paths):.2f} to {max(p.gain for p in paths):.2f}" if paths else "-"

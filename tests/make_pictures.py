@@ -97,7 +97,7 @@ def animate(
 ) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
     """The portrait (H,W,3), the driver (T,H,W,3) and T frames of the portrait in the driver's motion, uint8 RGB."""
     rest, driving = person.act(Acting.rest(), (128, 128)), driver.act(acting, (128, 128))
-    portrait, aligned = paint(person, rest)[0], align(rest.frame(0), driving, AlignOptions())
+    portrait, aligned = paint(person, rest)[0], align(rest.frame(0), driving, AlignOptions.published())
     return portrait, paint(driver, driving), frames_of(studio, portrait, aligned)
 
 

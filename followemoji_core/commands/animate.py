@@ -82,8 +82,13 @@ def _input_arguments(parser: argparse.ArgumentParser) -> None:
     add("--which", choices=get_args(Which), default="largest", help="face, when there are several")
     add("--confidence", type=float, default=0.5, help="of the detector; lower for paintings and cartoons")
     add("--missing", choices=get_args(Missing), default="interpolate", help="frames without a face")
-    add("--rotation", choices=get_args(Rotation), default="driving", help="of the head")
-    add("--translation", choices=get_args(Translation), default="driving", help="of the head")
+    add("--rotation", choices=get_args(Rotation), default=AlignOptions.rotation, help="of the head; published: driving")
+    add(
+        "--translation",
+        choices=get_args(Translation),
+        default=AlignOptions.translation,
+        help="of the head; published: driving",
+    )
     add("--neutral", type=int, help="driving frame whose face is at rest; found if not given")
     for name in ("expression", "brows", "eyes", "pupils", "mouth"):
         add(f"--{name}", type=float, default=1.0, help="strength, 0 to 3")

@@ -129,6 +129,26 @@ def test_motion_files(comfy):
     saved.unlink()
 
 
+def test_alignment_says_what_may_look_wrong(both_servers):
+    """On the node and in the history; nothing when all is well, but for a node that has warned before."""
+    graph = graphs.load("first_animation")
+    align = next(key for key, node in graph.items() if node["class_type"] == "FollowEmojiAlignMotion")
+    graph = {key: node for key, node in graph.items() if key == align or key in str(graph[align]["inputs"].values())}
+    drawn = dict(motion=[align, 0])
+    graph["drawn"] = dict(class_type="FollowEmojiDrawLandmarks", inputs=drawn)
+    graph["shown"] = dict(class_type="PreviewImage", inputs=dict(images=["drawn", 0]))
+
+    def said() -> list[str]:
+        return both_servers.run(graph)["outputs"].get(align, {}).get("text", [])
+
+    assert said() == []
+    graphs.change(graph, "FollowEmojiAlignMotion", neutral_frame=20)
+    (text,) = said()
+    assert "The driver's face is not at rest in frame 20" in text
+    graphs.change(graph, "FollowEmojiAlignMotion", neutral_frame=0)
+    assert said() == []
+
+
 def test_comfyui_face_landmarks_node_exists_where_promised(current):
     """FACE_LANDMARKS is ComfyUI's own type from 0.23; its payload is tested in tests/core."""
     assert "FACE_LANDMARKS" in current.object_info()["MediaPipeFaceLandmarker"]["output"]

@@ -15,7 +15,7 @@ from followemoji_core.face.steady import CUTOFF, baseline, keep_inside, steady_p
 from followemoji_core.face.topology import LEFT_EYE, LIPS, RIGHT_EYE
 from followemoji_core.types import FaceFrame, FaceMotion
 from tests import measure_align
-from tests.core.test_face_geometry import make_face, turn
+from tests.core.face.test_geometry import make_face, turn
 
 DRIVERS = [name for name, _ in measure_align.drivers()]
 

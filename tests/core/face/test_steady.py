@@ -61,7 +61,7 @@ def test_targets_over_all_pairs(everybody: tuple[dict[str, FaceFrame], dict[str,
 
 
 def test_a_walking_driver_leaves_the_mouth_where_the_portrait_s_is() -> None:
-    """He crosses the picture and comes nearer, at steady pace: 2 % of the eye distance is the most, in any frame."""
+    """He crosses the picture and comes nearer, in 4 s: 4 % of the eye distance is the most, in any frame."""
     share = np.linspace(0, 1, 100)[:, None]
     acting = dataclasses.replace(Acting.rest(100), places=(-30, 0, -70) + share * (40, 5, 40))
     driving = Person.of(1).act(acting, (512, 512))
@@ -74,7 +74,7 @@ def test_a_walking_driver_leaves_the_mouth_where_the_portrait_s_is() -> None:
         return np.linalg.norm(points[:, parts] - own[parts], axis=-1).max() / eyes
 
     assert away(AlignOptions.published()) > 1
-    assert away(None) < 0.02
+    assert away(None) < 0.04
 
 
 def test_the_stated_cutoff() -> None:

@@ -8,6 +8,7 @@ from . import folders
 from .alignment import AlignMotion
 from .appearance import EncodeAppearance, PreparePortrait
 from .drawn import DrawnMotion, DrawnPortrait
+from .host.error_texts import with_relative_texts
 from .landmarks import DrawLandmarks, ExtractLandmarks, UseFaceLandmarks
 from .loaders import LoadModel
 from .long_video import LongVideo
@@ -37,4 +38,4 @@ class FollowEmojiExtension(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         """The nodes' classes, their model folders registered. ComfyUI asks each for its schema."""
         folders.register()  # not in on_load, which ComfyUI 0.3.64 does not call
-        return NODES
+        return [with_relative_texts(node) for node in NODES]

@@ -8,7 +8,7 @@ from . import folders
 from .alignment import AlignMotion
 from .appearance import EncodeAppearance, PreparePortrait
 from .drawn import DrawnMotion, DrawnPortrait
-from .host.paths import with_plain_errors
+from .host.error_texts import with_relative_texts
 from .landmarks import DrawLandmarks, ExtractLandmarks, UseFaceLandmarks
 from .loaders import LoadModel
 from .long_video import LongVideo
@@ -31,7 +31,7 @@ NODES = [
     DrawnMotion,
 ]
 for _node in NODES:
-    with_plain_errors(_node)
+    with_relative_texts(_node)
 
 
 class FollowEmojiExtension(ComfyExtension):

@@ -43,7 +43,7 @@ def run_server(fixture: str, root: Path, models: Path) -> Iterator[ComfyServer]:
     tree = comfy_tree(fixture)
     from tests.comfy.server import ComfyServer  # after the check: aiohttp may be what is missing
 
-    with ComfyServer(tree, root, models=models, argv=["--preview-method", "auto"]) as server:
+    with ComfyServer(tree, root, models=models) as server:
         yield server
 
 

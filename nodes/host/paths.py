@@ -1,16 +1,12 @@
-"""Where ComfyUI's files lie, and how errors speak of it: relative to ComfyUI's folders, whoever queues."""
+"""New files in ComfyUI's folders."""
 
 from __future__ import annotations
 
-import functools
-import os
-import sys
 from pathlib import Path
 
 import folder_paths
-from comfy_api.v0_0_2 import io
 
-from ...followemoji_core.errors import FollowEmojiError, InputError, OutputError
+from ...followemoji_core.errors import InputError, OutputError
 from ...followemoji_core.files import check_place
 
 _PACK = str(Path(__file__).resolve().parents[2])
@@ -19,9 +15,8 @@ _PACK = str(Path(__file__).resolve().parents[2])
 def new_file(prefix: str, folder: str, kind: str, suffix: str, size=(0, 0)) -> tuple[Path, str]:
     """A path for a new file, numbered as ComfyUI numbers them, that can be written to, and its folder below `folder`.
 
-    folder: ComfyUI's, absolute; kind: its name in errors. size (width, height): for what the prefix says
-    of it. Raises InputError for a prefix that leads out of it,
-    OutputError where nothing can be written.
+    folder: ComfyUI's, absolute; kind: its name in errors. size (width, height): for what the prefix says of it. Raises
+    InputError for a prefix that leads out of the folder, OutputError where nothing can be written.
     """
     try:
         where, name, counter, subfolder, _ = folder_paths.get_save_image_path(prefix, folder, *size)
@@ -35,37 +30,3 @@ def new_file(prefix: str, folder: str, kind: str, suffix: str, size=(0, 0)) -> t
     path = Path(where) / f"{name}_{counter:05}_{suffix}"
     check_place(path)
     return path, subfolder
-
-
-def plain(text: str) -> str:
-    """The text with ComfyUI's folders, the pack's and Python by their short names."""
-    names = {
-        os.path.dirname(folder_paths.__file__): "",
-        folder_paths.base_path: "",
-        _PACK: f"custom_nodes/{os.path.basename(_PACK)}",
-    }
-    for kind in ("output", "temp", "input", "user"):
-        names[getattr(folder_paths, f"get_{kind}_directory")()] = kind
-    for kind, (folders, _) in folder_paths.folder_names_and_paths.items():
-        names |= {folder: f"models/{kind}" for folder in folders}
-    names |= {folder_paths.models_dir: "models", sys.executable: "python"}
-    for path in sorted((path for path in names if len(path) > 1), key=len, reverse=True):
-        short = names[path]
-        text = text.replace(path + os.sep, f"{short}/" if short else "").replace(path, short or "ComfyUI")
-    return text
-
-
-def with_plain_errors(node: type[io.ComfyNode]) -> type[io.ComfyNode]:
-    """The node, whose errors of ours do not show where on the server ComfyUI lies."""
-    execute = node.execute.__func__
-
-    @functools.wraps(execute)
-    def speaking_plainly(cls, *args, **kwargs):
-        try:
-            return execute(cls, *args, **kwargs)
-        except FollowEmojiError as error:
-            error.args = (plain(str(error)), *error.args[1:])
-            raise
-
-    node.execute = classmethod(speaking_plainly)
-    return node

@@ -101,22 +101,22 @@ PLAIN_ERRORS = (
     from pack.followemoji_core.errors import FollowEmojiError, InputError, OutputError
     from pack.nodes import LoadMotion, LongVideo, NODES
     from pack.nodes.host.encoders import check_decoder
-    from pack.nodes.host.paths import new_file, plain
+    from pack.nodes.host.error_texts import relative, with_relative_texts
+    from pack.nodes.host.paths import new_file
     from pack.nodes.long_video import _sound
 
     temp = Path(tempfile.mkdtemp())
     folder_paths.set_temp_directory(str(temp))
-    assert plain(f"{temp}/followemoji/a.mp4 cannot be written.") == "temp/followemoji/a.mp4 cannot be written."
-    assert plain(f"{folder_paths.models_dir}/vae/x") == "models/vae/x" or "models" in plain(folder_paths.models_dir)
-    assert PACK not in plain(f"in {PACK} run {sys.executable} -m followemoji_core")
-    assert plain("Frames 1/2: nothing to hide") == "Frames 1/2: nothing to hide"
+    assert relative(f"{temp}/followemoji/a.mp4 cannot be written.") == "temp/followemoji/a.mp4 cannot be written."
+    assert relative(f"{folder_paths.models_dir}/vae/x") == "models/vae/x"
+    assert PACK not in relative(f"in {PACK} run {sys.executable} -m followemoji_core")
+    assert relative("Frames 1/2: nothing to hide") == "Frames 1/2: nothing to hide"
 
     # Every node: what the core says of a file is said without the way to it.
     def fails(cls):
         raise OutputError(f"{temp}/x could not be written")
 
-    from pack.nodes.host.paths import with_plain_errors
-    node = with_plain_errors(type("Node", (), {"execute": classmethod(fails)}))
+    node = with_relative_texts(type("Node", (), {"execute": classmethod(fails)}))
     assert refused(OutputError, node.execute, "temp/x") == "temp/x could not be written"
     assert all(hasattr(node.execute.__func__, "__wrapped__") for node in NODES)
 

@@ -36,7 +36,7 @@ def test_animate_portrait(comfy):
 
 
 def test_the_safetensors_split_gives_nearly_the_same(comfy):
-    """float16 weights of the same numbers; and landmark images instead of a motion, as an artist may paint them."""
+    """float16 weights of the same numbers, clip_fc found beside them; and landmark images as an artist may paint."""
     graph = graphs.animate(seed=5)
     graphs.change(graph, "FollowEmojiLoadModel", **graphs.SPLIT)
     (sampler,) = [node for node in graph.values() if node["class_type"] == SAMPLER]

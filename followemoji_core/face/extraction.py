@@ -17,7 +17,7 @@ from ..types import FaceFrame, FaceMotion
 from .closer import Box, apart, look_closer, square_around, tiles
 from .detector import FaceDetector, rgb_uint8
 from .geometry import ScreenFace, screen_points
-from .motion import FACE_ADVICE, Missing, check_clip, runs_of, stack_frames
+from .motion import FACE_ADVICE, Missing, check_clip, runs_of, stack_screen_faces
 from .plausible import flaw
 from .tracking import FaceTracker, Which
 
@@ -58,7 +58,7 @@ def extract_face(
         raise NoFaceError(f"No face in the portrait ({where}). {FACE_ADVICE}")
     face = faces[tracker.pick(faces)]
     say(_seen(len(faces), face, which))
-    return face
+    return face.solved()
 
 
 def extract_motion(
@@ -89,7 +89,7 @@ def extract_motion(
             if on_frame is not None:
                 on_frame(index, seen)
     chosen = search.tracker.chosen()
-    motion = stack_frames(chosen, fps, missing, search.advice())
+    motion = stack_screen_faces(chosen, fps, missing, search.advice())
     for text in search.story(chosen):
         say(text)
     return motion
@@ -102,7 +102,7 @@ class _Search:
         self.detector = detector
         self.tracker = FaceTracker(which)
         self.flaws: dict[int, str] = {}  # by frame: why what was seen is no face
-        self.first: tuple[int, FaceFrame, int] | None = None  # frame, chosen face, how many there were
+        self.first: tuple[int, ScreenFace, int] | None = None  # frame, chosen face, how many there were
         self.close = False  # whether the chosen face shows only in a closer look
         self.places: list[Box | None] = []  # around the followed face, as of each frame
 
@@ -121,7 +121,7 @@ class _Search:
             for index, seen in enumerate(found, begin):
                 yield self._take(seen, index)
 
-    def _first_look(self, image: np.ndarray, index: int) -> tuple[list[FaceFrame], list[str]]:
+    def _first_look(self, image: np.ndarray, index: int) -> tuple[list[ScreenFace], list[str]]:
         found = apart(self.detector.find(image))
         if not found and index % EVERY:
             return [], []
@@ -133,14 +133,14 @@ class _Search:
             self.close = not any(np.array_equal(chosen.landmarks, face.landmarks) for face in found)
         return faces, flaws
 
-    def _look(self, look: tuple[np.ndarray, Box | None]) -> tuple[list[FaceFrame], list[str]]:
+    def _look(self, look: tuple[np.ndarray, Box | None]) -> tuple[list[ScreenFace], list[str]]:
         image, around = look
         found = apart(self.detector.find(image))
         if around is not None:
             found = look_closer(self.detector.find, rgb_uint8(image), [around], found)
         return _plausible(found)
 
-    def _take(self, seen: tuple[list[FaceFrame], list[str]], index: int) -> bool:
+    def _take(self, seen: tuple[list[ScreenFace], list[str]], index: int) -> bool:
         faces, flaws = seen
         if flaws:
             self.flaws[index] = flaws[0]
@@ -160,7 +160,7 @@ class _Search:
             return FACE_ADVICE
         return f"What looks like one is not shaped like a face: {next(iter(self.flaws.values()))}. {FACE_ADVICE}"
 
-    def story(self, chosen: Sequence[FaceFrame | None]) -> Iterator[str]:
+    def story(self, chosen: Sequence[ScreenFace | None]) -> Iterator[str]:
         """What the artist should know, a sentence each; doubts go to the log as warnings as well."""
         if self.first is None:
             return
@@ -169,7 +169,7 @@ class _Search:
         yield f"{_seen(count, face, self.tracker.which)[:-1]}{at}; most faces at once: {self.tracker.most}."
         missing = [number for number, frame in enumerate(chosen) if frame is None]
         if missing:
-            yield f"It is missing in {runs_of(missing)} of {len(chosen)}."  # stack_frames has warned
+            yield f"It is missing in {runs_of(missing)} of {len(chosen)}."  # a warning says so already
         doubts = []
         if self.tracker.unsure:
             doubts.append(f"In {runs_of(self.tracker.unsure)} it cannot be told from another one.")
@@ -182,20 +182,13 @@ class _Search:
             yield doubt
 
 
-def _plausible(found: Iterable[ScreenFace]) -> tuple[list[FaceFrame], list[str]]:
-    """Faces with their geometry, and what is wrong with those that are left out."""
-    faces, flaws = [], []
-    for face in found:
-        solved = face.solved()
-        wrong = flaw(solved)
-        if wrong is None:
-            faces.append(solved)
-        else:
-            flaws.append(wrong)
-    return faces, flaws
+def _plausible(found: Iterable[ScreenFace]) -> tuple[list[ScreenFace], list[str]]:
+    """Those that have the shape of a face, and what is wrong with the others."""
+    flaws = [(face, flaw(face)) for face in found]
+    return [face for face, wrong in flaws if wrong is None], [wrong for _, wrong in flaws if wrong is not None]
 
 
-def _seen(count: int, face: FaceFrame, which: Which) -> str:
+def _seen(count: int, face: ScreenFace, which: Which) -> str:
     """How many faces there were, and which one this is."""
     points = screen_points(face)
     left, top = (int(value) for value in points.mean(axis=0))

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import InputError, NoFaceError
 from ..types import FaceFrame, FaceMotion
-from .geometry import solve_geometry
+from .geometry import ScreenFace, solve_geometry
 
 log = logging.getLogger(__name__)
 
@@ -24,22 +24,32 @@ FACE_ADVICE = (
 )
 
 
-def stack_frames(
-    frames: Sequence[FaceFrame | None], fps: float, missing: Missing = "interpolate", advice: str = FACE_ADVICE
-) -> FaceMotion:
+def stack_frames(frames: Sequence[FaceFrame | None], fps: float, missing: Missing = "interpolate") -> FaceMotion:
     """T faces, None where there is none, -> FaceMotion of T frames at `fps` frames per second.
 
     missing: "interpolate" landmarks linearly between the neighbours and solve their geometry, "hold" the face before,
-    or "error". Before the first and after the last face both hold it. advice: for the error of a clip without a face.
+    or "error". Before the first and after the last face both hold it.
     Raises NoFaceError where there is no face at all, or one is missing that may not; InputError for no frames, frames
     of different sizes, or an `fps` that is not positive.
     """
-    gaps = _fill(frames, fps, missing, advice)
+    gaps = _fill(frames, fps, missing, FACE_ADVICE)
     faces = [frame for frame in frames if frame is not None]
     metric = np.stack([face.metric for face in faces])[gaps.before]
     camera_from_face = np.stack([face.camera_from_face for face in faces])[gaps.before]
     if gaps.mixed.any():
         metric[gaps.mixed], camera_from_face[gaps.mixed] = solve_geometry(gaps.landmarks[gaps.mixed], gaps.size)
+    return FaceMotion(gaps.landmarks, metric, camera_from_face, gaps.blendshapes, gaps.size, gaps.found, float(fps))
+
+
+def stack_screen_faces(
+    frames: Sequence[ScreenFace | None], fps: float, missing: Missing = "interpolate", advice: str = FACE_ADVICE
+) -> FaceMotion:
+    """The same as stack_frames of the solved faces, bit for bit, and its errors; geometry is solved here, at once.
+
+    advice: for the error of a clip without a face.
+    """
+    gaps = _fill(frames, fps, missing, advice)
+    metric, camera_from_face = solve_geometry(gaps.landmarks, gaps.size)
     return FaceMotion(gaps.landmarks, metric, camera_from_face, gaps.blendshapes, gaps.size, gaps.found, float(fps))
 
 
@@ -55,7 +65,7 @@ class _Filled:
     mixed: np.ndarray
 
 
-def _fill(frames: Sequence[FaceFrame | None], fps: float, missing: Missing, advice: str) -> _Filled:
+def _fill(frames: Sequence[ScreenFace | FaceFrame | None], fps: float, missing: Missing, advice: str) -> _Filled:
     """What stack_frames says of landmarks and blendshapes."""
     check_clip(fps, missing)
     if not frames:

@@ -15,7 +15,7 @@ from followemoji_core.face.detector import FaceDetector
 from followemoji_core.face.draw import draw_landmarks, draw_motion
 from followemoji_core.face.extraction import extract_face, extract_motion
 from followemoji_core.face.geometry import CanonicalFace, screen_points, solve_geometry
-from followemoji_core.face.motion import stack_frames
+from followemoji_core.face.motion import stack_screen_faces
 from followemoji_core.face.tracking import FaceTracker
 from followemoji_core.media import Clip, read_frames
 from followemoji_core.types import FaceFrame, FaceMotion
@@ -112,8 +112,8 @@ def test_a_clip_in_threads_is_the_clip_in_order(detector: FaceDetector) -> None:
     frames[11:14] = [np.zeros_like(frames[0])] * 3
     tracker = FaceTracker()
     for frame in frames:
-        tracker.see(detector.detect(frame))
-    expected = stack_frames(tracker.chosen(), 30.0)
+        tracker.see(detector.find(frame))
+    expected = stack_screen_faces(tracker.chosen(), 30.0)
     seen: list[tuple[int, bool]] = []
     for _ in range(2):
         motion = extract_motion(iter(frames), 30.0, detector, on_frame=lambda *frame: seen.append(frame))

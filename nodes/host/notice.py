@@ -6,7 +6,6 @@ import logging
 from collections.abc import Sequence
 
 from comfy_api.v0_0_2 import ui
-from server import PromptServer
 
 log = logging.getLogger(__name__)
 _told: set[str] = set()
@@ -22,6 +21,8 @@ def tell(title: str, node_id: str | None, sentences: Sequence[str]) -> ui.Previe
         log.warning("%s: %s", title, sentence)
     text = "\n".join(sentences)
     if node_id is not None and (sentences or node_id in _told):
+        from server import PromptServer  # ComfyUI's own, there while it runs
+
         # `ui` alone is shown on core's own preview node only; this text is shown on any node.
         server = PromptServer.instance
         server.send_progress_text(text or "All is well.", node_id, server.client_id)

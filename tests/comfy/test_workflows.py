@@ -53,7 +53,7 @@ def test_look_at_landmarks(comfy):
     graphs.change(graph, "LoadVideo", file="temple.mp4")
     found = graphs.describe(run(comfy, graph))
     assert (found["frames"], found["fps"], found["sound"]) == (8, 30.0, True)
-    assert found["size"] == (512 + 288, 512)  # the driver is square, the painting 720 x 1280
+    assert found["size"] == (512 + 512, 512)  # the driver is square, the portrait framed as it is animated
     Image.open(comfy.input / "portrait.jpg").resize((531, 733)).save(comfy.input / "odd.png")
     graphs.change(graph, "LoadImage", image="odd.png")
     assert graphs.describe(run(comfy, graph))["frames"] == 8

@@ -26,7 +26,7 @@ TEXT = """() => (window.align.widgets ?? []).filter((widget) => widget.name.incl
 
 def test_alignment_warns_on_the_node(frontend, server):
     frontend.page.evaluate(BUILD)
-    for neutral, expected in ((-1, ""), (28, "not at rest in frame 28"), (0, "All is well.")):
+    for neutral, expected in ((-1, ""), (28, "not at rest in neutral frame 28"), (0, "All is well.")):
         frontend.page.evaluate(RUN, neutral)
         frontend.page.wait_for_timeout(500)
         server.queue_idle()

@@ -21,7 +21,8 @@ _OUTSIDE = 0.5  # pixels
 def alignment_report(
     portrait: FaceFrame, driving: FaceMotion, aligned: AlignedMotion, options: AlignOptions | None = None
 ) -> list[str]:
-    """What may look wrong in `aligned`, which `align` made from the rest, and what helps: a sentence or two each.
+    """What may look wrong in `aligned`, which `align` made from the rest, and what helps, in short sentences: a node
+    shows two lines without scrolling.
 
     Empty where all is well. Told are: a driving motion of one frame; a face that the portrait's picture cuts; the
     share of frames in which landmarks leave the picture farther than that; the share in which the head is turned by
@@ -31,10 +32,7 @@ def alignment_report(
     options = options or AlignOptions()
     report = []
     if len(driving) == 1:
-        report.append(
-            "The driving motion has one frame, so the result is a still. If that is the portrait's face, portrait and "
-            "driving are swapped."
-        )
+        report.append("The driving motion has one frame: a still. Portrait and driving may be swapped.")
     report += _edges(portrait, aligned, options)
     report += _turns(portrait, driving, options)
     report += _rest(driving, options)
@@ -49,9 +47,9 @@ def _edges(portrait: FaceFrame, aligned: AlignedMotion, options: AlignOptions) -
         report.append("The picture cuts the portrait's own face: frame it with more room.")
     beyond = np.maximum(low - aligned.points.min(axis=1), aligned.points.max(axis=1) - high).max(axis=-1)
     if (beyond > _OUTSIDE).any():
-        way_out = "" if options.translation == "steady" else 'translation "steady", or '
+        way_out = "" if options.translation == "steady" else "translation steady, or "
         report.append(
-            f"Landmarks leave the picture in {_share(beyond, _OUTSIDE)}. Choose {way_out}a portrait with more room "
+            f"Landmarks leave the picture in {_share(beyond, _OUTSIDE)}: choose {way_out}a portrait with more room "
             "around the face."
         )
     return report
@@ -64,13 +62,10 @@ def _turns(portrait: FaceFrame, driving: FaceMotion, options: AlignOptions) -> l
     degrees = np.degrees(np.arccos(np.clip((np.trace(turn, axis1=-2, axis2=-1) - 1) / 2, -1, 1)))
     if (degrees > TURNED).mean() <= OFTEN and degrees.max() <= PROFILE:
         return []
-    if options.rotation == "driving":
-        way_out = 'Rotation "relative" starts from the portrait\'s pose.'
-    else:
-        way_out = 'What it does not show is made up; rotation "none" keeps the head still.'
+    way_out = "relative, from the portrait's pose" if options.rotation == "driving" else "none, for a still head"
     return [
-        f"The head is turned more than {TURNED:g} degrees from what the portrait shows, up to "
-        f"{degrees.max():.0f}, in {_share(degrees, TURNED)}. {way_out}"
+        f"The head is turned over {TURNED:g} degrees from what the portrait shows in {_share(degrees, TURNED)} "
+        f"({degrees.max():.0f} degrees): choose rotation {way_out}."
     ]
 
 
@@ -81,8 +76,8 @@ def _rest(driving: FaceMotion, options: AlignOptions) -> list[str]:
         return []
     strongest = ", ".join(f"{BLENDSHAPE_NAMES[1 + i]} {scores[i]:.2f}" for i in np.argsort(-scores)[:3])
     return [
-        f"The driver's face is not at rest in frame {neutral}, which stands for the portrait's own expression (score "
-        f"{scores.sum():.1f}, at rest up to {RESTLESS:g}: {strongest}). Set the neutral frame to a calm one."
+        f"The driver is not at rest in neutral frame {neutral}: choose a calm one. (Score {scores.sum():.1f}, at rest "
+        f"up to {RESTLESS:g}: {strongest}.)"
     ]
 
 

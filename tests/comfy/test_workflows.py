@@ -144,7 +144,7 @@ def test_alignment_says_what_may_look_wrong(both_servers):
     assert said() == []
     graphs.change(graph, "FollowEmojiAlignMotion", neutral_frame=20)
     (text,) = said()
-    assert "The driver's face is not at rest in frame 20" in text
+    assert "The driver is not at rest in neutral frame 20" in text
     graphs.change(graph, "FollowEmojiAlignMotion", neutral_frame=0)
     assert said() == []
 

@@ -38,14 +38,17 @@ WORDS = (
     '"' + "x" * 300 + '"',
 )  # fmt: skip
 _NOT_FINITE = [struct.pack(f"<{kind}", value) for kind in "fed" for value in (float("nan"), float("inf"))]
-_OPCODES = [bytes(code, "latin1") for code in (
-    "2", "\x94", "0", "1", "(", ")", "]", "}", "\x85", "\x86", "\x87", "t", "l", "d", "s", "u", "a", "e", "b", "R", "Q",
-    "\x8f", "\x90", "\x91", "N", "\x88", "h\x00", "h\x01", "h\x05", "q\x00", "q\x01", "r\xff\xff\xff\x7f", "p99999999\n",
-    "K\x01", "M\xff\xff", "J\xff\xff\xff\x7f", "G\x7f\xf8\x00\x00\x00\x00\x00\x00", "X\x01\x00\x00\x00a", "\x8c\x01a",
-    "\x8e\xff\xff\xff\xff\xff\xff\xff\x7f", "\x96\xff\xff\xff\xff\xff\xff\xff\x00", "\x8b\xff\xff\xff\x7f", "cos\nsystem\n",
-    "cnumpy\nndarray\n", "ctorch\nSize\n", "cbuiltins\nset\n", "ccollections\nCounter\n", "\x81", "\x92", "\x93", "F1e999\n",
-    "I" + "9" * 5000 + "\n", "\x80\x05", ".",
-)]  # fmt: skip
+_OPCODES = [
+    code.encode("latin1")
+    for code in (
+        *"2\x9401()]}\x85\x86\x87tldsuaebRQ\x8f\x90\x91N\x88\x81\x92\x93.",
+        *("h\x00", "h\x01", "h\x05", "q\x00", "q\x01", "r\xff\xff\xff\x7f", "p99999999\n", "K\x01", "M\xff\xff"),
+        *("J\xff\xff\xff\x7f", "G\x7f\xf8\x00\x00\x00\x00\x00\x00", "X\x01\x00\x00\x00a", "\x8c\x01a"),
+        *("\x8e\xff\xff\xff\xff\xff\xff\xff\x7f", "\x96\xff\xff\xff\xff\xff\xff\xff\x00", "\x8b\xff\xff\xff\x7f"),
+        *("X\xff\xff\xff\x7f", "B\xff\xff\xff\x7f", "cos\nsystem\n", "cnumpy\nndarray\n", "ctorch\nSize\n"),
+        *("cbuiltins\nset\n", "ccollections\nCounter\n", "F1e999\n", "I" + "9" * 5000 + "\n", "\x80\x05"),
+    )
+]
 
 
 def mutated(data: bytes, rng: random.Random, others: list[bytes], inner) -> bytes:

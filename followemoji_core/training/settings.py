@@ -13,6 +13,7 @@ from ..errors import InputError
 from ..gate import Refused, check_depth, loading, parse_json, read_bytes, short
 
 _LARGEST = 16 << 10  # bytes of a settings file
+_DOTS = 500  # in numbers, paths, and keys, which take time by the square of them
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,8 @@ def read_file(path: Path) -> dict[str, Any]:
     with loading(path, "Settings file", InputError, "Check it against the examples in followemoji_core/training."):
         text = read_bytes(path, _LARGEST)
         check_depth(text)
+        if text.count(b".") > _DOTS:
+            raise Refused("its keys lie in more tables than there are")
         try:
             return tomllib.loads(text.decode("utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -179,7 +182,10 @@ def read_table(kind: type, table: dict[str, Any], name: str) -> Any:
     missing = [key for key in ("stage", "data", "out") if key in known and key not in values]
     if missing:
         raise InputError(f"{name}: {' and '.join(missing)} must be set.")
-    return kind(**values)
+    try:
+        return kind(**values)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
 
 
 def _shown(value: Any) -> str:

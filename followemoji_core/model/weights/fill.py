@@ -97,9 +97,8 @@ def complete(part: Part | str, state: State, name: str, helpers: Iterable[State]
         )
     unused = sorted(given - wanted.keys())
     if unused:
-        log.warning(
-            "%s: %d entries are not used by the %s: %s", name, len(unused), part.title, short(", ".join(unused[:8]))
-        )
+        named = short(", ".join(unused[:8]))
+        log.warning("%s: %d entries are not used by the %s: %s", name, len(unused), part.title, named)
     return Weights(part, config, {key: state[key] for key in wanted}, name)
 
 

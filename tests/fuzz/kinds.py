@@ -1,0 +1,369 @@
+"""Every kind of file that comes from strangers: small whole ones, how they are damaged, and who reads them."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tests.fuzz import mutate
+
+
+@dataclass(frozen=True)
+class Kind:
+    """seeds: makes the whole files. read: what is done with a file; asserts that what comes out is right. inner: how
+    what is written in it is damaged."""
+
+    suffix: str
+    seeds: Callable[[Path], list[bytes]]
+    read: Callable[[Path], None]
+    inner: Callable | None = None
+
+
+def _finite(*arrays: np.ndarray) -> None:
+    assert all(np.isfinite(np.asarray(array, np.float64)).all() for array in arrays)
+
+
+# --- motions
+
+
+def _motion_seeds(folder: Path) -> list[bytes]:
+    from followemoji_core.drawn import Acting, Person
+    from followemoji_core.face.motion_file import save_motion
+
+    save_motion(folder / "m.safetensors", Person.of(1).act(Acting.rest(1), (128, 128)))
+    return [(folder / "m.safetensors").read_bytes()]
+
+
+def _template_seeds(folder: Path) -> list[bytes]:
+    from followemoji_core.drawn import Acting, Person
+
+    face = Person.of(1).act(Acting.rest(1), (128, 128)).frame(0)
+    frame = dict(lmks=face.landmarks, lmks3d=face.metric, trans_mat=face.camera_from_face)
+    scores = [float(score) for score in face.blendshapes[1:]]
+    plain = np.array([frame | dict(bs=scores, width=128, height=128)])
+    scalars = np.array([frame | dict(bs=list(face.blendshapes[1:]), width=np.int64(128))])
+    files = []
+    for array, protocol in ((plain, 2), (plain, 4), (scalars, 5)):
+        out = io.BytesIO()
+        np.lib.format.write_array_header_1_0(out, dict(descr="|O", fortran_order=False, shape=array.shape))
+        files.append(out.getvalue() + pickle.dumps(array, protocol))
+    return files
+
+
+def _read_motion(path: Path) -> None:
+    from followemoji_core.face.motion_file import load_motion
+
+    motion = load_motion(path)
+    _finite(motion.landmarks, motion.metric, motion.camera_from_face, motion.blendshapes)
+    assert len(motion) == len(motion.landmarks) > 0 and 0.1 <= motion.fps <= 1000 and min(motion.size) > 0
+
+
+# --- weights
+
+
+def _landmark_encoder() -> dict:
+    from followemoji_core.model.config import LandmarkEncoderConfig
+    from followemoji_core.model.landmark_encoder import LandmarkEncoder
+
+    return LandmarkEncoder(LandmarkEncoderConfig((2, 2, 4, 4), 4)).state_dict()
+
+
+def _image_encoder() -> dict:
+    from followemoji_core.model.config import ImageEncoderConfig
+    from followemoji_core.model.image_encoder import ImageEncoder
+
+    return ImageEncoder(ImageEncoderConfig(8, 1, 4, 8, 2)).state_dict()
+
+
+def _safetensors(state: dict) -> bytes:
+    from safetensors.torch import save
+
+    return save({key: value.contiguous() for key, value in state.items()})
+
+
+def _weights_seeds(folder: Path) -> list[bytes]:
+    half = {key: value.half() if value.is_floating_point() else value for key, value in _image_encoder().items()}
+    return [_safetensors(_landmark_encoder()), _safetensors(half)]
+
+
+def _pth(old: bool) -> Callable[[Path], list[bytes]]:
+    def seeds(folder: Path) -> list[bytes]:
+        import torch
+
+        files = []
+        for state in (_landmark_encoder(), {"state_dict": _image_encoder(), "epoch": 3}):
+            torch.save(state, folder / "w.pth", _use_new_zipfile_serialization=not old)
+            files.append((folder / "w.pth").read_bytes())
+        return files
+
+    return seeds
+
+
+def _read_weights(path: Path) -> None:
+    from followemoji_core.model.weights.build import build
+    from followemoji_core.model.weights.fill import complete
+    from followemoji_core.model.weights.read import latent_table, read_tensors
+    from followemoji_core.model.weights.recognise import recognise
+
+    state = read_tensors(path)
+    latent_table(path)
+    part = "image_encoder" if "heads" in state else "landmark_encoder"
+    recognise(state)
+    network = build(complete(part, state, path.name))
+    assert all(value.isfinite().all() for value in network.state_dict().values() if value.is_floating_point())
+
+
+def _opcodes_old(data: bytes, rng) -> bytes:
+    """Of the third and fourth pickle of an old .pth: the table, and the names of its storages."""
+    at = 0
+    import pickletools
+
+    stream = io.BytesIO(data)
+    starts = []
+    for _ in range(5):
+        starts.append(stream.tell())
+        for _ in pickletools.genops(stream):
+            pass
+    starts.append(stream.tell())
+    at = rng.choice((3, 3, 3, 4, 2, 1, 0))
+    start, end = starts[at], starts[at + 1]
+    return data[:start] + mutate.opcodes(data[start:end], rng) + data[end:]
+
+
+def _vae_seeds(folder: Path) -> list[bytes]:
+    from diffusers import AutoencoderKL
+
+    from followemoji_core.encoders.sd_vae import vae_sizes
+
+    return [_safetensors(AutoencoderKL(**vae_sizes([1, 1, 1, 1])).state_dict())]
+
+
+def _read_vae(path: Path) -> None:
+    from followemoji_core.encoders.opening import open_codec
+
+    codec = open_codec(path)
+    assert all(value.isfinite().all() for value in codec.module.state_dict().values())
+
+
+def _clip_seeds(folder: Path) -> list[bytes]:
+    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+
+    config = CLIPVisionConfig(
+        hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1, image_size=16, patch_size=8,
+        projection_dim=8,
+    )  # fmt: skip
+    return [_safetensors(CLIPVisionModelWithProjection(config).state_dict())]
+
+
+def _read_clip(path: Path) -> None:
+    from followemoji_core.encoders.clip import open_clip
+
+    clip = open_clip(path)
+    assert all(value.isfinite().all() for value in clip.module.state_dict().values() if value.is_floating_point())
+
+
+def _task_seeds(folder: Path) -> list[bytes]:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as bundle:
+        for name in ("face_detector.tflite", "face_landmarks_detector.tflite", "face_blendshapes.tflite"):
+            bundle.writestr(name, bytes(range(200)))
+    return [out.getvalue()]
+
+
+def _read_task(path: Path) -> None:
+    """As far as this package reads it; what is whole goes to MediaPipe."""
+    from followemoji_core.face.detector import _read_bundle
+
+    assert _read_bundle(path) == path.read_bytes()
+
+
+# --- training
+
+
+_TOML = b"""stage = 1
+data = "clips"
+out = "run"
+steps = 200
+learning_rate = 1e-4
+covered = true
+[model]
+channels = [64, 64, 64]
+attention = [true, true, false]
+layers = 1
+"""
+
+
+def _read_toml(path: Path) -> None:
+    import math
+
+    from followemoji_core.training.settings import load_settings
+
+    settings = load_settings(path, {"seed": 1})
+    assert settings.stage in (1, 2) and math.isfinite(settings.learning_rate) and settings.seed == 1
+
+
+def _clips_seeds(folder: Path) -> list[bytes]:
+    from followemoji_core.face.opencv import opencv
+    from followemoji_core.training.shards import save_clip
+
+    image = opencv().imencode(".png", np.full((64, 64, 3), 80, np.uint8))[1]
+    points = np.full((2, 478, 2), 30.0, np.float32)
+    about = dict(size="64", fps="25.0", video="x", first="0", last="2")
+    latents = np.zeros((2, 4, 8, 8), np.float16)
+    save_clip(folder / "c.safetensors", [image, image], points, about, latents=latents)
+    return [(folder / "c.safetensors").read_bytes()]
+
+
+def _read_training_clip(path: Path) -> None:
+    from followemoji_core.training.shards import read_header, read_part
+
+    clip = read_header(path)
+    part = read_part(clip, [0, clip.frames - 1])
+    assert part["pictures"].shape == (2, clip.size, clip.size, 3) and part["points"].shape == (2, 478, 2)
+    _finite(*part.values())
+
+
+# --- kept windows
+
+
+def _latents_seeds(folder: Path) -> list[bytes]:
+    import torch
+
+    from followemoji_core.walk.latent_store import LatentStore
+
+    LatentStore(9, (4, 8, 8), folder / "job").put([0, 4, 8], torch.randn(3, 4, 8, 8))
+    (file,) = (folder / "job").glob("*.safetensors")
+    return [file.read_bytes()]
+
+
+def _read_latents(path: Path) -> None:
+    """What does not fit is put aside; what is taken is finite, and what was kept."""
+    from followemoji_core.walk.latent_store import ASIDE, LatentStore
+
+    for old in path.parent.glob(f"*{ASIDE}"):
+        old.unlink()
+    store = LatentStore(9, (4, 8, 8), path.parent)
+    assert store.latents.isfinite().all() and bool(store.known.any()) == path.exists()
+    assert path.exists() != bool(list(path.parent.glob(f"*{ASIDE}")))
+
+
+# --- pictures, videos, sounds
+
+
+def _picture_seeds(folder: Path) -> list[bytes]:
+    from PIL import Image
+
+    ramp = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    colour = Image.fromarray(np.stack([ramp, ramp.T, 255 - ramp], -1))
+    clear = colour.copy()
+    clear.putalpha(Image.fromarray(ramp))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    files = []
+    for image, form, more in (
+        (colour, "PNG", {}), (clear, "PNG", {}), (colour.convert("P"), "PNG", {}), (colour, "JPEG", {"exif": exif}),
+        (Image.fromarray(ramp.astype(np.uint16) * 257), "PNG", {}), (colour.convert("CMYK"), "JPEG", {}),
+        (Image.fromarray(ramp / np.float32(255)), "TIFF", {}), (colour, "TIFF", {"compression": "tiff_lzw"}),
+        (clear, "WEBP", {}), (colour, "BMP", {}), (colour.convert("P"), "GIF", {}),
+    ):  # fmt: skip
+        out = io.BytesIO()
+        image.save(out, form, **more)
+        files.append(out.getvalue())
+    return files
+
+
+def _read_picture(path: Path) -> None:
+    from followemoji_core.pictures import read_picture
+
+    picture = read_picture(path)
+    assert picture.dtype == np.uint8 and picture.ndim == 3 and picture.shape[2] == 3
+
+
+def _video_seeds(folder: Path) -> list[bytes]:
+    import av
+
+    from followemoji_core.media import write_video
+
+    frames = [np.full((32, 32, 3), 20 * index, np.uint8) for index in range(5)]
+    tone = np.sin(np.arange(8000) / 9).astype(np.float32)[None]
+    write_video(folder / "v.mp4", frames, 25.0, (tone, 16000))
+    files = [(folder / "v.mp4").read_bytes()]
+    for name, codec in (("v.mkv", "ffv1"), ("v.avi", "mpeg4"), ("v.webm", "libvpx"), ("v.mov", "mjpeg")):
+        with av.open(str(folder / name), "w") as container:
+            stream = container.add_stream(codec, rate=25)
+            stream.width = stream.height = 32
+            stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+            for frame in frames:
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+            container.mux(stream.encode(None))
+        files.append((folder / name).read_bytes())
+    return files
+
+
+def _read_video(path: Path) -> None:
+    from followemoji_core.media import Clip, clip_info, read_frames
+
+    info = clip_info(Clip(path))
+    assert 0.1 <= info.fps <= 1000 and info.frame_count >= 0
+    for frame in read_frames(Clip(path)):
+        assert frame.dtype == np.uint8 and frame.ndim == 3 and frame.shape[2] == 3
+
+
+def _sound_seeds(folder: Path) -> list[bytes]:
+    import av
+
+    from followemoji_core.media import write_video
+
+    frames = [np.zeros((16, 16, 3), np.uint8)] * 3
+    tone = np.sin(np.arange(2000) / 9).astype(np.float32)
+    write_video(folder / "s.mp4", frames, 25.0, (np.stack([tone, tone]), 44100))
+    files = [(folder / "s.mp4").read_bytes()]
+    for name, codec, form in (("s.mkv", "pcm_f32le", "flt"), ("s.avi", "pcm_s16le", "s16")):
+        with av.open(str(folder / name), "w") as container:
+            film = container.add_stream("mjpeg", rate=25)
+            film.width = film.height = 16
+            film.pix_fmt = "yuvj420p"
+            sound = container.add_stream(codec, rate=8000)
+            sound.layout = "mono"
+            container.mux(film.encode(av.VideoFrame.from_ndarray(frames[0], format="rgb24")))
+            heard = (tone[:800] if form == "flt" else (tone[:800] * 9999).astype(np.int16))[None]
+            piece = av.AudioFrame.from_ndarray(heard, format=form, layout="mono")
+            piece.sample_rate = 8000
+            container.mux(sound.encode(piece))
+            for stream in (film, sound):
+                container.mux(stream.encode(None))
+        files.append((folder / name).read_bytes())
+    return files
+
+
+def _read_sound(path: Path) -> None:
+    from followemoji_core.media import Clip, read_audio
+
+    found = read_audio(Clip(path))
+    if found is not None:
+        _finite(found[0])
+        assert found[0].ndim == 2 and found[0].dtype == np.float32 and found[1] > 0
+
+
+KINDS = {
+    "motion": Kind(".safetensors", _motion_seeds, _read_motion, mutate.safetensors),
+    "template": Kind(".npy", _template_seeds, _read_motion, mutate.npy),
+    "weights": Kind(".safetensors", _weights_seeds, _read_weights, mutate.safetensors),
+    "pth": Kind(".pth", _pth(old=False), _read_weights, mutate.zipped),
+    "old_pth": Kind(".pth", _pth(old=True), _read_weights, _opcodes_old),
+    "vae": Kind(".safetensors", _vae_seeds, _read_vae, mutate.safetensors),
+    "clip": Kind(".safetensors", _clip_seeds, _read_clip, mutate.safetensors),
+    "task": Kind(".task", _task_seeds, _read_task, mutate.zipped),
+    "toml": Kind(".toml", lambda folder: [_TOML], _read_toml, mutate.settings),
+    "training_clip": Kind(".safetensors", _clips_seeds, _read_training_clip, mutate.safetensors),
+    "latents": Kind(".safetensors", _latents_seeds, _read_latents, mutate.safetensors),
+    "picture": Kind(".png", _picture_seeds, _read_picture, mutate.chunks),
+    "video": Kind(".mp4", _video_seeds, _read_video, mutate.atoms),
+    "sound": Kind(".mp4", _sound_seeds, _read_sound, mutate.atoms),
+}

@@ -52,6 +52,7 @@ def main() -> None:
     draw_people()
     studio = small_studio()
     animate_drawn_people(studio)
+    animate_folder(studio)
     save_moving(studio)
     plan = plan_picture().draw_plan(plan_progressive(300), 900, range(100))
     cv2.imwrite(str(ROOT / "nodes/web/docs/pictures/plan.png"), plan[..., ::-1])
@@ -71,6 +72,16 @@ def animate_drawn_people(studio: Studio) -> None:
         acting = Acting.random(motion, 48, from_rest=True)
         portrait, _, made = animate(studio, Person.of(number), Person.of(20_000_001), acting)
         save(name, [[resize(picture, 256) for picture in (portrait, made[20], made[36])]])
+
+
+def animate_folder(studio: Studio) -> None:
+    """Thumbnail of the template that animates a folder of portraits: each over the same moment of the same motion."""
+    acting, rows = Acting.random(7, 48, from_rest=True).every(12), [[], []]
+    for number, style, *_ in MOVING:
+        portrait, _, made = animate(studio, Person.of(number, style), Person.of(20_000_001), acting)
+        for row, picture in zip(rows, (portrait, made[3]), strict=True):
+            row.append(resize(picture, 256))
+    save("folder_batch", rows)
 
 
 def save_moving(studio: Studio, frames: int = 75) -> None:

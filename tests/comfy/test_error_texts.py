@@ -22,15 +22,15 @@ def message(server, graph) -> str:
     return text
 
 
-def test_a_missing_checkpoint(both_servers):
-    """What an API client may queue although no list names it: here only the landmark encoder's file went away."""
+def test_an_empty_checkpoint(both_servers):
+    """A file that is there, and empty."""
     folder = both_servers.models / "followemoji"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "lmk_guider.pth").touch()
-    graph = graphs.change(graphs.load("first_animation"), "FollowEmojiLoadModel", landmark_encoder="lmk_guider.pth")
+    (folder / "emptied.pth").write_bytes(b"")
+    graph = graphs.change(graphs.load("first_animation"), "FollowEmojiLoadModel", landmark_encoder="emptied.pth")
     text = message(both_servers, graph)
-    assert "lmk_guider.pth is damaged or incomplete" in text
-    (folder / "lmk_guider.pth").unlink()
+    assert "emptied.pth is damaged or incomplete" in text
+    (folder / "emptied.pth").unlink()
 
 
 def test_a_damaged_motion_file(both_servers):

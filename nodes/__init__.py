@@ -10,6 +10,7 @@ from .appearance import EncodeAppearance, PreparePortrait
 from .drawn import DrawnMotion, DrawnPortrait
 from .host.error_texts import with_relative_texts
 from .landmarks import DrawLandmarks, ExtractLandmarks, UseFaceLandmarks
+from .landmarks_video import LandmarksVideo
 from .loaders import LoadModel
 from .long_video import LongVideo
 from .motion_files import LoadMotion, SaveMotion
@@ -22,6 +23,7 @@ NODES = [
     PreparePortrait,
     AlignMotion,
     DrawLandmarks,
+    LandmarksVideo,
     EncodeAppearance,
     SampleVideo,
     LongVideo,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
 from itertools import repeat
 from typing import get_args
 
+import numpy as np
 import torch
 from comfy_api.v0_0_2 import io
 
@@ -17,11 +20,14 @@ from ..followemoji_core.face.geometry import screen_points
 from ..followemoji_core.face.interop import motion_from_face_landmarks
 from ..followemoji_core.face.motion import Missing, stack_frames
 from ..followemoji_core.face.tracking import Which
-from ..followemoji_core.types import AlignedMotion
+from ..followemoji_core.types import AlignedMotion, FaceMotion
 from . import folders
 from .footage import open_footage
+from .host.notice import show
 from .host.progress import task_progress
 from .sockets import Aligned, FaceLandmarks, Motion, advanced, schema
+
+log = logging.getLogger(__name__)
 
 
 def _following() -> list[io.Input]:
@@ -31,14 +37,15 @@ def _following() -> list[io.Input]:
             "face",
             options=list(get_args(Which)),
             default="largest",
-            tooltip="Which face to follow when there are several; from the first frame on it stays with that one.",
+            tooltip="Which face to follow when there are several; from the first frame on it stays with that one. "
+            "The node says how many it saw.",
         ),
         io.Combo.Input(
             "missing",
             options=list(get_args(Missing)),
             default="interpolate",
-            tooltip="Frames in which the face is not seen. interpolate: moved smoothly between the neighbours. hold: "
-            "the last face stays. error: stop and name the frames.",
+            tooltip="Frames in which the face is not seen, or hidden by another one. interpolate: moved smoothly "
+            "between the neighbours. hold: the last face stays. error: stop and name the frames.",
         ),
     ]
 
@@ -81,8 +88,8 @@ class ExtractLandmarks(io.ComfyNode):
                         min=0.05,
                         max=1.0,
                         step=0.05,
-                        tooltip="How sure the detector must be. Lower it for paintings, cartoons and sculptures that "
-                        "are not found; raise it if something is taken for a face.",
+                        tooltip="How sure the detector must be. Raise it if something is taken for a face. Lowering it "
+                        "finds nothing more: crop closer to the face, or take a larger, more frontal one.",
                     )
                 ),
             ],
@@ -92,6 +99,7 @@ class ExtractLandmarks(io.ComfyNode):
                 io.Float.Output("fps", display_name="fps", tooltip="Frames per second, for Create Video."),
                 io.Int.Output("frame_count", display_name="frame_count", tooltip="Number of frames."),
             ],
+            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -99,15 +107,22 @@ class ExtractLandmarks(io.ComfyNode):
         cls, source, detector: str, face: str, missing: str, image_fps: float, confidence: float = 0.5
     ) -> io.NodeOutput:
         footage = open_footage(source, image_fps)
+        story: list[str] = []
+
+        def say(text: str) -> None:
+            log.info("Extract Face Landmarks: %s", text)
+            story.append(text)
+
         with FaceDetector(folders.find(detector), confidence) as finder:
             if isinstance(source, torch.Tensor) and len(source) == 1:
-                motion = stack_frames([extract_face(next(footage.frames), finder, face)], image_fps, missing)
+                motion = stack_frames([extract_face(next(footage.frames), finder, face, say)], image_fps, missing)
             else:
                 progress = task_progress(footage.count)
                 motion = extract_motion(
-                    footage.frames, footage.fps, finder, face, missing, lambda index, found: progress(index)
+                    footage.frames, footage.fps, finder, face, missing, lambda index, seen: progress(index), say
                 )
-        return io.NodeOutput(motion, footage.sound(), motion.fps, len(motion))
+        text = show(cls.hidden.unique_id, "\n".join(story))
+        return io.NodeOutput(motion, footage.sound(), motion.fps, len(motion), ui=text)
 
 
 class UseFaceLandmarks(io.ComfyNode):
@@ -180,22 +195,31 @@ class DrawLandmarks(io.ComfyNode):
 
     @classmethod
     def execute(cls, motion, background=None, height: int = 0) -> io.NodeOutput:
-        points = motion.points if isinstance(motion, AlignedMotion) else screen_points(motion)
-        progress = task_progress(len(points))
+        progress = task_progress(len(motion))
         images = None
-        for index, below in enumerate(_backgrounds(background, len(points))):
+        for index, picture in enumerate(drawn_pictures(motion, background, height)):
             progress(index)
-            size = motion.size if below is None else below.shape[1::-1]
-            scale = height / size[1] if height else 1.0
-            size = tuple(max(2, int(side * scale + 0.5) // 2 * 2) for side in size)  # even, as videos must be
-            if below is None:
-                picture = draw.draw_landmarks(points[index], motion.size, size)
-            else:
-                picture = draw.overlay(resize(below, size), draw.scale_points(points[index], motion.size, size))
             if images is None:
-                images = torch.empty(len(points), size[1], size[0], 3)
+                images = torch.empty(len(motion), *picture.shape)
             images[index] = torch.from_numpy(picture).float() / 255
         return io.NodeOutput(images)
+
+
+def drawn_pictures(motion: AlignedMotion | FaceMotion, background, height: int) -> Iterator[np.ndarray]:
+    """The landmarks of every frame, drawn: (H,W,3) uint8 one by one, both sides even.
+
+    background: IMAGE or VIDEO to draw on, one picture or one for each frame; None: black. height: of the pictures, 0 as
+    the background or the motion is. Raises InputError, at the end, where the background has another number of frames.
+    """
+    points = motion.points if isinstance(motion, AlignedMotion) else screen_points(motion)
+    for index, below in enumerate(_backgrounds(background, len(points))):
+        size = motion.size if below is None else below.shape[1::-1]
+        scale = height / size[1] if height else 1.0
+        size = tuple(max(2, int(side * scale + 0.5) // 2 * 2) for side in size)  # even, as videos must be
+        if below is None:
+            yield draw.draw_landmarks(points[index], motion.size, size)
+        else:
+            yield draw.overlay(resize(below, size), draw.scale_points(points[index], motion.size, size))
 
 
 def _backgrounds(background, count: int):

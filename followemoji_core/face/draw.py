@@ -32,11 +32,15 @@ def draw_landmarks(
     line_width, pupil_halfwidth: pixels of the drawing. Points that are not finite are left out.
     Raises InputError for points of another shape, or a size below one pixel.
     """
-    cv2 = opencv()
-
     points = scale_points(points, size, out_size)
     width, height = out_size or size
-    image = np.zeros((height, width, 3), np.uint8)
+    return _draw(np.zeros((height, width, 3), np.uint8), points, line_width, pupil_halfwidth)
+
+
+def _draw(image: np.ndarray, points: np.ndarray, line_width: int, pupil_halfwidth: int) -> np.ndarray:
+    """Draws on (H,W,3) uint8 what draw_landmarks says, points (478,2) float64 in its pixels; gives it back."""
+    cv2 = opencv()
+    height, width = image.shape[:2]
 
     # 1. Whole pixels, through float32 fractions of the picture as published: it decides ties.
     fractions = (points / (width, height)).astype(np.float32).astype(np.float64)
@@ -78,8 +82,7 @@ def overlay(image: np.ndarray, points: np.ndarray) -> np.ndarray:
     """
     height, width = image.shape[:2]
     unit = max(1, round(min(width, height) / 256))
-    drawn = draw_landmarks(points, (width, height), line_width=unit, pupil_halfwidth=1 + unit)
-    return np.where(drawn.any(axis=-1, keepdims=True), drawn, image)
+    return _draw(np.array(image, order="C"), scale_points(points, (width, height), None), unit, 1 + unit)
 
 
 def scale_points(points: np.ndarray, size: tuple[int, int], out_size: tuple[int, int] | None) -> np.ndarray:

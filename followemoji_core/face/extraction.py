@@ -29,7 +29,7 @@ THREADS = min(os.cpu_count() or 1, 4)  # beside the caller's own, which decodes
 AHEAD = 3  # pictures read ahead per thread
 EVERY = 8  # while nobody is found, one in so many frames is looked at closer
 BEHIND = 12  # frames: more than the threads may be ahead, AHEAD * 4
-AROUND = 6.0  # sizes of a small face: side of the square that it cannot leave in so many frames
+AROUND = 4.0  # sizes of a small face: side of the square that it hardly leaves in so many frames
 LARGEST = 256 << 20  # bytes of pictures read ahead; one is read however large it is
 
 
@@ -44,11 +44,11 @@ def extract_face(
     `which`.
     """
     tracker = FaceTracker(which)
-    found = apart(detector.find(image))
     size = np.shape(image)[1::-1]
-    if len(found) < detector.max_faces:
-        found = look_closer(detector.find, rgb_uint8(image), tiles(size), found)
-    faces, flaws = _plausible(found)
+    faces, flaws = _plausible(detector.find(image))
+    if len(faces) < detector.max_faces:
+        faces, more = _plausible(look_closer(detector.find, rgb_uint8(image), tiles(size), faces))
+        flaws += more
     where = f"{size[0]} x {size[1]} pixels"
     if flaws and not faces:
         raise NoFaceError(
@@ -77,9 +77,10 @@ def extract_motion(
     in which it is not seen, or not surely, are missing (see stack_frames), whoever else is there.
     Small faces: the first frame with a face is looked at in tiles as well, and every 8th before it (5 to 40 looks each,
     see `closer`); if the chosen face shows only there, every frame gets a second look around it, and takes twice as
-    long. on_frame(index, seen) runs after every frame, in order and in the caller's thread, for progress, seen: whether
-    any face is there; what it or the reading of a frame raises ends the extraction. say(text) gets sentences on how
-    many faces were seen, which one was followed, and what was unsure.
+    long; where it is lost there for BEHIND frames, every 8th is looked at in tiles again.
+    on_frame(index, seen) runs after every frame, in order and in the caller's thread, for progress, seen: whether any
+    face is there; what it or the reading of a frame raises ends the extraction. say(text) gets sentences on how many
+    faces were seen, which one was followed, and what was unsure.
     Raises NoFaceError and InputError as stack_frames does.
     """
     check_clip(fps, missing)
@@ -104,7 +105,7 @@ class _Search:
         self.flaws: dict[int, str] = {}  # by frame: why what was seen is no face
         self.first: tuple[int, ScreenFace, int] | None = None  # frame, chosen face, how many there were
         self.close = False  # whether the chosen face shows only in a closer look
-        self.places: list[Box | None] = []  # around the followed face, as of each frame
+        self.places: list[tuple[Box, int] | None] = []  # as of each frame: around the followed face, and since when
 
     def through(self, frames: Iterable[np.ndarray]) -> Iterator[bool]:
         """Whether a face is seen, for each frame in order."""
@@ -116,43 +117,51 @@ class _Search:
                 break
         # 2. The rest.
         begin = len(self.places)
-        looks = ((image, self._around(index)) for index, image in enumerate(frames, begin))
+        looks = ((image, self._around(index, np.shape(image)[1::-1])) for index, image in enumerate(frames, begin))
         with closing(in_order(self._look, looks, lambda look: look[0].nbytes)) as found:
             for index, seen in enumerate(found, begin):
                 yield self._take(seen, index)
 
     def _first_look(self, image: np.ndarray, index: int) -> tuple[list[ScreenFace], list[str]]:
-        found = apart(self.detector.find(image))
+        found, flaws = _plausible(self.detector.find(image))
         if not found and index % EVERY:
-            return [], []
+            return found, flaws
         closer = look_closer(self.detector.find, rgb_uint8(image), tiles(np.shape(image)[1::-1]), found)
-        faces, flaws = _plausible(closer)
+        faces, more = _plausible(closer)
         if faces:
             chosen = faces[self.tracker.pick(faces)]
             self.first = index, chosen, len(faces)
-            self.close = not any(np.array_equal(chosen.landmarks, face.landmarks) for face in found)
-        return faces, flaws
+            self.close = not any(chosen is face for face in found)
+        return faces, flaws + more
 
-    def _look(self, look: tuple[np.ndarray, Box | None]) -> tuple[list[ScreenFace], list[str]]:
-        image, around = look
-        found = apart(self.detector.find(image))
-        if around is not None:
-            found = look_closer(self.detector.find, rgb_uint8(image), [around], found)
-        return _plausible(found)
+    def _look(self, look: tuple[np.ndarray, list[Box]]) -> tuple[list[ScreenFace], list[str]]:
+        image, boxes = look
+        found, flaws = _plausible(self.detector.find(image))
+        if not boxes:
+            return found, flaws
+        found, more = _plausible(look_closer(self.detector.find, rgb_uint8(image), boxes, found))
+        return found, flaws + more
 
     def _take(self, seen: tuple[list[ScreenFace], list[str]], index: int) -> bool:
         faces, flaws = seen
         if flaws:
             self.flaws[index] = flaws[0]
         self.tracker.see(faces)
-        near = self.tracker.nearest(faces) if self.close else None
         before = self.places[-1] if self.places else None
-        self.places.append(before if near is None else square_around(near, AROUND))
+        near = None
+        if self.close:
+            near = self.tracker.nearest(faces, anywhere=before is not None and index - before[1] > BEHIND)
+        self.places.append(before if near is None else (square_around(near, AROUND), index))
         return bool(faces)
 
-    def _around(self, index: int) -> Box | None:
+    def _around(self, index: int, size: tuple[int, int]) -> list[Box]:
         """Where to look closer: as of a fixed number of frames ago, so that the threads' order decides nothing."""
-        return self.places[max(index - BEHIND, self.first[0])] if self.close and self.first is not None else None
+        if not self.close or self.first is None:
+            return []
+        known = max(index - BEHIND, self.first[0])
+        box, since = self.places[known]
+        lost = known - since >= BEHIND
+        return tiles(size) if lost and index % EVERY == 0 else [box]
 
     def advice(self) -> str:
         """What to add to the error of a clip without a face."""
@@ -183,9 +192,9 @@ class _Search:
 
 
 def _plausible(found: Iterable[ScreenFace]) -> tuple[list[ScreenFace], list[str]]:
-    """Those that have the shape of a face, and what is wrong with the others."""
+    """Those that have the shape of a face, each once, and what is wrong with the others."""
     flaws = [(face, flaw(face)) for face in found]
-    return [face for face, wrong in flaws if wrong is None], [wrong for _, wrong in flaws if wrong is not None]
+    return apart([face for face, wrong in flaws if wrong is None]), [wrong for _, wrong in flaws if wrong is not None]
 
 
 def _seen(count: int, face: ScreenFace, which: Which) -> str:

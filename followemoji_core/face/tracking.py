@@ -37,14 +37,14 @@ _STEP = 0.4  # farther from where it should be is another run
 _GROWTH = 0.25  # of the size's logarithm, likewise
 _NEAR = 1.0  # closer than this, one of two faces may hide the other
 _JUMP = 2.5  # of _Run.jump: more in every face at once is a cut
-_RESTLESS = 3.0  # it counts in so many usual jumps of a person who is always moving
+_RESTLESS = 3.0  # but so many usual jumps of a person who is always moving
 _OUTSET = 5  # frames in which somebody sets out
 _DAMPING = 0.97  # of a hidden face's velocity, per frame
 
 # 3. Linking: costs are squares of what is unusual.
 _SHAPE = 4.0  # weight of the proportions: the spans do not vary independently
 _CAP = 2.0  # more unusual than this a place or a size cannot be: there are cuts
-_STRANGER = 14.0  # what it costs to take a run for somebody who was not seen before
+_STRANGER = 12.0  # what it costs to take a run for somebody who was not seen before
 _NEVER = 1e6
 _DOUBT = 3.0  # less than this between the best answer and the next is no answer
 _BRIEF = 3  # frames: a shorter run cannot be told from somebody else who is not in sight
@@ -147,13 +147,16 @@ class FaceTracker:
         }
         return min(range(len(looks)), key=lambda index: ranks[self.which](looks[index]))
 
-    def nearest(self, faces: Sequence[ScreenFace]) -> ScreenFace | None:
-        """Of the faces of the frame that was seen last, the one where the followed one should be; only a guess."""
+    def nearest(self, faces: Sequence[ScreenFace], anywhere: bool = False) -> ScreenFace | None:
+        """Of the faces of the frame that was seen last, the one where the followed one should be; only a guess.
+
+        None where there is none close to the last guess, unless `anywhere`.
+        """
         if not faces or self._guess is None:
             return None
         looks = [_Look.at(face) for face in faces]
         number = min(range(len(looks)), key=lambda index: _apart(self._guess, looks[index]))
-        if _apart(self._guess, looks[number]) < 2 * _NEAR:
+        if anywhere or _apart(self._guess, looks[number]) < 2 * _NEAR:
             self._guess = looks[number]
             return faces[number]
         return None
@@ -192,8 +195,8 @@ class FaceTracker:
                 found[number] = self._live[place]
                 taken.add(place)
         # 1. A cut.
-        jumps = {number: run.jump(looks[number]) / max(_RESTLESS * run.restless, 1) for number, run in found.items()}
-        if jumps and min(jumps.values()) > _JUMP:
+        jumps = {number: run.jump(looks[number]) for number, run in found.items()}
+        if jumps and all(jump > max(_JUMP, _RESTLESS * found[number].restless) for number, jump in jumps.items()):
             found = {}
         # 2. Somebody is gone, or has come, close to one who seems to stay: it may as well be the other way round.
         gone = [run for place, run in enumerate(self._live) if place not in taken]

@@ -21,10 +21,17 @@ def tell(title: str, node_id: str | None, sentences: Sequence[str]) -> ui.Previe
         log.warning("%s: %s", title, sentence)
     text = "\n".join(sentences)
     if node_id is not None and (sentences or node_id in _told):
+        show(node_id, text or "All is well.")
+        (_told.add if sentences else _told.discard)(node_id)
+    return ui.PreviewText(text) if sentences else None
+
+
+def show(node_id: str | None, text: str) -> ui.PreviewText:
+    """Text on the node with that id. Returns the same for NodeOutput(ui=...), which puts it into the history."""
+    if node_id is not None:
         from server import PromptServer  # ComfyUI's own, there while it runs
 
         # `ui` alone is shown on core's own preview node only; this text is shown on any node.
         server = PromptServer.instance
-        server.send_progress_text(text or "All is well.", node_id, server.client_id)
-        (_told.add if sentences else _told.discard)(node_id)
-    return ui.PreviewText(text) if sentences else None
+        server.send_progress_text(text, node_id, server.client_id)
+    return ui.PreviewText(text)

@@ -1,0 +1,138 @@
+"""Landmarks as a video to look at: drawn frame by frame into a file, whatever its length."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import folder_paths
+import numpy as np
+import torch
+from comfy_api.v0_0_2 import InputImpl, io
+
+from ..followemoji_core.errors import InputError
+from ..followemoji_core.face.crop import resize
+from ..followemoji_core.media import write_video
+from .footage import open_footage
+from .host.progress import task_progress
+from .landmarks import drawn_pictures
+from .sockets import Aligned, Motion, schema
+
+_PRESET = "superfast"  # it is for looking, and must not take longer than finding the face
+
+
+class LandmarksVideo(io.ComfyNode):
+    """One motion of T frames, or two side by side, -> VIDEO of at most T frames, a file in the temp folder.
+
+    Raises InputError for two motions or a background of different lengths.
+    """
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            "FollowEmojiLandmarksVideo",
+            "Landmarks Video",
+            ["preview landmarks", "visualize landmarks", "overlay", "compare"],
+            description="A video of the landmarks, for looking: on black, on a picture or on the clip they come from, "
+            "and a second motion beside it. Made frame by frame: clips of any length take no memory.",
+            inputs=[
+                io.MultiType.Input(
+                    "motion",
+                    types=[Aligned, Motion],
+                    tooltip="A motion as it was filmed, or an aligned one, on the portrait's face.",
+                ),
+                io.MultiType.Input(
+                    "background",
+                    types=[io.Image, io.Video],
+                    optional=True,
+                    tooltip="Picture, frames or video to draw on: one for all frames, or one for each. Without it: "
+                    "black. The sound of a video is kept.",
+                ),
+                io.MultiType.Input(
+                    "beside",
+                    types=[Aligned, Motion],
+                    optional=True,
+                    tooltip="A second motion of as many frames, shown to the right: the aligned one beside the driver.",
+                ),
+                io.MultiType.Input(
+                    "beside_background",
+                    types=[io.Image, io.Video],
+                    optional=True,
+                    tooltip="What the second motion is drawn on, as background: the portrait.",
+                ),
+                io.Int.Input(
+                    "height",
+                    default=512,
+                    min=0,
+                    max=4096,
+                    step=2,
+                    optional=True,
+                    tooltip="Height of the video; the width follows; both become even. 0: as the background or the "
+                    "motion is.",
+                ),
+                io.Int.Input(
+                    "frames",
+                    default=0,
+                    min=0,
+                    max=1_000_000,
+                    optional=True,
+                    tooltip="How many frames are shown, from the first one on. 0: all.",
+                ),
+            ],
+            outputs=[
+                io.Video.Output("video", display_name="video", tooltip="For Save Video; frame rate and sound are kept.")
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls, motion, background=None, beside=None, beside_background=None, height: int = 512, frames: int = 0
+    ) -> io.NodeOutput:
+        if beside is not None and len(beside) != len(motion):
+            raise InputError(
+                f"The two motions have {len(motion)} and {len(beside)} frames. Connect an aligned motion and the "
+                "motion that it comes from."
+            )
+        count = min(frames or len(motion), len(motion))
+        pictures = drawn_pictures(motion, background, height)
+        if beside is not None:
+            pictures = _side_by_side(pictures, drawn_pictures(beside, beside_background, height))
+        if count < len(motion):
+            pictures = islice(pictures, count)
+        path = _video_path()
+        write_video(path, _reported(pictures, count), motion.fps, _sound(background, beside_background), _PRESET)
+        return io.NodeOutput(InputImpl.VideoFromFile(str(path)))
+
+
+def _side_by_side(left: Iterator[np.ndarray], right: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    """Both at the height of the left ones."""
+    for first, second in zip(left, right, strict=True):
+        height = len(first)
+        width = max(2, round(second.shape[1] * height / len(second) / 2) * 2)
+        yield np.concatenate([first, resize(second, (width, height))], axis=1)
+
+
+def _reported(pictures: Iterator[np.ndarray], count: int) -> Iterator[np.ndarray]:
+    progress = task_progress(count)
+    for index, picture in enumerate(pictures):
+        progress(index)
+        yield picture
+
+
+def _sound(*sources) -> tuple[np.ndarray, int] | None:
+    """Of the first video among the backgrounds."""
+    for source in sources:
+        if source is not None and not isinstance(source, torch.Tensor):
+            sound = open_footage(source).sound()
+            return sound and (sound["waveform"][0].float().cpu().numpy(), int(sound["sample_rate"]))
+    return None
+
+
+def _video_path() -> Path:
+    folder, name, counter, _, _ = folder_paths.get_save_image_path(
+        "followemoji/landmarks", folder_paths.get_temp_directory(), 0, 0
+    )
+    return Path(folder) / f"{name}_{counter:05}_{os.getpid()}_{time.monotonic_ns() % 10**6}.mp4"

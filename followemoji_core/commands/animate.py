@@ -80,7 +80,12 @@ def _input_arguments(parser: argparse.ArgumentParser) -> None:
     add("--framing", choices=get_args(Framing), default="face", help="how the portrait is cut")
     add("--room", type=float, default=ROOM, help="height of the cut in face heights, when framing by face")
     add("--which", choices=get_args(Which), default="largest", help="face, when there are several")
-    add("--confidence", type=float, default=0.5, help="of the detector; lower for paintings and cartoons")
+    add(
+        "--confidence",
+        type=float,
+        default=0.5,
+        help="of the detector; lower finds nothing more, raise it if something is taken for a face",
+    )
     add("--missing", choices=get_args(Missing), default="interpolate", help="frames without a face")
     add("--rotation", choices=get_args(Rotation), default=AlignOptions.rotation, help="of the head; published: driving")
     add(

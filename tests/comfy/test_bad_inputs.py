@@ -136,8 +136,8 @@ def test_background_of_another_length(current):
     graph = landmarks_only("portrait.jpg", "temple.mp4")
     film(current, "short.mp4", list(read_frames(Clip(current.input / "temple.mp4")))[:5])
     graph["other"] = dict(class_type="LoadVideo", inputs=dict(file="short.mp4"))
-    first = next(node for node in graph.values() if node["class_type"] == "FollowEmojiDrawLandmarks")
-    first["inputs"]["background"] = ["other", 0]
+    (video,) = [node for node in graph.values() if node["class_type"] == "FollowEmojiLandmarksVideo"]
+    video["inputs"]["background"] = ["other", 0]
     assert "The background has 5 pictures, the motion has 8 frames" in failure(current, graph)
 
 

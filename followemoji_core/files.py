@@ -44,8 +44,11 @@ def check_writable(path: Path, room: int = 0) -> None:
     room: bytes that must be free. Raises OutputError with the cause and a way out.
     """
     advice = "Choose another name or folder."
+    # As long as the name itself, which may be longer than the file system allows.
     probe = path.with_name(secrets.token_hex(len(os.fsencode(path.name)))[: len(os.fsencode(path.name))] or "-")
     try:
+        if "\0" in path.name:
+            raise ValueError("null character in its name")
         if path.is_dir():
             raise OutputError(f"{path} is a folder, not a file that can be written. {advice}")
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,11 @@
 
 import sys
 
-from .commands import main
+try:
+    from .commands import main
+except KeyboardInterrupt:  # the imports take a moment
+    print("\nStopped.", file=sys.stderr)
+    sys.exit(130)
 
 __all__ = ["main"]
 

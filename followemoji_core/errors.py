@@ -27,3 +27,17 @@ class MissingDependencyError(FollowEmojiError):
 
 class OutputError(FollowEmojiError):
     """A file could not be written; what was written before is kept."""
+
+
+class NotFiniteError(FollowEmojiError):
+    """A network answered with NaN or infinity; the message names the precision to try."""
+
+
+def check_range(name: str, value: float, allowed: tuple[float, float], advice: str = "") -> None:
+    """Raises InputError unless the value is a number from allowed[0] to allowed[1], both included; of whole numbers
+    where these are ints, so NaN and infinity never are. advice: a sentence that ends the message."""
+    low, high = allowed
+    whole = isinstance(low, int) and isinstance(high, int)
+    if not low <= value <= high or (whole and value != int(value)):
+        kind = "whole numbers from " if whole else ""
+        raise InputError(f"{name} is {value}; allowed: {kind}{low} to {high}. {advice}".rstrip())

@@ -31,26 +31,20 @@ def written_whole(path: Path, advice: str) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def write_whole(path: Path, content: bytes | str) -> None:
-    """Such a file from its content."""
-    advice = "What was written before is kept: make room, or choose another folder, and run the same command again."
-    with written_whole(path, advice) as partial:
-        partial.write_bytes(content if isinstance(content, bytes) else content.encode())
+def check_place(path: Path, needed: int = 0) -> None:
+    """Whether a file of about `needed` bytes can be written to `path`, found out before the work; its folder is made.
 
-
-def check_writable(path: Path, room: int = 0) -> None:
-    """Whether a file can be written there, found out before the work and not after it; its folder is made.
-
-    room: bytes that must be free. Raises OutputError with the cause and a way out.
+    Raises OutputError, with the cause and a way out, where the folder cannot be made or written to, the name is a
+    folder's or too long, or the disk lacks room.
     """
-    advice = "Choose another name or folder."
-    # As long as the name itself, which may be longer than the file system allows.
-    probe = path.with_name(secrets.token_hex(len(os.fsencode(path.name)))[: len(os.fsencode(path.name))] or "-")
+    name = path.name if len(path.name) < 60 else f"{path.name[:56]}..."
+    length = len(os.fsencode(path.name)) or 1
+    probe = path.with_name(secrets.token_hex(length)[:length])  # as long as the name: file systems have limits
     try:
         if "\0" in path.name:
-            raise ValueError("null character in its name")
+            raise ValueError("a null character is in its name")
         if path.is_dir():
-            raise OutputError(f"{path} is a folder, not a file that can be written. {advice}")
+            raise OutputError(f"{path} is a folder. Name a file in it.")
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             probe.touch(exist_ok=False)
@@ -60,10 +54,19 @@ def check_writable(path: Path, room: int = 0) -> None:
     except (OSError, ValueError) as error:  # ValueError: a name with a null character
         if isinstance(error, OutputError):
             raise
-        reason = getattr(error, "strerror", None) or error
-        raise OutputError(f"{path.name[:80]} cannot be written in {path.parent} ({reason}). {advice}") from error
-    if free < room:
+        why = getattr(error, "strerror", None) or error
         raise OutputError(
-            f"{path.parent} has {free / 2**20:.0f} MiB free, {path.name[:80]} may need {room / 2**20:.0f}. Make room, "
-            f"or choose another folder."
+            f"{name} cannot be written to {path.parent} ({why}). Choose another folder or name."
+        ) from error
+    if needed > free:
+        raise OutputError(
+            f"{path} needs about {needed / 1e6:,.0f} MB, its disk has {free / 1e6:,.0f} MB left. Make room, or choose "
+            f"another folder."
         )
+
+
+def write_whole(path: Path, content: bytes | str) -> None:
+    """Such a file from its content."""
+    advice = "What was written before is kept: make room, or choose another folder, and run the same command again."
+    with written_whole(path, advice) as partial:
+        partial.write_bytes(content if isinstance(content, bytes) else content.encode())

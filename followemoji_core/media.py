@@ -14,7 +14,7 @@ from typing import IO, Any
 import numpy as np
 
 from .errors import InputError
-from .files import check_writable, written_whole
+from .files import check_place, written_whole
 from .gate import FASTEST, LEAKS, MOST_PIXELS, SLOWEST, Refused, check_rate, check_size, loading, short
 
 log = logging.getLogger(__name__)
@@ -331,7 +331,7 @@ def write_video(path: Path | str, frames: Iterable[np.ndarray], fps: float, audi
     path = Path(path)
     with loading(path, "The video", InputError, f"Choose {SLOWEST:g} to {FASTEST:g} frames per second."):
         rate = Fraction(check_rate(fps)).limit_denominator(100_000)
-    check_writable(path)
+    check_place(path)
     audio = None if audio is None else _writable_sound(path.name, *audio)
     count = 0
     with written_whole(path, "Check that the disk has room and that the folder can be written to.") as partial:

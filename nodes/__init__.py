@@ -8,6 +8,7 @@ from . import folders
 from .alignment import AlignMotion
 from .appearance import EncodeAppearance, PreparePortrait
 from .drawn import DrawnMotion, DrawnPortrait
+from .host.error_texts import with_relative_texts
 from .landmarks import DrawLandmarks, ExtractLandmarks, UseFaceLandmarks
 from .loaders import LoadModel
 from .long_video import LongVideo
@@ -29,6 +30,8 @@ NODES = [
     DrawnPortrait,
     DrawnMotion,
 ]
+for _node in NODES:
+    with_relative_texts(_node)
 
 
 class FollowEmojiExtension(ComfyExtension):

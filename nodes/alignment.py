@@ -8,6 +8,8 @@ from comfy_api.v0_0_2 import io
 
 from ..followemoji_core.errors import InputError
 from ..followemoji_core.face.align import STRONGEST, AlignOptions, Rotation, Translation, align
+from ..followemoji_core.face.report import alignment_report
+from .host.notice import tell
 from .sockets import Aligned, Motion, advanced, schema
 
 _STRENGTHS = {
@@ -22,7 +24,8 @@ _STRENGTHS = {
 class AlignMotion(io.ComfyNode):
     """portrait FaceMotion of one frame, driving FaceMotion (T) -> AlignedMotion (T) in pixels of the portrait.
 
-    Strengths are factors, 1 as filmed. Raises InputError for a portrait of more frames, or none.
+    Strengths are factors, 1 as filmed. What may look wrong stands on the node and in the log. Raises InputError for a
+    portrait of more frames, or none.
     """
 
     @classmethod
@@ -32,25 +35,28 @@ class AlignMotion(io.ComfyNode):
             "Align Motion to Portrait",
             ["retarget", "motion alignment", "expression transfer"],
             description="Carries the driver's expression and head motion to the portrait's own face, so that no "
-            "feature of the driver's face comes along.",
+            "feature of the driver's face comes along. The defaults suit any pair and warn of what may look wrong; as "
+            "published: rotation driving, translation driving.",
             inputs=[
                 Motion.Input("portrait", tooltip="The portrait's face: one image through Extract Face Landmarks."),
                 Motion.Input("driving", tooltip="The driving clip's face."),
                 io.Combo.Input(
                     "rotation",
                     options=list(get_args(Rotation)),
-                    default="driving",
-                    tooltip="driving: the head turns exactly as the driver's (published). relative: the portrait "
-                    "keeps its own pose and turns from there; choose it if the portrait looks aside or the head jumps "
-                    "at the start. none: the head keeps still and only the expression moves.",
+                    default=AlignOptions.rotation,
+                    tooltip="relative: the portrait keeps its own pose and turns from there, as far as the driver "
+                    "turns away from his neutral frame. driving (published): the head turns exactly as the driver's; "
+                    "for a portrait that looks ahead as he does. none: the head keeps still and only the expression "
+                    "moves.",
                 ),
                 io.Combo.Input(
                     "translation",
                     options=list(get_args(Translation)),
-                    default="driving",
-                    tooltip="driving: the head moves through the picture as the driver's, starting at the portrait's "
-                    "place (published). none: place and size of the portrait are kept; choose it if the head leaves "
-                    "the picture or breathes in size.",
+                    default=AlignOptions.translation,
+                    tooltip="steady: the head moves about the portrait's place as the driver's about where he rests, "
+                    "without his walk and his approach, and stays inside the picture. driving (published): it goes "
+                    "his way through the picture and grows as he comes nearer; for a driver who sits still, or to let "
+                    "the head walk. none: place and size of the portrait are kept.",
                 ),
                 *(
                     io.Float.Input(name, default=1.0, min=0.0, max=STRONGEST, step=0.05, tooltip=tooltip)
@@ -77,6 +83,7 @@ class AlignMotion(io.ComfyNode):
                     )
                 ),
             ],
+            hidden=[io.Hidden.unique_id],
             outputs=[
                 Aligned.Output("aligned", display_name="aligned", tooltip="The driving motion on the portrait's face.")
             ],
@@ -113,4 +120,7 @@ class AlignMotion(io.ComfyNode):
             whole=expression,
             smoothing=smoothing,
         )
-        return io.NodeOutput(align(portrait.frame(0), driving, options))
+        face = portrait.frame(0)
+        aligned = align(face, driving, options)
+        report = alignment_report(face, driving, aligned, options)
+        return io.NodeOutput(aligned, ui=tell("Align Motion to Portrait", cls.hidden.unique_id, report))

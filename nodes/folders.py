@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import folder_paths
@@ -13,7 +12,6 @@ from ..followemoji_core.face.detector import TASK_URL
 from ..followemoji_core.small import SMALL_MODELS
 
 FOLDER = "followemoji"
-_PACK = Path(__file__).resolve().parents[1]
 NONE = "none"
 WITH_DENOISER = "same file as the denoiser"
 DETECTOR = "face_landmarker.task"
@@ -79,7 +77,13 @@ def find(name: str) -> Path | None:
         where = f" Download it from {source}" if source else " Put it there"
         raise CheckpointError(
             f"{name} is not in models/{FOLDER}.{where} and press R to refresh. "
-            f"All released files: in {_PACK} run {sys.executable} -m followemoji_core download "
-            f"--models {folder_paths.models_dir}"
+            f"All released files at once: `python -m followemoji_core download --models PATH/TO/ComfyUI/models` in the "
+            f"pack's folder, with ComfyUI's Python."
         )
     return Path(path)
+
+
+def beside(path: Path, name: str) -> Path | None:
+    """The file of that name in the folder of `path`, if it is there."""
+    other = path.with_name(name)
+    return other if other.is_file() else None

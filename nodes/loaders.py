@@ -5,6 +5,7 @@ from __future__ import annotations
 from comfy_api.v0_0_2 import io
 
 from ..followemoji_core.model.weights.files import CheckpointFiles
+from ..followemoji_core.model.weights.parts import CLIP_FC_NAME
 from . import folders
 from .host.encoders import OwnImageEncoder
 from .host.loading import PRECISIONS, load_model
@@ -62,7 +63,11 @@ class LoadModel(io.ComfyNode):
                         )
                     )
                     for name, tooltip in (
-                        ("clip_fc", "FYE_clip_fc.safetensors, only if an error says that clip_fc is lacking."),
+                        (
+                            "clip_fc",
+                            "Leave it at none: FYE_clip_fc.safetensors is found beside the denoiser. Name it if it "
+                            "lies elsewhere and an error says that clip_fc is lacking.",
+                        ),
                         (
                             "base_unet",
                             "UNet of SD image-variations, only if an error says that parameters are lacking.",
@@ -101,6 +106,8 @@ class LoadModel(io.ComfyNode):
             base_unet=base_unet,
             motion_module=motion_module,
         )
-        files = CheckpointFiles(**{part: folders.find(name) for part, name in names.items()})
+        found = {part: folders.find(name) for part, name in names.items()}
+        found["clip_fc"] = found["clip_fc"] or folders.beside(found["denoiser"], CLIP_FC_NAME)
+        files = CheckpointFiles(**found)
         model = load_model(files, precision)
         return io.NodeOutput(model, OwnImageEncoder(model) if model.image_encoder else None)

@@ -8,18 +8,22 @@ import time
 from pathlib import Path
 
 import folder_paths
+import numpy as np
 from comfy_api.v0_0_2 import InputImpl, io
 
 from ..followemoji_core.diffusion.progressive import KEYFRAMES
 from ..followemoji_core.diffusion.sampler import CARRIERS
+from ..followemoji_core.errors import InputError, check_range
+from ..followemoji_core.files import check_place
 from ..followemoji_core.media import write_video
-from ..followemoji_core.walk.animate import new_store, plan_job
-from ..followemoji_core.walk.job import job_key, sweep
+from ..followemoji_core.walk.animate import landmark_size, new_store, plan_job
+from ..followemoji_core.walk.job import job_key, only_one, sweep, video_bytes
 from ..followemoji_core.walk.settings import AUTO, PROGRESSIVE, WINDOWS, Settings
-from .host.encoders import decode_frames
+from .host.encoders import check_decoder, decode_frames
 from .host.job_progress import JobProgress
 from .host.loading import LoadedModel
 from .host.memory import activations
+from .host.paths import new_file
 from .host.pictures import checked_landmarks
 from .host.progress import check_cancel
 from .host.run import run
@@ -31,7 +35,8 @@ log = logging.getLogger(__name__)
 class LongVideo(io.ComfyNode):
     """Appearance, landmarks as AlignedMotion (T) or IMAGE (T,H,W,C) -> VIDEO of T frames, a file in the temp folder.
 
-    Raises InputError where portrait, landmarks, checkpoint and settings do not go together.
+    Raises InputError where portrait, landmarks, checkpoint, VAE, sound and settings do not go together, OutputError
+    where temp or user folder cannot be written to or the disk lacks room: before anything is sampled.
     """
 
     @classmethod
@@ -127,36 +132,51 @@ class LongVideo(io.ComfyNode):
             resampling=resampling,
         )
         landmarks = checked_landmarks(landmarks)
-        # 1. The plan, and what of it is there from before.
+        # 1. What can go wrong, before the work.
         plan = plan_job(model.denoiser.model.config, appearance, landmarks, settings)
+        check_range("fps", fps, (1.0, 240.0))
+        check_decoder(vae, appearance.latent_shape[0])
+        sound = _sound(audio)
+        unique = f"{os.getpid()}_{time.monotonic_ns() % 10**6}.mp4"
+        path, _ = new_file("followemoji/long", folder_paths.get_temp_directory(), "temp", unique)
+        check_place(path, video_bytes(plan.frame_count, landmark_size(landmarks)))
         jobs = Path(folder_paths.get_user_directory()) / "followemoji" / "jobs"
         key = job_key(model.identity, model.dtype, settings, landmarks, appearance)
         sweep(jobs, keep=(key,))
-        store = new_store(plan.frame_count, appearance, settings, jobs / key)
-        done = int(store.known.sum())
-        memory = activations(plan.longest, appearance.latent_shape, model.dtype) + store.latents.nbytes
-        memory += model.denoiser.model_size() + model.landmark_encoder.model_size()
-        log.info(
-            "Long video: %d frames in %d windows on %d levels, %.2f frames evaluated per frame, about %d MiB%s.",
-            plan.frame_count,
-            len(plan.windows),
-            len(plan.levels),
-            plan.cost,
-            memory >> 20,
-            f"; {done} frames are there from before" if done else "",
-        )
-        # 2. Latents, then frames straight into the file.
-        progress = JobProgress(model, plan, store, settings.steps, memory)
-        run(model, appearance, landmarks, settings, lambda done, total: check_cancel(), progress, store)
-        path = _video_path()
-        sound = audio and (audio["waveform"][0].float().cpu().numpy(), int(audio["sample_rate"]))
-        write_video(path, decode_frames(vae, store.latents), fps, sound)
-        store.clear_up()
+        with only_one(jobs / key):
+            # 2. The plan, and what of it is there from before.
+            store = new_store(plan.frame_count, appearance, settings, jobs / key)
+            check_place(jobs / key / "latents", store.latents.nbytes)
+            done = int(store.known.sum())
+            memory = activations(plan.longest, appearance.latent_shape, model.dtype) + store.latents.nbytes
+            memory += model.denoiser.model_size() + model.landmark_encoder.model_size()
+            log.info(
+                "Long video: %d frames in %d windows on %d levels, %.2f frames evaluated per frame, about %d MiB%s.",
+                plan.frame_count,
+                len(plan.windows),
+                len(plan.levels),
+                plan.cost,
+                memory >> 20,
+                f"; {done} frames are there from before" if done else "",
+            )
+            # 3. Latents, then frames straight into the file.
+            progress = JobProgress(model, plan, store, settings.steps, memory)
+            run(model, appearance, landmarks, settings, lambda done, total: check_cancel(), progress, store)
+            write_video(path, decode_frames(vae, store.latents), fps, sound)
+            store.clear_up()
         return io.NodeOutput(InputImpl.VideoFromFile(str(path)))
 
 
-def _video_path() -> Path:
-    folder, name, counter, _, _ = folder_paths.get_save_image_path(
-        "followemoji/long", folder_paths.get_temp_directory(), 0, 0
-    )
-    return Path(folder) / f"{name}_{counter:05}_{os.getpid()}_{time.monotonic_ns() % 10**6}.mp4"
+def _sound(audio) -> tuple[np.ndarray, int] | None:
+    """AUDIO, the first of its batch, as `write_video` takes it; None without samples. Raises InputError for a sound
+    that is none."""
+    if audio is None:
+        return None
+    waveform, rate = audio["waveform"], int(audio["sample_rate"])
+    if not waveform.numel():
+        log.warning("The sound has no samples: the video goes without.")
+        return None
+    samples = waveform[0].float().cpu().numpy()
+    if rate < 1 or not np.isfinite(samples).all():
+        raise InputError(f"The sound is damaged: {rate} samples per second, or some are not numbers. Load it again.")
+    return samples, rate

@@ -10,6 +10,7 @@ from comfy_api.v0_0_2 import io, ui
 from ..followemoji_core.errors import MotionFileError
 from ..followemoji_core.face.motion_file import load_motion, save_motion
 from ..followemoji_core.small import SMALL_MOTIONS
+from .host.paths import new_file
 from .sockets import Motion, schema
 
 _SHIPPED = " (ships with the pack)"
@@ -39,12 +40,11 @@ class SaveMotion(io.ComfyNode):
 
     @classmethod
     def execute(cls, motion, filename_prefix: str) -> io.NodeOutput:
-        folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(
-            filename_prefix, folder_paths.get_output_directory(), *motion.size
+        path, subfolder = new_file(
+            filename_prefix, folder_paths.get_output_directory(), "output", ".safetensors", motion.size
         )
-        file = f"{name}_{counter:05}_.safetensors"
-        save_motion(os.path.join(folder, file), motion)
-        name = f"{subfolder}/{file}" if subfolder else file
+        save_motion(path, motion)
+        name = f"{subfolder}/{path.name}" if subfolder else path.name
         where = f"Load Motion lists it as: {name} [output]" if subfolder == _SAVED else "Move it to the input folder."
         return io.NodeOutput(ui=ui.PreviewText(f"{name}: {len(motion)} frames. {where}"))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,10 @@ import pytest
 
 if TYPE_CHECKING:
     from tests.comfy.server import ComfyServer
+
+# Whoever starts pytest in a shell's background hands down that Ctrl-C is ignored; tests of it need Python's own answer.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TREES = {
     "server": ("COMFYUI_PATH", "~/comfy/ComfyUI"),
@@ -43,7 +48,7 @@ def run_server(fixture: str, root: Path, models: Path) -> Iterator[ComfyServer]:
     tree = comfy_tree(fixture)
     from tests.comfy.server import ComfyServer  # after the check: aiohttp may be what is missing
 
-    with ComfyServer(tree, root, models=models, argv=["--preview-method", "auto"]) as server:
+    with ComfyServer(tree, root, models=models) as server:
         yield server
 
 

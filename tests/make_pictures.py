@@ -71,6 +71,10 @@ def animate_drawn_people(studio: Studio) -> None:
         acting = Acting.random(motion, 48, from_rest=True)
         portrait, _, made = animate(studio, Person.of(number), Person.of(20_000_001), acting)
         save(name, [[resize(picture, 256) for picture in (portrait, made[20], made[36])]])
+    # One driver, several portraits: the folder template.
+    acting = Acting.random(7, 48, from_rest=True)
+    folder = [animate(studio, Person.of(20_000_010 + n), Person.of(20_000_001), acting)[2] for n in range(3)]
+    save("folder_batch", [[resize(made[36], 256) for made in folder]])
 
 
 def save_moving(studio: Studio, frames: int = 75) -> None:
@@ -97,7 +101,7 @@ def animate(
 ) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
     """The portrait (H,W,3), the driver (T,H,W,3) and T frames of the portrait in the driver's motion, uint8 RGB."""
     rest, driving = person.act(Acting.rest(), (128, 128)), driver.act(acting, (128, 128))
-    portrait, aligned = paint(person, rest)[0], align(rest.frame(0), driving, AlignOptions())
+    portrait, aligned = paint(person, rest)[0], align(rest.frame(0), driving, AlignOptions.published())
     return portrait, paint(driver, driving), frames_of(studio, portrait, aligned)
 
 

@@ -22,38 +22,41 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..errors import FollowEmojiError
-from . import animate, download, evaluation, training
-from .shared import Parser, UsageError
+from . import animate, bench, download, evaluation, training
+from .shared import Parser, UsageError, check_numbers
 
 # A family is a module with add_commands(command), which calls command(name, run, about) -> parser for each of its own;
 # run(options) -> its facts for --json, or None where another process reports. It imports heavy packages in `run`.
-FAMILIES = (animate, download, training, evaluation)
+FAMILIES = (animate, download, training, evaluation, bench)
 DONE, FAILED, WRONG_USAGE, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
+STOPPED = "Stopped. No half file was left."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; arguments: those of the process where None. Returns the exit code (see above)."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     as_json = "--json" in arguments
-    terminated: list[int] = []
+    stops: list[int] = []
     try:
         options = Parser.of(FAMILIES, __doc__ or "").parse_args(arguments)
         as_json = options.json
         started = time.monotonic()
-        with _sigterm_as_ctrl_c(terminated), contextlib.redirect_stdout(sys.stderr if as_json else sys.stdout):
+        with _stops_noted(stops), contextlib.redirect_stdout(sys.stderr if as_json else sys.stdout):
+            check_numbers(options)
             facts = options.run(options)
         if as_json and facts is not None:
             seconds = round(time.monotonic() - started, 3)
             _print_json({"command": options.command, "seconds": seconds, **facts})
         return DONE
-    except UsageError as error:
-        return _failed(WRONG_USAGE, str(error), "UsageError", f"{error.usage}: error: {error}", as_json)
-    except FollowEmojiError as error:
-        return _failed(FAILED, str(error), type(error).__name__, f"Error: {error}", as_json)
-    except KeyboardInterrupt:
-        stopped = "Stopped. No half file was left."
-        return _failed(TERMINATED if terminated else INTERRUPTED, stopped, "Stopped", f"\n{stopped}", as_json)
-    except Exception as error:
+    except (Exception, KeyboardInterrupt) as error:
+        # An import that Ctrl-C has ended may say so in words of its own.
+        if stops or isinstance(error, KeyboardInterrupt):
+            code = TERMINATED if signal.SIGTERM in stops else INTERRUPTED
+            return _failed(code, STOPPED, "Stopped", f"\n{STOPPED}", as_json)
+        if isinstance(error, UsageError):
+            return _failed(WRONG_USAGE, str(error), "UsageError", f"{error.usage}: error: {error}", as_json)
+        if isinstance(error, FollowEmojiError):
+            return _failed(FAILED, str(error), type(error).__name__, f"Error: {error}", as_json)
         if as_json:
             _print_json({"error": str(error), "kind": type(error).__name__})
         raise
@@ -71,25 +74,33 @@ def _print_json(facts: dict[str, Any]) -> None:
 
 
 @contextlib.contextmanager
-def _sigterm_as_ctrl_c(terminated: list[int]) -> Iterator[None]:
-    """SIGTERM does what Ctrl-C would do at that moment, whoever handles it then, and is noted in `terminated`."""
+def _stops_noted(stops: list[int]) -> Iterator[None]:
+    """Ctrl-C and SIGTERM are noted in `stops`; SIGTERM does what Ctrl-C would do at that moment, whoever handles it."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     owner = os.getpid()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def ctrl_c(number: int, frame) -> None:
+        stops.append(number)
+        before[number](number, frame)
 
     def stop(number: int, frame) -> None:
         if os.getpid() != owner:  # a forked worker: its parent wants it gone
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
-        terminated.append(number)
+        stops.append(number)
         on_ctrl_c = signal.getsignal(signal.SIGINT)
         if not callable(on_ctrl_c):  # ignored, as shells do for jobs in the background
             raise KeyboardInterrupt
         on_ctrl_c(signal.SIGINT, frame)
 
-    before = signal.signal(signal.SIGTERM, stop)
+    if callable(before[signal.SIGINT]):
+        signal.signal(signal.SIGINT, ctrl_c)
+    signal.signal(signal.SIGTERM, stop)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

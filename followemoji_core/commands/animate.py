@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import repeat
 from pathlib import Path
@@ -21,10 +22,11 @@ from ..face.geometry import screen_points
 from ..face.motion import Missing
 from ..face.motion_file import load_motion, save_motion
 from ..face.tracking import Which
+from ..files import check_place
 from ..media import Clip, clip_info, read_audio, read_frames, write_video
 from ..pictures import read_picture
 from ..types import AlignedMotion, FaceFrame, FaceMotion
-from .shared import Command, Facts, along, bar, detector_file, device_and_dtype, make_folder, picture_size, say
+from .shared import Command, Facts, along, bar, detector_file, device_and_dtype, picture_size, say
 
 if TYPE_CHECKING:
     from ..walk.settings import Settings
@@ -47,6 +49,11 @@ def add_commands(command: Command) -> None:
         "--precision", choices=["auto", "fp16", "bf16", "fp32"], default="auto", help="of the networks"
     )
     animate.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
+    animate.add_argument(
+        "--compile",
+        action="store_true",
+        help="torch.compile the denoiser: minutes at first; needs a compiler or Triton",
+    )
     demo = command("demo", _demo, "Animate a drawn person with the small model that ships; needs no files.")
     demo.add_argument("--out", type=Path, default=Path("out/demo"), help="folder for what is made")
     demo.add_argument("--person", type=int, default=20_000_007, help="number of the person; another is the driver")
@@ -75,8 +82,13 @@ def _input_arguments(parser: argparse.ArgumentParser) -> None:
     add("--which", choices=get_args(Which), default="largest", help="face, when there are several")
     add("--confidence", type=float, default=0.5, help="of the detector; lower for paintings and cartoons")
     add("--missing", choices=get_args(Missing), default="interpolate", help="frames without a face")
-    add("--rotation", choices=get_args(Rotation), default="driving", help="of the head")
-    add("--translation", choices=get_args(Translation), default="driving", help="of the head")
+    add("--rotation", choices=get_args(Rotation), default=AlignOptions.rotation, help="of the head; published: driving")
+    add(
+        "--translation",
+        choices=get_args(Translation),
+        default=AlignOptions.translation,
+        help="of the head; published: driving",
+    )
     add("--neutral", type=int, help="driving frame whose face is at rest; found if not given")
     for name in ("expression", "brows", "eyes", "pupils", "mouth"):
         add(f"--{name}", type=float, default=1.0, help="strength, 0 to 3")
@@ -111,8 +123,9 @@ def _animate(options: argparse.Namespace) -> Facts:
     find_files(options.weights or options.models / "followemoji")  # what can go wrong goes wrong before the work
     _check_sampling(options)
     portrait, face, driving = _inputs(options)
-    studio = open_studio(options.models, device, dtype, options.weights)
     aligned = align(face, driving, _align_options(options))
+    _check_room(options, aligned)
+    studio = open_studio(options.models, device, dtype, options.weights, compiled=options.compile)
     count = _write_animation(studio, portrait, aligned, _sound(options.driving), options, options.out)
     return _facts(options, count, aligned.fps)
 
@@ -133,8 +146,9 @@ def _demo(options: argparse.Namespace) -> Facts:
     from ..drawn import Acting, Person, paint
     from ..walk.studio import small_studio
 
+    _check_sampling(options)
     out, size = options.out, (128, 128)
-    make_folder(out)
+    check_place(out / "animation.mp4")
     person, driver = Person.of(options.person), Person.of(options.person + 1)
     rest = person.act(Acting.rest(), size)
     driving = driver.act(Acting.random(options.motion, options.frames, from_rest=True), size)
@@ -165,6 +179,16 @@ def _check_sampling(options: argparse.Namespace) -> None:
     plan_windows_of(10_000, None, replace(_settings(options), keyframes="even"))
 
 
+def _check_room(options: argparse.Namespace, aligned: AlignedMotion) -> None:
+    """Raises OutputError where OUT, and with --long the windows beside it, do not fit on the disk."""
+    from ..model.config import LATENT_CELL
+    from ..walk.job import video_bytes
+
+    width, height = aligned.size
+    kept = len(aligned) * 4 * 2 * (width // LATENT_CELL) * (height // LATENT_CELL) if options.long else 0
+    check_place(options.out, video_bytes(len(aligned), aligned.size) + kept)
+
+
 def _settings(options: argparse.Namespace) -> Settings:
     from ..walk.settings import PROGRESSIVE, Settings
 
@@ -193,13 +217,14 @@ def _write_animation(
 ) -> int:
     """Sample, decode and write OUT (.mp4); returns the number of frames. With --long finished windows lie beside it
     until it is written. portrait (H,W,3) uint8 RGB; sound as `read_audio` gives it."""
+    from ..walk.job import only_one
+
     folder = out.with_name(f".{out.stem}.windows") if options.long else None
-    with bar("denoising", "pass") as show:
-        store = studio.animate(portrait, aligned, _settings(options), folder=folder, on_pass=show)
-    count = write_video(out, along(studio.frames(store), len(aligned), "decoding"), aligned.fps, sound)
-    store.clear_up()
-    if folder is not None and not any(folder.iterdir()):
-        folder.rmdir()
+    with nullcontext() if folder is None else only_one(folder):
+        with bar("denoising", "pass") as show:
+            store = studio.animate(portrait, aligned, _settings(options), folder=folder, on_pass=show)
+        count = write_video(out, along(studio.frames(store), len(aligned), "decoding"), aligned.fps, sound)
+        store.clear_up()
     say(f"{out}: {count} frames at {aligned.fps:g} fps")
     return count
 
@@ -215,7 +240,9 @@ def _inputs(options: argparse.Namespace) -> tuple[np.ndarray, FaceFrame, FaceMot
     size, _ = picture_size(options.size), _align_options(options)
     if options.out.suffix.lower() != ".mp4":
         raise InputError(f"{options.out} must end in .mp4.")
-    make_folder(options.out.parent)
+    check_place(options.out)
+    if options.save_motion:
+        check_place(options.save_motion)
     picture = read_picture(options.portrait)
     motion_file = options.driving.suffix in _MOTION_FILES
     if options.face and motion_file:

@@ -7,6 +7,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+from ..files import check_place
 from .shared import Command, Facts, say
 
 
@@ -41,6 +42,7 @@ def _targets(options: argparse.Namespace) -> Facts:
     from ..small import SMALL_MODEL, SMALL_MODELS, SMALL_VAE
     from ..walk.studio import SMALL_SETTINGS, open_studio
 
+    check_place(options.out / "targets.json")
     weights, vae = options.weights or SMALL_MODEL, options.vae or SMALL_VAE
     studio = open_studio(SMALL_MODELS, "cpu", torch.float32, weights, vae)
     settings = replace(SMALL_SETTINGS, steps=options.steps)
@@ -52,6 +54,7 @@ def _ablations(options: argparse.Namespace) -> Facts:
     from ..evaluation.ablations import ablate, write_table
     from ..training.settings import load_settings
 
+    check_place(options.out / "ablations.json")
     result = ablate(
         load_settings(options.settings),
         options.settings.parent,
@@ -68,6 +71,7 @@ def _long_video(options: argparse.Namespace) -> Facts:
     from ..evaluation.long_video import compare, write_report
     from ..walk.studio import SMALL_SETTINGS, small_studio
 
+    check_place(options.out / "long_video.json")
     settings = replace(SMALL_SETTINGS, steps=options.steps, shared_noise=options.shared_noise)
     result = compare(small_studio(), options.people, options.frames, settings, say)
     say(write_report(result, options.out, options.people, options.frames))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import __version__
-from ..errors import InputError
+from ..errors import InputError, check_range
 
 if TYPE_CHECKING:
     import torch
@@ -20,6 +19,22 @@ Facts = dict[str, Any]  # what --json prints of a command that is done
 Run = Callable[[argparse.Namespace], "Facts | None"]
 Command = Callable[[str, Run, str], argparse.ArgumentParser]
 Item = TypeVar("Item")
+
+LARGEST = 2048  # pixels of a side; Frame Portrait's too
+# What numbers may be, by the option's name, whichever commands have it. Those of sampling: `walk.settings.RANGES`.
+RANGES = {
+    "confidence": (0.0, 1.0),
+    "first": (0, 2**31 - 1),
+    "frames": (1, 1_000_000),
+    "motion": (0, 2**31 - 1),
+    "people": (1, 10_000_000),
+    "person": (0, 2**31 - 1),
+    "room": (0.5, 20.0),
+    "seeds": (1, 1000),
+    "shortest": (1, 1_000_000),
+    "stride": (1, 1000),
+    "workers": (1, 4096),
+}
 
 
 class UsageError(Exception):
@@ -67,6 +82,13 @@ class _Help(argparse.ArgumentDefaultsHelpFormatter):
         return action.help if quiet else super()._get_help_string(action)
 
 
+def check_numbers(options: argparse.Namespace) -> None:
+    """Raises InputError for a number outside RANGES."""
+    for name, allowed in RANGES.items():
+        if (value := getattr(options, name, None)) is not None:
+            check_range(f"--{name}", value, allowed)
+
+
 def say(line: str) -> None:
     """A line for people; with --json it goes to stderr (see `commands.main`)."""
     print(line, flush=True)
@@ -94,19 +116,21 @@ def bar(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def picture_size(text: str) -> tuple[int, int]:
-    """ "512" or "512x640" -> (width, height) pixels. Raises InputError unless both are multiples of 8, at least 64."""
+    """ "512" or "512x640" -> (width, height) pixels. Raises InputError unless both are multiples of 8, 64 to
+    LARGEST."""
     width, _, height = text.partition("x")
     try:
         size = int(width), int(height or width)
     except ValueError as error:
         raise InputError(f"Size {text!r} is not understood. Write it as 512 or 512x640.") from error
-    if min(size) < 64 or any(side % 8 for side in size):
-        raise InputError(f"Size {text}: both sides must be multiples of 8 and at least 64. 512 is what was trained.")
+    if not all(64 <= side <= LARGEST and side % 8 == 0 for side in size):
+        raise InputError(f"Size {text}: both sides must be multiples of 8, 64 to {LARGEST}. 512 is what was trained.")
     return size
 
 
 def device_and_dtype(device: str, precision: str) -> tuple[str, torch.dtype]:
-    """Options as given, "auto" among them, -> torch's device and dtype. Raises InputError for a CUDA that is not here.
+    """Options as given, "auto" among them, -> torch's device and dtype. Raises InputError for a device that does not
+    compute here.
 
     auto: CUDA, else MPS, else the CPU; fp16 on graphics cards, on a CPU bf16 where it multiplies in it, else fp32.
     """
@@ -116,8 +140,11 @@ def device_and_dtype(device: str, precision: str) -> tuple[str, torch.dtype]:
 
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise InputError(f"There is no CUDA device here for --device {device}. Use --device cpu, or auto.")
+    try:
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError, ImportError, ValueError) as error:  # by kind of device
+        why = str(error).strip().partition("\n")[0]
+        raise InputError(f"--device {device} cannot be used here ({why}). Use --device cpu, or auto.") from error
     if precision == "auto":
         return device, best_dtype(device)
     return device, {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[precision]
@@ -132,14 +159,3 @@ def detector_file(options: argparse.Namespace) -> Path:
             f"fetches it, or name one with --detector."
         )
     return task
-
-
-def make_folder(folder: Path) -> None:
-    """Make it where it is not there. Raises InputError where nothing can be written to it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        writable = os.access(folder, os.W_OK)
-    except OSError:
-        writable = False
-    if not writable:
-        raise InputError(f"Nothing can be written to {folder}. Choose another folder for --out.")

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..errors import InputError
+from ..errors import InputError, check_range
 from .covering import covered_input
-from .schedule import NoiseLevel
+from .schedule import TRAIN_TIMESTEPS, NoiseLevel
 
 CARRIERS = ("concat", "replace")
 
@@ -57,9 +57,8 @@ class Known:
 
 
 def check_steps(steps: int) -> None:
-    """Raises InputError where there are too few denoising steps."""
-    if steps < 1:
-        raise InputError(f"{steps} sampling steps: at least 1 is needed, 30 is the published number.")
+    """Raises InputError unless there are 1 to TRAIN_TIMESTEPS denoising steps."""
+    check_range("steps", steps, (1, TRAIN_TIMESTEPS), "30 is the published number.")
 
 
 @torch.no_grad()
@@ -79,7 +78,8 @@ def sample(
 
     scheduler: a fresh one of `make_scheduler`; it keeps state. at_once: equal windows that go together; the result does
     not depend on it. on_pass(windows) runs before every pass through the denoiser, on_step(step, clean estimate of all
-    rows) after every step; either may raise to stop. Raises InputError for steps below 1.
+    rows) after every step; either may raise to stop. Raises InputError for steps outside
+    1 to TRAIN_TIMESTEPS, and for windows that leave rows out.
     """
     check_steps(steps)
     scheduler.set_timesteps(steps, device="cpu")
@@ -134,8 +134,8 @@ class _Blend:
         total = torch.zeros_like(noisy)
         for clips, rows, index, share in self.groups:
             on_pass(clips)
-            told = None if covered is None else covered[index]
-            part = share * predict(noisy[index], timestep, rows, clips, told).to(noisy)
+            beside = None if covered is None else covered[index]
+            part = share * predict(noisy[index], timestep, rows, clips, beside).to(noisy)
             if isinstance(index, slice):
                 total[index] += part
             else:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _MOST_LAYERS = 64
 
 
-class Clip:
+class ClipVision:
     """Tokens are CLIP's last hidden state, before the final norm; width: 1024 for ViT-L/14."""
 
     def __init__(self, module: nn.Module):
@@ -46,7 +46,7 @@ class Clip:
         return self
 
 
-def open_clip(path: Path) -> Clip:
+def open_clip_vision(path: Path) -> ClipVision:
     """One .safetensors in transformers' layout; sizes are read off it.
 
     Raises CheckpointError for another model, or a file that is damaged or incomplete.
@@ -56,7 +56,7 @@ def open_clip(path: Path) -> Clip:
         return _from_state(state, path)
 
 
-def _from_state(state: dict[str, Tensor], path: Path) -> Clip:
+def _from_state(state: dict[str, Tensor], path: Path) -> ClipVision:
     from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
     patches = state.get("vision_model.embeddings.patch_embedding.weight")
@@ -79,4 +79,4 @@ def _from_state(state: dict[str, Tensor], path: Path) -> Clip:
         image_size=patch * round(places**0.5),
     )
     state.setdefault("visual_projection.weight", torch.zeros(config.projection_dim, width))  # never read here
-    return Clip(fill(lambda: CLIPVisionModelWithProjection(config), state, path.name))
+    return ClipVision(fill(lambda: CLIPVisionModelWithProjection(config), state, path.name))

@@ -14,7 +14,7 @@ import torch
 from ..drawn import Acting, Person, paint
 from ..drawn.painting import EYE_WHITE, toned
 from ..errors import MissingDependencyError
-from ..face.align import align
+from ..face.align import AlignOptions, align
 from ..face.opencv import opencv
 from ..face.topology import LEFT_EYE, LEFT_IRIS, LIPS, RIGHT_EYE, RIGHT_IRIS
 from ..types import AlignedMotion, FaceMotion
@@ -63,7 +63,8 @@ def cases(
         rest = person.act(Acting.rest(), (size, size))
         motion = person.act(acting, (size, size))
         driving = driver.act(acting, (size, size))
-        aligned = align(rest.frame(0), _after(driver.act(Acting.rest(), (size, size)), driving))
+        driving_from_rest = _after(driver.act(Acting.rest(), (size, size)), driving)
+        aligned = align(rest.frame(0), driving_from_rest, AlignOptions.published())
         aligned = AlignedMotion(aligned.points[1:], aligned.size, aligned.fps)
         yield Case(person, paint(person, rest)[0], paint(person, motion), motion, driving, aligned)
 

@@ -105,9 +105,10 @@ def contact_sheet(
         above = np.concatenate([case.portrait, *(pictures[frame] for frame in frames)], axis=1)
         below = np.concatenate([np.full_like(case.portrait, 255), *(case.truth[frame] for frame in frames)], axis=1)
         rows.append(np.concatenate([above, below]))
-    half = (len(rows) + 1) // 2
-    columns = [np.concatenate(rows[:half]), np.concatenate(rows[half:])]
-    return np.concatenate(columns, axis=1) if len(rows) % 2 == 0 and len(rows) > 1 else np.concatenate(rows)
+    if len(rows) % 2:
+        return np.concatenate(rows)
+    half = len(rows) // 2
+    return np.concatenate([np.concatenate(rows[:half]), np.concatenate(rows[half:])], axis=1)
 
 
 def write_report(report: dict, out: Path) -> str:

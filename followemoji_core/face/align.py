@@ -10,13 +10,14 @@ import numpy as np
 
 from ..errors import InputError
 from ..types import AlignedMotion, FaceFrame, FaceMotion
-from .camera import project
+from .camera import NEAR, near_plane, project
 from .geometry import CanonicalFace, screen_points
 from .motion import neutral_frame, smooth
+from .steady import keep_inside, steady_path
 from .topology import LEFT_EYE, LEFT_IRIS, REGIONS, RIGHT_EYE, RIGHT_IRIS
 
 Rotation = Literal["driving", "relative", "none"]
-Translation = Literal["driving", "none"]
+Translation = Literal["driving", "none", "steady"]
 STRONGEST = 3.0
 
 # An eye flatter than this share of its length is shut: where the pupil is in it cannot be told from there. Blinks that
@@ -26,19 +27,20 @@ FLATTEST_EYE = 0.02
 
 @dataclass(frozen=True)
 class AlignOptions:
-    """How much of the driver the portrait takes over. The defaults are the published behaviour.
+    """How much of the driver the portrait takes over. The defaults suit any pair; `published` is the paper's.
 
     rotation: "driving" the driver's own head rotation; "relative" the portrait's, turned as the driver turns away from
-    the neutral frame; "none" the portrait's. translation: "driving" the portrait's, moved as the driver moves away from
-    the first frame; "none" the portrait's.
+    the neutral frame; "none" the portrait's. translation: "driving" the portrait's, moved by the centimetres that the
+    driver is away from the first frame; "none" the portrait's; "steady" the portrait's, moved by the face sizes that
+    the driver is away from where he rests, without walk and approach (a high-pass, see `steady`), inside the picture.
     neutral: driving frame whose expression counts as the portrait's (negative counts from the end); None: the calmest.
     brows, eyes (lids), pupils, mouth: strength of the expression there, 0 the portrait's, 1 the driver's, up to 3;
     whole: factor on all of them and on the rest of the face. smoothing: of the driving motion, 0 to 1.
     Raises InputError for a value outside its range.
     """
 
-    rotation: Rotation = "driving"
-    translation: Translation = "driving"
+    rotation: Rotation = "relative"
+    translation: Translation = "steady"
     neutral: int | None = None
     brows: float = 1.0
     eyes: float = 1.0
@@ -56,18 +58,25 @@ class AlignOptions:
             if field.type == "float" and not 0.0 <= value <= most:
                 raise InputError(f"{field.name} is {value}; allowed: 0 to {most:g}.")
 
+    @classmethod
+    def published(cls) -> AlignOptions:
+        """What the published code does: the driver's own rotation, and his way through the picture."""
+        return cls(rotation="driving", translation="driving")
+
 
 def align(portrait: FaceFrame, driving: FaceMotion, options: AlignOptions | None = None) -> AlignedMotion:
     """The driving motion (T frames) on the portrait's face.
 
-    Returns points (T,478,2) float32 in pixels of the portrait's picture, from its top left; they may lie outside.
+    Returns points (T,478,2) float32 in pixels of the portrait's picture, from its top left. They may lie outside; with
+    translation "steady" no farther than the portrait's own.
     Raises InputError for a motion without frames, or a neutral frame that it does not have.
-    Paper 4.1, published behaviour. Departure: the published code drops the first frame, here T frames give T frames.
+    Paper 4.1. Departures: rotation "relative" and translation "steady", unless the options are `published`; the
+    published code drops the first frame, here T frames give T frames.
     """
     options = options or AlignOptions()
     if len(driving) == 0:
         raise InputError("The driving motion has no frames.")
-    neutral = _neutral(driving, options.neutral)
+    neutral = resting_frame(driving, options.neutral)
     driving = smooth(driving, options.smoothing)
 
     # 1. Expression: how the driver's face departs from the neutral one, added to the portrait's face.
@@ -75,7 +84,7 @@ def align(portrait: FaceFrame, driving: FaceMotion, options: AlignOptions | None
     metric = portrait.metric + strength * (driving.metric - driving.metric[neutral]).astype(np.float64)
 
     # 2. Head pose, in the camera's space.
-    rotation = _rotations(portrait, driving, options.rotation, neutral)
+    rotation = head_rotations(portrait, driving, options.rotation, neutral)
     translation = portrait.camera_from_face[:3, 3].astype(np.float64)
     if options.translation == "driving":
         path = driving.camera_from_face[:, :3, 3].astype(np.float64)
@@ -94,6 +103,10 @@ def align(portrait: FaceFrame, driving: FaceMotion, options: AlignOptions | None
         centre, extent = _box(points[:, eye])
         irises.append(centre + place * extent)
     points = np.concatenate([points, *irises], axis=1)
+
+    # 5. Place and size in the picture: flat, so that it shows the head from where the portrait does.
+    if options.translation == "steady":
+        points = _placed(points, mine, translation, portrait.size, *steady_path(driving, neutral))
     return AlignedMotion(points.astype(np.float32), portrait.size, driving.fps)
 
 
@@ -117,7 +130,8 @@ def _region_weights() -> np.ndarray:
     return shares / shares.sum(axis=-1, keepdims=True)
 
 
-def _neutral(driving: FaceMotion, index: int | None) -> int:
+def resting_frame(driving: FaceMotion, index: int | None) -> int:
+    """The frame that AlignOptions.neutral means, counted from 0. Raises InputError where the motion lacks it."""
     if index is None:
         return neutral_frame(driving)
     if not -len(driving) <= index < len(driving):
@@ -125,11 +139,11 @@ def _neutral(driving: FaceMotion, index: int | None) -> int:
             f"Neutral frame {index} is not in the driving motion; it has {len(driving)} frames, counted from 0. "
             "Choose one of them, or let it be found."
         )
-    return index
+    return index % len(driving)
 
 
-def _rotations(portrait: FaceFrame, driving: FaceMotion, mode: Rotation, neutral: int) -> np.ndarray:
-    """(3,3) or (T,3,3) camera-from-face rotation."""
+def head_rotations(portrait: FaceFrame, driving: FaceMotion, mode: Rotation, neutral: int) -> np.ndarray:
+    """(3,3) or (T,3,3) float64 camera-from-face rotation of the aligned head."""
     own = portrait.camera_from_face[:3, :3].astype(np.float64)
     theirs = driving.camera_from_face[:, :3, :3].astype(np.float64)
     if mode == "driving":
@@ -137,6 +151,23 @@ def _rotations(portrait: FaceFrame, driving: FaceMotion, mode: Rotation, neutral
     if mode == "relative":
         return own @ theirs[neutral].T @ theirs  # about the portrait's own axes
     return own
+
+
+def _placed(
+    points: np.ndarray,
+    own: np.ndarray,
+    translation: np.ndarray,
+    size: tuple[int, int],
+    moves: np.ndarray,
+    sizes: np.ndarray,
+) -> np.ndarray:
+    """points (T,N,2) of a head that keeps its place, moved (T,2) in cm at the face and grown (T,) about that place, as
+    far as the picture, or the portrait's own points (N,2) where they lie outside, leave room."""
+    centre = project(translation, size)
+    pixels_per_cm = size[1] / near_plane(size)[1] * NEAR / max(-translation[2], NEAR)
+    grown = centre + (points - centre) * sizes[:, None, None]
+    low, high = np.minimum(own.min(axis=0), 0), np.maximum(own.max(axis=0), size)
+    return keep_inside(grown, moves * pixels_per_cm, centre, low, high)
 
 
 def _box(outline: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -6,13 +6,14 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, check_range
 from ..types import FaceFrame
 from .geometry import face_frame, screen_points
 from .opencv import opencv
 
 Framing = Literal["face", "fill", "fit"]
 ROOM = 2.2  # side of the crop in face heights: about what talking-head videos show
+ROOMS = (0.5, 20.0)  # what is allowed
 _HEADROOM = 0.1  # the landmarks end at the brow: the crop's centre lies this share of a face higher than theirs
 
 
@@ -23,8 +24,9 @@ def crop_box(
 
     face: around the face, `room` times as high as it, inside of the picture as far as possible. fill: as much as fits,
     from the middle. fit: all of it; the box is then larger than the picture (published behaviour: black bars).
-    Raises InputError for another framing.
+    Raises InputError for another framing, or room outside ROOMS.
     """
+    check_range("room", room, ROOMS)
     if framing not in get_args(Framing):
         raise InputError(f"Framing {framing!r} is not known; allowed: {', '.join(get_args(Framing))}.")
     size, aspect = np.array(face.size, float), np.array(out_size) / out_size[1]

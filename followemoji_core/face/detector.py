@@ -41,6 +41,7 @@ class FaceDetector:
             raise InputError(f"Detection confidence is {min_confidence}; allowed: 0 to 1.")
         if max_faces < 1:
             raise InputError(f"Number of faces is {max_faces}; it must be at least 1.")
+        self.max_faces = max_faces
         bundle = _read_bundle(Path(task_path))
         self._open = functools.partial(_open, bundle, task_path, min_confidence, max_faces)
         self._mediapipe, landmarker = self._open()

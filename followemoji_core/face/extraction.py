@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from typing import TypeVar
@@ -13,27 +14,50 @@ import numpy as np
 
 from ..errors import NoFaceError
 from ..types import FaceFrame, FaceMotion
-from .detector import FaceDetector
-from .geometry import ScreenFace
-from .motion import FACE_ADVICE, Missing, check_clip, stack_screen_faces
+from .closer import Box, apart, look_closer, square_around, tiles
+from .detector import FaceDetector, rgb_uint8
+from .geometry import ScreenFace, screen_points
+from .motion import FACE_ADVICE, Missing, check_clip, runs_of, stack_screen_faces
+from .plausible import flaw
 from .tracking import FaceTracker, Which
 
+log = logging.getLogger(__name__)
 Found = TypeVar("Found")
+Item = TypeVar("Item")
 
 THREADS = min(os.cpu_count() or 1, 4)  # beside the caller's own, which decodes
 AHEAD = 3  # pictures read ahead per thread
+EVERY = 8  # while nobody is found, one in so many frames is looked at closer
+BEHIND = 12  # frames: more than the threads may be ahead, AHEAD * 4
+AROUND = 6.0  # sizes of a small face: side of the square that it cannot leave in so many frames
 LARGEST = 256 << 20  # bytes of pictures read ahead; one is read however large it is
 
 
-def extract_face(image: np.ndarray, detector: FaceDetector, which: Which = "largest") -> FaceFrame:
+def extract_face(
+    image: np.ndarray, detector: FaceDetector, which: Which = "largest", say: Callable[[str], None] = log.info
+) -> FaceFrame:
     """The face of a picture (see FaceDetector.find for what it may be); `which` of them when there are several.
 
-    Raises NoFaceError where there is none, InputError for another picture or another `which`.
+    Where fewer faces are found than the detector looks for, overlapping tiles are looked at too (see `closer`).
+    say(text) gets a sentence on how many faces were seen and which of them this is.
+    Raises NoFaceError where there is none, or none with the shape of a face; InputError for another picture or another
+    `which`.
     """
-    face = FaceTracker(which).pick(detector.find(image))
-    if face is None:
-        height, width = np.shape(image)[:2]
-        raise NoFaceError(f"No face in the portrait ({width} x {height} pixels). {FACE_ADVICE}")
+    tracker = FaceTracker(which)
+    found = apart(detector.find(image))
+    size = np.shape(image)[1::-1]
+    if len(found) < detector.max_faces:
+        found = look_closer(detector.find, rgb_uint8(image), tiles(size), found)
+    faces, flaws = _plausible(found)
+    where = f"{size[0]} x {size[1]} pixels"
+    if flaws and not faces:
+        raise NoFaceError(
+            f"What looks like a face in the portrait ({where}) is not shaped like one: {flaws[0]}. {FACE_ADVICE}"
+        )
+    if not faces:
+        raise NoFaceError(f"No face in the portrait ({where}). {FACE_ADVICE}")
+    face = faces[tracker.pick(faces)]
+    say(_seen(len(faces), face, which))
     return face.solved()
 
 
@@ -44,39 +68,151 @@ def extract_motion(
     which: Which = "largest",
     missing: Missing = "interpolate",
     on_frame: Callable[[int, bool], None] | None = None,
+    say: Callable[[str], None] = log.info,
 ) -> FaceMotion:
     """One face through a clip of T pictures, read as they are needed; only the few that are looked at are held.
 
     frames: pictures as FaceDetector.find takes them, all of one size, each an array of its own.
-    `which` chooses in the first frame with a face; from there the same face is followed, and frames in which it is not
-    seen are missing (see stack_frames), whoever else is there. on_frame(index, found) runs after every frame, in order
-    and in the caller's thread, for progress; what it or the reading of a frame raises ends the extraction.
+    `which` chooses in the first frame with a face; from there the same face is followed (see FaceTracker), and frames
+    in which it is not seen, or not surely, are missing (see stack_frames), whoever else is there.
+    Small faces: the first frame with a face is looked at in tiles as well, and every 8th before it (5 to 40 looks each,
+    see `closer`); if the chosen face shows only there, every frame gets a second look around it, and takes twice as
+    long. on_frame(index, seen) runs after every frame, in order and in the caller's thread, for progress, seen: whether
+    any face is there; what it or the reading of a frame raises ends the extraction. say(text) gets sentences on how
+    many faces were seen, which one was followed, and what was unsure.
     Raises NoFaceError and InputError as stack_frames does.
     """
     check_clip(fps, missing)
-    tracker = FaceTracker(which)
-    chosen: list[ScreenFace | None] = []
-    with closing(in_order(detector.find, frames)) as found:
-        for index, faces in enumerate(found):
-            chosen.append(tracker.pick(faces))
+    search = _Search(detector, which)
+    with closing(search.through(frames)) as found:
+        for index, seen in enumerate(found):
             if on_frame is not None:
-                on_frame(index, chosen[-1] is not None)
-    return stack_screen_faces(chosen, fps, missing)
+                on_frame(index, seen)
+    chosen = search.tracker.chosen()
+    motion = stack_screen_faces(chosen, fps, missing, search.advice())
+    for text in search.story(chosen):
+        say(text)
+    return motion
 
 
-def in_order(look: Callable[[np.ndarray], Found], images: Iterable[np.ndarray]) -> Iterator[Found]:
+class _Search:
+    """Looks through the frames of one clip, and remembers what there was to say."""
+
+    def __init__(self, detector: FaceDetector, which: Which) -> None:
+        self.detector = detector
+        self.tracker = FaceTracker(which)
+        self.flaws: dict[int, str] = {}  # by frame: why what was seen is no face
+        self.first: tuple[int, ScreenFace, int] | None = None  # frame, chosen face, how many there were
+        self.close = False  # whether the chosen face shows only in a closer look
+        self.places: list[Box | None] = []  # around the followed face, as of each frame
+
+    def through(self, frames: Iterable[np.ndarray]) -> Iterator[bool]:
+        """Whether a face is seen, for each frame in order."""
+        frames = iter(frames)
+        # 1. Alone, until there is somebody: where to look closer must be known before several are looked at at once.
+        for index, image in enumerate(frames):
+            yield self._take(self._first_look(image, index), index)
+            if self.first is not None:
+                break
+        # 2. The rest.
+        begin = len(self.places)
+        looks = ((image, self._around(index)) for index, image in enumerate(frames, begin))
+        with closing(in_order(self._look, looks, lambda look: look[0].nbytes)) as found:
+            for index, seen in enumerate(found, begin):
+                yield self._take(seen, index)
+
+    def _first_look(self, image: np.ndarray, index: int) -> tuple[list[ScreenFace], list[str]]:
+        found = apart(self.detector.find(image))
+        if not found and index % EVERY:
+            return [], []
+        closer = look_closer(self.detector.find, rgb_uint8(image), tiles(np.shape(image)[1::-1]), found)
+        faces, flaws = _plausible(closer)
+        if faces:
+            chosen = faces[self.tracker.pick(faces)]
+            self.first = index, chosen, len(faces)
+            self.close = not any(np.array_equal(chosen.landmarks, face.landmarks) for face in found)
+        return faces, flaws
+
+    def _look(self, look: tuple[np.ndarray, Box | None]) -> tuple[list[ScreenFace], list[str]]:
+        image, around = look
+        found = apart(self.detector.find(image))
+        if around is not None:
+            found = look_closer(self.detector.find, rgb_uint8(image), [around], found)
+        return _plausible(found)
+
+    def _take(self, seen: tuple[list[ScreenFace], list[str]], index: int) -> bool:
+        faces, flaws = seen
+        if flaws:
+            self.flaws[index] = flaws[0]
+        self.tracker.see(faces)
+        near = self.tracker.nearest(faces) if self.close else None
+        before = self.places[-1] if self.places else None
+        self.places.append(before if near is None else square_around(near, AROUND))
+        return bool(faces)
+
+    def _around(self, index: int) -> Box | None:
+        """Where to look closer: as of a fixed number of frames ago, so that the threads' order decides nothing."""
+        return self.places[max(index - BEHIND, self.first[0])] if self.close and self.first is not None else None
+
+    def advice(self) -> str:
+        """What to add to the error of a clip without a face."""
+        if not self.flaws:
+            return FACE_ADVICE
+        return f"What looks like one is not shaped like a face: {next(iter(self.flaws.values()))}. {FACE_ADVICE}"
+
+    def story(self, chosen: Sequence[ScreenFace | None]) -> Iterator[str]:
+        """What the artist should know, a sentence each; doubts go to the log as warnings as well."""
+        if self.first is None:
+            return
+        index, face, count = self.first
+        at = f" in frame {index}" if index else ""
+        yield f"{_seen(count, face, self.tracker.which)[:-1]}{at}; most faces at once: {self.tracker.most}."
+        missing = [number for number, frame in enumerate(chosen) if frame is None]
+        if missing:
+            yield f"It is missing in {runs_of(missing)} of {len(chosen)}."  # a warning says so already
+        doubts = []
+        if self.tracker.unsure:
+            doubts.append(f"In {runs_of(self.tracker.unsure)} it cannot be told from another one.")
+        if self.tracker.cuts:
+            doubts.append(f"The face is suddenly elsewhere in {runs_of(self.tracker.cuts)}: a cut? It is followed.")
+        if self.flaws:
+            doubts.append(f"What looks like a face is not shaped like one in {runs_of(sorted(self.flaws))}: left out.")
+        for doubt in doubts:
+            log.warning(doubt)
+            yield doubt
+
+
+def _plausible(found: Iterable[ScreenFace]) -> tuple[list[ScreenFace], list[str]]:
+    """Those that have the shape of a face, and what is wrong with the others."""
+    flaws = [(face, flaw(face)) for face in found]
+    return [face for face, wrong in flaws if wrong is None], [wrong for _, wrong in flaws if wrong is not None]
+
+
+def _seen(count: int, face: ScreenFace, which: Which) -> str:
+    """How many faces there were, and which one this is."""
+    points = screen_points(face)
+    left, top = (int(value) for value in points.mean(axis=0))
+    share = np.ptp(points[:, 0]) / face.size[0]
+    seen = "1 face seen" if count == 1 else f"{count} faces seen, the {which} taken"
+    return f"{seen}: {share:.0%} of the width, around {left}, {top}."
+
+
+def in_order(
+    look: Callable[[Item], Found], images: Iterable[Item], size_of: Callable[[Item], int] = lambda item: item.nbytes
+) -> Iterator[Found]:
     """look(image) of every image, in their order, several computed at once in threads; reading stays in the caller's.
 
-    Reads at most AHEAD images per thread ahead, and LARGEST bytes. Close it when it is left early: that drops what has
-    not begun and waits for what has. What `look` or the reading raises comes out here.
+    Reads at most AHEAD images per thread ahead, and LARGEST bytes (size_of(image) is one's). Close it when it is left
+    early: that drops what has not begun and waits for what has. What `look` or the reading raises comes out here.
     """
     waiting: deque[tuple[Future[Found], int]] = deque()
     held = 0
     pool = ThreadPoolExecutor(THREADS, thread_name_prefix="look")
     try:
         for image in images:
-            waiting.append((pool.submit(look, image), image.nbytes))
-            held += image.nbytes
+            size = size_of(image)
+            waiting.append((pool.submit(look, image), size))
+            held += size
             while waiting and (len(waiting) >= AHEAD * THREADS or held >= LARGEST or waiting[0][0].done()):
                 first, size = waiting.popleft()
                 held -= size

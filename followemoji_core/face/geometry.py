@@ -127,6 +127,20 @@ class ScreenFace:
     blendshapes: np.ndarray
     size: tuple[int, int]
 
+    @functools.cached_property
+    def shape(self) -> np.ndarray:
+        """(468,3) float32 cm: the metric face as it would be in the middle of a square picture, filling half of it.
+
+        For comparing faces: that of the picture depends on where in it the face is, since a wide picture's camera
+        skews what is at its sides. Raises InputError where the landmarks form no face.
+        """
+        scale = np.array([self.size[0], self.size[1], self.size[0]], np.float64)
+        points = self.landmarks[:MESH_LANDMARKS].astype(np.float64) * scale
+        low, high = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
+        side = max(2.0 * float((high - low).max()), 1e-6)
+        moved = (points - [*(low + high) / 2, 0.0]) / side + (0.5, 0.5, 0.0)
+        return solve_geometry(moved, (512, 512))[0]
+
     def solved(self) -> FaceFrame:
         """With metric face and head pose. Raises InputError where the landmarks form no face."""
         return face_frame(self.landmarks, self.blendshapes, self.size)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
-from ..types import LANDMARKS, FaceFrame, FaceMotion
-from .geometry import face_frame
-from .motion import Missing, check_clip, stack_frames
+from ..types import LANDMARKS, FaceMotion
+from .geometry import ScreenFace
+from .motion import Missing, check_clip, runs_of, stack_screen_faces
 from .topology import BLENDSHAPE_NAMES
 from .tracking import FaceTracker, Which
+
+log = logging.getLogger(__name__)
 
 
 def motion_from_face_landmarks(
@@ -37,19 +40,21 @@ def motion_from_face_landmarks(
     if width < 1 or height < 1:
         raise InputError(f"Face landmarks are of a picture of {width} x {height} pixels.")
     tracker = FaceTracker(which)
-    chosen: list[FaceFrame | None] = []
     for index, faces in enumerate(frames):
         try:
-            chosen.append(tracker.pick([_face(face, (width, height)) for face in faces]))
+            tracker.see([_face(face, (width, height)) for face in faces])
         except (KeyError, TypeError, ValueError, AttributeError, np.linalg.LinAlgError) as error:
             raise InputError(
                 f"Face landmarks of frame {index} (of {len(frames)}) cannot be used: {error}. Expected landmarks_xy "
                 f"({LANDMARKS},2), landmarks_3d ({LANDMARKS},3) and blendshapes by name."
             ) from error
-    return stack_frames(chosen, fps, missing)
+    motion = stack_screen_faces(tracker.chosen(), fps, missing)
+    if tracker.unsure:
+        log.warning("In %s the face cannot be told from another one.", runs_of(tracker.unsure))
+    return motion
 
 
-def _face(face: Mapping[str, Any], size: tuple[int, int]) -> FaceFrame:
+def _face(face: Mapping[str, Any], size: tuple[int, int]) -> ScreenFace:
     on_screen = np.asarray(face["landmarks_xy"], np.float64)
     in_crop = np.asarray(face["landmarks_3d"], np.float64)
     if on_screen.shape != (LANDMARKS, 2) or in_crop.shape != (LANDMARKS, 3):
@@ -61,4 +66,4 @@ def _face(face: Mapping[str, Any], size: tuple[int, int]) -> FaceFrame:
     landmarks = np.column_stack([on_screen / size, in_crop[:, 2] * pixels_per_unit / size[0]])
     scores = face["blendshapes"]
     blendshapes = np.array([float(scores.get(name, 0.0)) for name in BLENDSHAPE_NAMES], np.float32)
-    return face_frame(landmarks, blendshapes, size)
+    return ScreenFace(landmarks.astype(np.float32), blendshapes, size)

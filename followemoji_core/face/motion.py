@@ -19,8 +19,8 @@ log = logging.getLogger(__name__)
 Missing = Literal["interpolate", "hold", "error"]
 
 FACE_ADVICE = (
-    "Try a larger, more frontal or less stylised face, crop closer to it, or lower confidence (0.3). Most animals are "
-    "not found."
+    "Crop closer to the face, so that it fills a third of the picture or more; take one that looks more to the camera, "
+    "is larger, or less stylised. A lower confidence finds nothing more. Most animals are not found."
 )
 
 
@@ -32,7 +32,7 @@ def stack_frames(frames: Sequence[FaceFrame | None], fps: float, missing: Missin
     Raises NoFaceError where there is no face at all, or one is missing that may not; InputError for no frames, frames
     of different sizes, or an `fps` that is not positive.
     """
-    gaps = _fill(frames, fps, missing)
+    gaps = _fill(frames, fps, missing, FACE_ADVICE)
     faces = [frame for frame in frames if frame is not None]
     metric = np.stack([face.metric for face in faces])[gaps.before]
     camera_from_face = np.stack([face.camera_from_face for face in faces])[gaps.before]
@@ -41,9 +41,14 @@ def stack_frames(frames: Sequence[FaceFrame | None], fps: float, missing: Missin
     return FaceMotion(gaps.landmarks, metric, camera_from_face, gaps.blendshapes, gaps.size, gaps.found, float(fps))
 
 
-def stack_screen_faces(frames: Sequence[ScreenFace | None], fps: float, missing: Missing = "interpolate") -> FaceMotion:
-    """The same as stack_frames of the solved faces, bit for bit, and its errors; geometry is solved here, at once."""
-    gaps = _fill(frames, fps, missing)
+def stack_screen_faces(
+    frames: Sequence[ScreenFace | None], fps: float, missing: Missing = "interpolate", advice: str = FACE_ADVICE
+) -> FaceMotion:
+    """The same as stack_frames of the solved faces, bit for bit, and its errors; geometry is solved here, at once.
+
+    advice: for the error of a clip without a face.
+    """
+    gaps = _fill(frames, fps, missing, advice)
     metric, camera_from_face = solve_geometry(gaps.landmarks, gaps.size)
     return FaceMotion(gaps.landmarks, metric, camera_from_face, gaps.blendshapes, gaps.size, gaps.found, float(fps))
 
@@ -60,21 +65,21 @@ class _Filled:
     mixed: np.ndarray
 
 
-def _fill(frames: Sequence[ScreenFace | FaceFrame | None], fps: float, missing: Missing) -> _Filled:
+def _fill(frames: Sequence[ScreenFace | FaceFrame | None], fps: float, missing: Missing, advice: str) -> _Filled:
     """What stack_frames says of landmarks and blendshapes."""
     check_clip(fps, missing)
     if not frames:
         raise InputError("The driving clip has no frames.")
     found = np.array([frame is not None for frame in frames])
     if not found.any():
-        raise NoFaceError(f"No face in any of the {len(frames)} frames. {FACE_ADVICE}")
+        raise NoFaceError(f"No face in any of the {len(frames)} frames. {advice}")
     if missing == "error" and not found.all():
         raise NoFaceError(
-            f"The face is not seen in {_runs(np.flatnonzero(~found))} of {len(frames)} (counted from 0). Trim the "
+            f"The face is not seen in {runs_of(np.flatnonzero(~found))} of {len(frames)} (counted from 0). Trim the "
             'clip, or set missing frames to "interpolate" or "hold".'
         )
     if not found.all():
-        log.warning("The face is not seen in %s of %d; %s.", _runs(np.flatnonzero(~found)), len(frames), missing)
+        log.warning("The face is not seen in %s of %d; %s.", runs_of(np.flatnonzero(~found)), len(frames), missing)
     faces = [frame for frame in frames if frame is not None]
     sizes = {tuple(face.size) for face in faces}
     if len(sizes) > 1:
@@ -166,8 +171,9 @@ def check_clip(fps: float, missing: str) -> None:
         raise InputError(f"Missing frames mode {missing!r} is not known; allowed: {', '.join(get_args(Missing))}.")
 
 
-def _runs(indices: np.ndarray, shown: int = 6) -> str:
+def runs_of(indices: Sequence[int] | np.ndarray, shown: int = 6) -> str:
     """[3, 7, 8, 9] -> 'frames 3, 7-9'."""
+    indices = np.asarray(indices)
     runs = np.split(indices, np.flatnonzero(np.diff(indices) > 1) + 1)
     names = [str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs]
     more = f" and {len(runs) - shown} more places" if len(runs) > shown else ""

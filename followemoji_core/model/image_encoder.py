@@ -38,7 +38,7 @@ class ImageEncoder(nn.Module):
         self.layers = nn.ModuleList([ImageEncoderLayer(config, ops) for _ in range(config.layers)])
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """(n,3,H,W) RGB in [0,1] of any size -> tokens (n, patches, width)."""
+        """(n,3,H,W) RGB in [0,1] of any size, stretched to `size` -> tokens (n, patches, width), row by row."""
         side = self.config.size
         small = F.interpolate(pictures.float(), (side, side), mode="bilinear", antialias=True, align_corners=False)
         x = self.patches(small.to(pictures.dtype) * 2 - 1).flatten(2).transpose(1, 2)

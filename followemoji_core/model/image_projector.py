@@ -30,7 +30,7 @@ class QFormerLayer(nn.Module):
 
 
 class QFormer(nn.Module):
-    """Learned queries that read the image tokens: (clips, n, token_width) -> (clips, queries, context_width)."""
+    """Learned queries that read the image tokens, through `query_layers` layers."""
 
     def __init__(self, config: UNetConfig, ops: Ops):
         super().__init__()
@@ -42,6 +42,7 @@ class QFormer(nn.Module):
         self.norm = ops.LayerNorm(config.context_width)
 
     def forward(self, tokens: Tensor) -> Tensor:
+        """Hidden states (clips, n, token_width) -> (clips, queries, context_width), normed."""
         x = self.queries.to(tokens).expand(len(tokens), -1, -1)
         for layer in self.layers:
             x = layer(x, tokens)

@@ -12,6 +12,8 @@ from .ops import TORCH, Ops
 
 
 class LandmarkEncoder(nn.Module):
+    """Convolutions, of which every other one halves the size and changes the width (published layout)."""
+
     def __init__(self, config: LandmarkEncoderConfig, ops: Ops = TORCH):
         super().__init__()
         self.config = config

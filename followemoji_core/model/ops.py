@@ -12,6 +12,9 @@ from torch import Tensor, nn
 
 # CUDA kernels of scaled_dot_product_attention refuse more (batch x heads) than a grid dimension holds.
 _ATTENTION_BATCH = 2**12
+# Keys up to which attention on a CPU is faster written out than fused: a window of frames. 10 against 35 ms of 8 frames
+# in 1,024 cells of 8 heads on two cores.
+_SHORT = 64
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,11 @@ def torch_attention(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
     if len(q) > _ATTENTION_BATCH:
         chunks = zip(q.split(_ATTENTION_BATCH), k.split(_ATTENTION_BATCH), v.split(_ATTENTION_BATCH), strict=True)
         return torch.cat([torch_attention(*chunk, heads) for chunk in chunks])
+    written_out = q.device.type == "cpu" and k.shape[1] <= _SHORT
     q, k, v = (x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in (q, k, v))
+    if written_out:
+        weights = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
+        return (weights.softmax(-1) @ v).transpose(1, 2).flatten(2)
     return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..encoders.clip import Clip, open_clip
+from ..encoders.clip import ClipVision, open_clip_vision
 from ..encoders.opening import open_codec
 from ..errors import InputError
 from .batches import Batch
@@ -32,9 +32,9 @@ class FrozenEncoders:
                 "`python -m followemoji_core encode` on them."
             )
         self.channels: int = latent_shape[0] if latent_shape else self.codec.channels
-        self.clip_vision: Clip | None = None
+        self.clip_vision: ClipVision | None = None
         if settings.clip_vision:
-            self.clip_vision = open_clip(folder / settings.clip_vision).to(device, torch.float32)
+            self.clip_vision = open_clip_vision(folder / settings.clip_vision).to(device, torch.float32)
 
     @property
     def token_width(self) -> int | None:

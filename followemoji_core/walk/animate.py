@@ -8,8 +8,10 @@ plan: level by level, batch by batch: noise -> sample(guide(denoiser)) -> latent
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +22,7 @@ from ..diffusion.guidance import guide
 from ..diffusion.noise import ClipNoise, Noise, frame_noise
 from ..diffusion.plan import Window, WindowPlan
 from ..diffusion.progressive import plan_progressive
-from ..diffusion.sampler import Known, Rows, check_steps, sample
+from ..diffusion.sampler import Known, Rows, sample
 from ..diffusion.schedule import make_scheduler
 from ..diffusion.windows import plan_windows
 from ..errors import InputError
@@ -32,7 +34,10 @@ from ..types import AlignedMotion
 from .appearance import Appearance
 from .landmark_features import LandmarkFeatures
 from .latent_store import LatentStore
+from .precision import not_finite, widened
 from .settings import Settings
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,8 @@ class Host:
     at_once: frames of a window -> how many such windows go through the denoiser together. halves_together: whether both
     halves of guidance do; neither changes the result. on_pass(done, total) runs before every pass through the denoiser
     and counts windows times steps, on_step after every step; either may raise to stop the run. revision: changes when
-    the host changes weights in mid run in a way that torch does not see.
+    the host changes weights in mid run in a way that torch does not see. widened(networks): a context in which they
+    compute in float32, for windows whose numbers are too large for float16.
     """
 
     device: torch.device | str = "cpu"
@@ -67,6 +73,7 @@ class Host:
     on_pass: Callable[[int, int], None] = lambda done, total: None
     on_step: Callable[[Progress], None] = lambda progress: None
     revision: Callable[[], Hashable] = lambda: None
+    widened: Callable[..., AbstractContextManager[None]] = widened
 
 
 def landmark_size(landmarks: AlignedMotion | Tensor) -> tuple[int, int]:
@@ -92,6 +99,8 @@ def plan_job(
         )
     if appearance.features.maps[0].shape[-1] != config.channels[0] or appearance.tokens.shape[-1] != config.token_width:
         raise InputError("The portrait was encoded with another checkpoint. Encode it with the model that samples.")
+    if isinstance(landmarks, AlignedMotion) and not np.isfinite(landmarks.points).all():
+        raise InputError("The landmarks are not all finite numbers. Make or load the motion again.")
     if settings.progressive:
         settings.carrier(config.takes_covered)
     plan = plan_windows_of(len(landmarks), landmarks, settings)
@@ -106,7 +115,6 @@ def plan_job(
 
 def plan_windows_of(frame_count: int, landmarks: AlignedMotion | Tensor | None, settings: Settings) -> WindowPlan:
     """The plan by the settings alone. landmarks: read where keyframes are placed by motion."""
-    check_steps(settings.steps)
     if not settings.progressive:
         return plan_windows(frame_count, settings.windows, settings.window_length, settings.overlap)
     pace = None
@@ -138,7 +146,7 @@ def animate(
 
     landmarks: an aligned motion (T frames), or landmark images (T,H,W,3) in [0,1]. store: to fill; windows that it has
     already are not made again. noise: instead of the seed's. Raises InputError as `plan_job` does, OutputError where
-    the store cannot write.
+    the store cannot write, NotFiniteError where the precision does not do.
     """
     host = host or Host()
     plan = plan_job(denoiser.config, appearance, landmarks, settings)
@@ -151,6 +159,11 @@ def animate(
     run = _Run(denoiser, features, appearance.to(host.device, host.dtype), settings, host, plan, store, noise)
     run.fill()
     return store
+
+
+def finite_rows(latents: Tensor) -> list[bool]:
+    """Which of the latents (n,c,h,w) are finite everywhere."""
+    return latents.isfinite().flatten(1).all(1).tolist()
 
 
 class _Run:
@@ -170,7 +183,7 @@ class _Run:
         self.denoiser, self.features, self.appearance = denoiser, features, appearance
         self.settings, self.host, self.plan, self.store, self.noise = settings, host, plan, store, noise
         self.carrier = settings.carrier(denoiser.config.takes_covered) if settings.progressive else "concat"
-        self.passes = self.finished = 0
+        self.finished = 0
         self._halves: tuple[Hashable, tuple[Conditioning, ...]] | None = None
 
     def fill(self) -> None:
@@ -183,24 +196,45 @@ class _Run:
         return self.store.has(window.made)
 
     def _make_some(self, batch: tuple[Window, ...], at_once: int, halves_together: bool) -> None:
-        """A batch; where the memory does not do, in halves, then with fewer windows and halves of guidance at once."""
+        """A batch; where the memory does not do, with less of it at once."""
         try:
             self._make(batch, at_once, halves_together)
             return
         except torch.cuda.OutOfMemoryError:
-            if len(batch) == 1 and not (halves_together and self._guided):
+            smaller = self._smaller(batch, at_once, halves_together)
+            if not smaller:
                 raise
         # Out of the block: the exception held on to what the attempt had made.
+        for attempt in smaller:
+            self._make_some(*attempt)
+
+    def _smaller(self, batch: tuple[Window, ...], at_once: int, halves_together: bool) -> list[tuple]:
+        """The same work in smaller pieces: half of the windows, then one half of guidance at a time."""
         if len(batch) > 1 and self._stand_alone(batch):
             middle = len(batch) // 2
-            self._make_some(batch[:middle], at_once, halves_together)
-            self._make_some(batch[middle:], at_once, halves_together)
-        elif at_once > 1 and len(batch) > 1:
-            self._make_some(batch, at_once // 2, halves_together)
-        elif halves_together and self._guided:
-            self._make_some(batch, 1, False)
-        else:
-            self._make(batch, 1, False)  # as little at once as there is: this time the error is the user's
+            return [(part, at_once, halves_together) for part in (batch[:middle], batch[middle:])]
+        if len(batch) > 1 and at_once > 1:
+            return [(batch, at_once // 2, halves_together)]
+        return [(batch, 1, False)] if halves_together and self._guided else []
+
+    def _make_wider(self, batch: tuple[Window, ...]) -> None:
+        """Windows whose numbers were too large for float16, in float32; otherwise it is the user's to choose."""
+        names = ", ".join(f"{window.frames[0]} to {window.frames[-1]}" for window in batch)
+        error = not_finite(f"Frames {names}: what the denoiser predicts is", self.host.dtype)
+        if self.host.dtype != torch.float16:
+            raise error
+        log.warning("Frames %s: numbers became too large for fp16; made again in fp32. bf16 avoids it.", names)
+        before = self.host, self.features, self.appearance, self._halves
+        try:
+            with self.host.widened(self.denoiser, self.features.encoder):
+                self.host = replace(self.host, dtype=torch.float32)
+                self.features = self.features.like(torch.float32)
+                self.appearance, self._halves = self.appearance.to(self.host.device, torch.float32), None
+                self._make_some(batch, 1, False)
+        except torch.cuda.OutOfMemoryError:
+            raise error from None
+        finally:
+            self.host, self.features, self.appearance, self._halves = before
 
     @property
     def _guided(self) -> bool:
@@ -266,13 +300,20 @@ class _Run:
             on_pass=on_pass,
             on_step=on_step,
         )
-        # 3. What was made.
+        # 3. What was made, where it is finite as it is kept; this waits for the device, as keeping it does.
+        finite = finite_rows(latents.to(self.store.latents.dtype))
+        failed = [window for window, rows in zip(batch, made, strict=True) if not all(finite[row] for row in rows)]
         if alone:
             for window, rows in zip(batch, made, strict=True):
-                self.store.put(window.made, latents[rows])
+                if window not in failed:
+                    self.store.put(window.made, latents[rows])
+        elif failed:
+            failed = list(batch)
         else:
             self.store.put(frames, latents)
-        self.finished += len(batch)
+        self.finished += len(batch) - len(failed)
+        if failed:
+            self._make_wider(tuple(failed))
 
     @torch.no_grad()
     def _conditioning(self) -> tuple[Conditioning, ...]:

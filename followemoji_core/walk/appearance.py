@@ -10,6 +10,7 @@ from torch import Tensor
 from ..errors import InputError
 from ..model.appearance_net import AppearanceNet
 from ..types import AppearanceFeatures
+from .precision import check_finite
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ class Appearance:
 def read_appearance(appearance_net: AppearanceNet, latents: Tensor, tokens: Tensor) -> Appearance:
     """Portrait latents (1,c,h,w), scaled to unit variance, and image tokens (1,n,width), both where and as computed.
 
-    Raises InputError where the VAE or the image encoder is of another kind than the network was trained with.
+    Raises InputError where the VAE or the image encoder is of another kind than the network was trained with,
+    NotFiniteError where the precision does not do.
     """
     config = appearance_net.config
     if latents.shape[1] != config.in_channels:
@@ -47,4 +49,8 @@ def read_appearance(appearance_net: AppearanceNet, latents: Tensor, tokens: Tens
             f"The CLIP vision model gives tokens of width {tokens.shape[-1]}, this checkpoint reads "
             f"{config.token_width}. Load the image encoder of SD image-variations (CLIP ViT-L/14)."
         )
-    return Appearance(appearance_net(latents, tokens), tokens, tuple(latents.shape[1:]))
+    for what, tensor in (("latents that the VAE made of the portrait", latents), ("image encoder's tokens", tokens)):
+        check_finite(f"The {what} are", (tensor,), tensor.dtype)
+    features = appearance_net(latents, tokens)
+    check_finite("What the appearance net reads in the portrait is", features.maps, latents.dtype)
+    return Appearance(features, tokens, tuple(latents.shape[1:]))

@@ -33,6 +33,10 @@ class LandmarkFeatures:
         self._room = _CACHE_BYTES
         self._last: tuple[list[int], Tensor] | None = None
 
+    def like(self, dtype: torch.dtype) -> LandmarkFeatures:
+        """The same in another dtype, with nothing kept yet."""
+        return LandmarkFeatures(self.encoder, self.images, self.size, self.device, dtype)
+
     def __len__(self) -> int:
         return len(self.images)
 

@@ -4,13 +4,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..diffusion.progressive import KEYFRAMES
 from ..diffusion.sampler import CARRIERS, check_steps
+from ..diffusion.schedule import SCHEDULERS
 from ..diffusion.windows import STRATEGIES
-from ..errors import InputError
+from ..errors import InputError, check_range
 
 AUTO = "auto"
 PROGRESSIVE = "progressive"
 WINDOWS = (PROGRESSIVE, *STRATEGIES)
+# What each may be; steps: see `check_steps`. How long a window may be is the checkpoint's to say, see `plan_job`.
+RANGES = {
+    "guidance": (0.0, 100.0),
+    "seed": (0, 2**64 - 1),  # ComfyUI's
+    "window_length": (1, 1000),
+    "overlap": (0, 1000),
+    "shared_noise": (0.0, 1.0),
+    "resampling": (0, 100),
+}
+CHOICES = {
+    "scheduler": SCHEDULERS,
+    "windows": WINDOWS,
+    "keyframes": KEYFRAMES,
+    "known_frames": (AUTO, *CARRIERS),
+}
 
 
 @dataclass(frozen=True)
@@ -22,6 +39,7 @@ class Settings:
     shared_noise: of the variance, 0 as published; 1 keeps still what does not move, for models trained with it.
     Of "progressive" alone: keyframes "even" (paper) or by "motion"; known_frames: how a window is told of the frames at
     its ends, "concat", "replace", or "auto": as the checkpoint was trained; resampling: passes of "replace".
+    Raises InputError for a value outside RANGES and CHOICES.
     """
 
     steps: int = 30
@@ -35,6 +53,14 @@ class Settings:
     keyframes: str = "even"
     known_frames: str = AUTO
     resampling: int = 0
+
+    def __post_init__(self) -> None:
+        check_steps(self.steps)
+        for name, allowed in RANGES.items():
+            check_range(name, getattr(self, name), allowed)
+        for name, choices in CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise InputError(f'{name} is "{getattr(self, name)}"; allowed: {", ".join(choices)}.')
 
     @property
     def progressive(self) -> bool:
@@ -51,12 +77,9 @@ class Settings:
 
         Raises InputError for what the checkpoint or the solver cannot do.
         """
-        check_steps(self.steps)
         chosen = self.known_frames
         if chosen == AUTO:
             chosen = "concat" if covered_input else "replace"
-        if chosen not in CARRIERS:
-            raise InputError(f'Known frames cannot be carried by "{chosen}". Choose: {AUTO}, {", ".join(CARRIERS)}.')
         if chosen == "replace" and self.resampling and self.scheduler != "ddim":
             raise InputError(
                 f"Resampling goes back a step, which {self.scheduler} cannot. Set the scheduler to ddim, or resampling "

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..encoders.clip import open_clip
+from ..encoders.clip import open_clip_vision
 from ..encoders.image_encoder import OwnImageEncoder
 from ..encoders.interfaces import Codec, TokenEncoder
 from ..encoders.opening import open_codec
@@ -26,6 +26,7 @@ from .places import CLIP_FILE, VAE_FILE
 from .settings import Settings
 
 # How the small model is used: two steps are nearest to the truth, more are not sharper (`targets` measures it).
+_WIDE = 128  # channels
 SMALL_SETTINGS = Settings(steps=2, guidance=1.0, shared_noise=1.0)
 
 
@@ -90,20 +91,42 @@ def best_dtype(device: str) -> torch.dtype:
     return torch.bfloat16 if fast else torch.float32
 
 
+def laid_out(networks: Networks, device: str) -> Networks:
+    """The networks with their weights as torch's own kernels like them best; the numbers do not change.
+
+    Queries, keys and values side by side. On a CPU channels last: convolutions of wide networks take 0.8 to 0.85 of the
+    time (320 to 1,280 channels, float32), of narrow ones as long, and their group norms longer.
+    """
+    networks.denoiser.fuse()
+    if device == "cpu":
+        networks.landmark_encoder.to(memory_format=torch.channels_last)
+        if networks.denoiser.config.channels[0] >= _WIDE:
+            networks.denoiser.to(memory_format=torch.channels_last)
+            networks.appearance_net.to(memory_format=torch.channels_last)
+    return networks
+
+
 def open_studio(
-    models: Path, device: str, dtype: torch.dtype, weights: Path | None = None, vae: Path | None = None
+    models: Path,
+    device: str,
+    dtype: torch.dtype,
+    weights: Path | None = None,
+    vae: Path | None = None,
+    compiled: bool = False,
 ) -> Studio:
     """The released weights from a models folder laid out as ComfyUI's: followemoji/, vae/, clip_vision/.
 
-    weights, vae: files (weights: or a folder) to take instead of followemoji/ and vae/sd-vae-ft-mse.safetensors. Raises
-    CheckpointError for files that are absent, damaged, or of another kind.
+    weights, vae: files (weights: or a folder) to take instead of followemoji/ and vae/sd-vae-ft-mse.safetensors.
+    compiled: the denoiser through torch.compile, for the sizes that it meets. Raises CheckpointError for files that are
+    absent, damaged, or of another kind.
     """
     files = find_files(weights or models / "followemoji")
-    networks = load_networks(files, device, dtype)
-    networks.denoiser.fuse()
+    networks = laid_out(load_networks(files, device, dtype), device)
+    if compiled:
+        networks.denoiser.compile(dynamic=False)
     codec = open_codec(vae or models / VAE_FILE).to(device, dtype)
     own = networks.image_encoder
-    token_encoder = open_clip(models / CLIP_FILE).to(device, dtype) if own is None else OwnImageEncoder(own)
+    token_encoder = open_clip_vision(models / CLIP_FILE).to(device, dtype) if own is None else OwnImageEncoder(own)
     return Studio(networks, codec, token_encoder, Host(torch.device(device), dtype), files.identity)
 
 

@@ -85,6 +85,16 @@ def latent_output(latents: torch.Tensor) -> dict[str, torch.Tensor]:
     return {"samples": (latents / LATENT_SCALE).to(management.intermediate_device())}
 
 
+def check_decoder(vae, channels: int) -> None:
+    """Raises InputError for a VAE that decodes no pictures from latents of so many channels, as far as it says so."""
+    theirs, dimensions = getattr(vae, "latent_channels", channels), getattr(vae, "latent_dim", 2)
+    if theirs != channels or dimensions != 2:
+        raise InputError(
+            f"The VAE decodes latents of {theirs} channels{'' if dimensions == 2 else ', of videos or sound'}; the "
+            f"portrait was encoded to {channels}. Connect the VAE of Encode Portrait."
+        )
+
+
 def decode_frames(vae, latents: torch.Tensor) -> Iterator[np.ndarray]:
     """Latents (T,c,h,w) of unit variance -> frames (H,W,3) uint8 RGB, one by one, decoded a few at a time.
 

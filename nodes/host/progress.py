@@ -13,6 +13,9 @@ from PIL import Image
 
 from ...followemoji_core.walk.animate import Progress
 from .loading import LoadedModel
+from .user_settings import user_setting
+
+SETTING = "FollowEmoji.Preview"  # its id in ComfyUI's settings panel; web/preview_setting.js puts it there
 
 
 def check_cancel() -> None:
@@ -35,27 +38,31 @@ def task_progress(total: int) -> Callable[[int], None]:
 
 
 class Preview:
-    """Quick pictures of latents, as ComfyUI's settings want them; none where they are switched off."""
+    """Quick pictures of latents, whatever ComfyUI's --preview-method says; the pack's own setting switches them off.
+
+    A file's own table comes first, then the previewer that --preview-method names, then the table of SD 1.5.
+    """
 
     def __init__(self, model: LoadedModel):
-        self._previewer = latent_preview.get_previewer(model.device, comfy.latent_formats.SD15())
-        self._table = model.latent_rgb
-
-    @property
-    def on(self) -> bool:
-        """Whether there is anybody to show pictures to."""
-        return self._previewer is not None
+        self.on = bool(user_setting(SETTING, True))
+        table, self._previewer = model.latent_rgb, None
+        if self.on and table is None:
+            latent_format = comfy.latent_formats.SD15()
+            self._previewer = latent_preview.get_previewer(model.device, latent_format)
+            factors = torch.tensor(latent_format.latent_rgb_factors)  # to colours in [-1,1]
+            table = torch.cat([factors / 2, torch.full((1, 3), 0.5)])
+        self._table = table
 
     def picture(self, latent: torch.Tensor) -> Image.Image | None:
         """One frame's latent (c,h,w) of unit variance -> a rough picture, 8 pixels a cell; None where there is none."""
-        if self._previewer is None:
+        if not self.on or len(latent) != len(self._table) - 1:
             return None
-        if self._table is not None:
-            table = self._table.to(latent)
-            rgb = latent.movedim(0, -1) @ table[:-1] + table[-1]
-            picture = Image.fromarray(rgb.clamp(0, 1).mul(255).byte().cpu().numpy())
-            return picture.resize((rgb.shape[1] * 8, rgb.shape[0] * 8), Image.Resampling.BILINEAR)
-        return self._previewer.decode_latent_to_preview(latent[None]) if len(latent) == 4 else None
+        if self._previewer is not None:
+            return self._previewer.decode_latent_to_preview(latent[None])
+        table = self._table.to(latent)
+        rgb = latent.movedim(0, -1) @ table[:-1] + table[-1]
+        picture = Image.fromarray(rgb.clamp(0, 1).mul(255).byte().cpu().numpy())
+        return picture.resize((rgb.shape[1] * 8, rgb.shape[0] * 8), Image.Resampling.BILINEAR)
 
 
 class SamplingProgress:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -41,6 +42,25 @@ def run(
         on_pass=on_pass,
         on_step=on_step,
         revision=lambda: getattr(model.denoiser.model, "current_weight_patches_uuid", None),
+        widened=widened,
     )
     networks = model.denoiser.model, model.landmark_encoder.model
     return animate(*networks, appearance, landmarks, settings, host, store=store)
+
+
+@contextmanager
+def widened(*networks: torch.nn.Module) -> Iterator[None]:
+    """Within the block ComfyUI's layers compute in float32 if that is what they are given: they cast each weight when
+    they are called, as they do for networks that are kept in another format than they compute in."""
+    layers = [layer for network in networks for layer in network.modules() if hasattr(layer, "comfy_cast_weights")]
+    before = [vars(layer).get("comfy_cast_weights") for layer in layers]
+    try:
+        for layer in layers:
+            layer.comfy_cast_weights = True
+        yield
+    finally:
+        for layer, own in zip(layers, before, strict=True):
+            if own is None:
+                vars(layer).pop("comfy_cast_weights", None)
+            else:
+                layer.comfy_cast_weights = own

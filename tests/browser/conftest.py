@@ -82,18 +82,41 @@ class Frontend:
         self.page.wait_for_function("() => window.app.graph._nodes.length > 0")
         return self.page.evaluate("() => window.app.graph._nodes.map((node) => node.type)")
 
+    def layout(self) -> dict[str, Any]:
+        """Scale, whether text is left out, boxes (x, y, w, h) of nodes and groups; of wires the x of both ends, and of
+        the points next to them."""
+        self.page.wait_for_timeout(1000)
+        return self.page.evaluate(
+            """() => {
+                const graph = window.app.graph, canvas = window.app.canvas;
+                const wires = [...graph.links.values()].map((link) => {
+                    const from = graph.getNodeById(link.origin_id), to = graph.getNodeById(link.target_id);
+                    const start = from.getOutputPos(link.origin_slot)[0], end = to.getInputPos(link.target_slot)[0];
+                    const points = [];
+                    for (let id = link.parentId; id != null; id = graph.reroutes.get(id).parentId)
+                        points.unshift(graph.reroutes.get(id).pos[0]);
+                    const [first, last] = points.length ? [points[0], points.at(-1)] : [end, start];
+                    return { name: `${from.title} to ${to.title}`, start, first, last, end };
+                });
+                const nodes = graph._nodes.map((node) => [`${node.type} ${node.id}`, [...node.boundingRect]]);
+                const groups = graph._groups.map((group) => [...group._bounding]);
+                const { ds, low_quality } = canvas;
+                return { scale: ds.scale, low_quality, nodes: Object.fromEntries(nodes), groups, wires };
+            }"""
+        )
+
     def screenshot(self, path: str) -> None:
         """The whole graph, large enough that titles and values are drawn."""
-        self.page.set_viewport_size({"width": 3400, "height": 1500})
+        self.page.set_viewport_size({"width": 1660, "height": 1120})
         self.page.wait_for_timeout(500)
         self.page.evaluate(
             """() => {
                 const nodes = window.app.graph._nodes, canvas = window.app.canvas;
                 const low = [0, 1].map((axis) => Math.min(...nodes.map((node) => node.pos[axis])));
                 const high = [0, 1].map((axis) => Math.max(...nodes.map((node) => node.pos[axis] + node.size[axis])));
-                const scale = Math.min(3200 / (high[0] - low[0]), 1300 / (high[1] - low[1]));
+                const scale = Math.min(1500 / (high[0] - low[0]), 960 / (high[1] - low[1]));
                 canvas.ds.scale = scale;
-                canvas.ds.offset = [90 / scale - low[0], 110 / scale - low[1]];
+                canvas.ds.offset = [100 / scale - low[0], 130 / scale - low[1]];
                 canvas.setDirty(true, true);
             }"""
         )

@@ -22,7 +22,6 @@ SPLIT = dict(
     denoiser="FYE_unet-fp16.safetensors",
     appearance_net="FYE_referencenet-fp16.safetensors",
     landmark_encoder="FYE_lmk_guider.safetensors",
-    clip_fc="FYE_clip_fc.safetensors",
 )
 
 

@@ -306,8 +306,8 @@ class ComfyServer:
         ]
 
     def previews(self, prompt_id: str, node_id: str | None = None) -> list[bytes]:
-        """Encoded preview frames of a run, or of one of its nodes. ComfyUI's own previewer is off by default:
-        start the server with argv ["--preview-method", "auto"] (0.33 also takes it per run, from the graph)."""
+        """Encoded preview frames of a run, or of one of its nodes. ComfyUI's own previewer is off by default (argv
+        ["--preview-method", "auto"] starts it); the pack sends pictures of its own."""
         return [
             event.image
             for event in self.events(prompt_id, "preview")

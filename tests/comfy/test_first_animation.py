@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from followemoji_core.drawn import Acting, Person, paint
 from followemoji_core.evaluation.reenactment import Case, box_error
 from followemoji_core.face.align import align
+from followemoji_core.face.motion import neutral_frame
+from followemoji_core.face.steady import steady_path
 from followemoji_core.media import Clip, read_frames
 from tests.comfy import graphs
 from tests.comfy.server import PromptFailed
@@ -23,9 +26,13 @@ def video(server, graph) -> np.ndarray:
 
 
 def case(size: int = 128) -> Case:
-    """The true pictures of the graph's person in the graph's motion."""
+    """The true pictures of the graph's person in the graph's motion, which is aligned with translation steady."""
     person, acting = Person.of(PERSON), Acting.random(MOTION, FRAMES, from_rest=True)
-    rest, motion = person.act(Acting.rest(), (size, size)), person.act(acting, (size, size))
+    rest, driving = person.act(Acting.rest(), (size, size)), person.act(acting, (size, size))
+    moves, sizes = steady_path(driving, neutral_frame(driving))
+    place = rest.camera_from_face[0, :3, 3] + np.column_stack([moves[:, 0], -moves[:, 1], np.zeros(FRAMES)])
+    away = place / sizes[:, None] - driving.camera_from_face[:, :3, 3]
+    motion = person.act(replace(acting, places=acting.places + away), (size, size))
     return Case(person, paint(person, rest)[0], paint(person, motion), motion, motion, align(rest.frame(0), motion))
 
 

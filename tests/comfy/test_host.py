@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.comfy.in_process import in_comfy
 from tests.conftest import comfy_tree
 
@@ -35,3 +37,117 @@ LATENTS_OF_A_PICTURE = """
 def test_an_sdxl_vae_is_told_by_its_latents():
     """It has the keys and shapes of an SD 1.5 VAE; real ones are not at hand, their RGB tables are."""
     in_comfy(comfy_tree("server"), LATENTS_OF_A_PICTURE)
+
+
+PACK_LOADED = """
+    import importlib.util, os, sys, tempfile, torch
+    from pathlib import Path
+
+    spec = importlib.util.spec_from_file_location("pack", f"{PACK}/__init__.py", submodule_search_locations=[PACK])
+    pack = sys.modules["pack"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(pack)
+    import folder_paths
+
+    def refused(kind, call, *words):
+        try:
+            call()
+        except kind as error:
+            assert all(word in str(error) for word in words), error
+            return str(error)
+        raise AssertionError(f"not refused: {words}")
+"""
+
+WIDENED = (
+    PACK_LOADED
+    + """
+    import comfy.ops
+    from comfy.ldm.modules.attention import optimized_attention
+    from pack.followemoji_core.model.config import UNetConfig
+    from pack.followemoji_core.model.conditioning import unconditional
+    from pack.followemoji_core.model.denoiser import Denoiser
+    from pack.followemoji_core.model.ops import Ops
+    from pack.nodes.host.run import widened
+
+    layers = comfy.ops.pick_operations(torch.float16, torch.float16, load_device=torch.device("cpu"))
+    ops = Ops(layers.Linear, layers.Conv2d, layers.GroupNorm, layers.LayerNorm,
+              lambda q, k, v, heads: optimized_attention(q, k, v, heads))
+    torch.manual_seed(0)
+    denoiser = Denoiser(UNetConfig((32, 32), (True, False), 1, 4, 4, 12, 16), ops).eval()
+    with torch.no_grad():
+        for value in denoiser.parameters():
+            value.normal_(0, 0.05)
+        denoiser.conv_in.weight.normal_(0, 20_000)
+        denoiser.half()
+
+        def answer(dtype):
+            half = unconditional(denoiser, torch.zeros(1, 3, 12, dtype=dtype))
+            latents = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+            return denoiser(latents.to(dtype), torch.tensor(500), torch.zeros(2, 32, 8, 8, dtype=dtype), [half])
+
+        assert not answer(torch.float16).isfinite().all()
+        with widened(denoiser):
+            wide = answer(torch.float32)
+        assert wide.dtype == torch.float32 and wide.isfinite().all()
+        assert not answer(torch.float16).isfinite().all()  # as it was
+        assert not any("comfy_cast_weights" in vars(layer) for layer in denoiser.modules())
+        denoiser.float()
+        assert torch.allclose(wide, answer(torch.float32), atol=1e-4)
+    """
+)
+
+PLAIN_ERRORS = (
+    PACK_LOADED
+    + """
+    from pack.followemoji_core.errors import FollowEmojiError, InputError, OutputError
+    from pack.nodes import LoadMotion, LongVideo, NODES
+    from pack.nodes.host.encoders import check_decoder
+    from pack.nodes.host.error_texts import relative, with_relative_texts
+    from pack.nodes.host.paths import new_file
+    from pack.nodes.long_video import _sound
+
+    temp = Path(tempfile.mkdtemp())
+    folder_paths.set_temp_directory(str(temp))
+    assert relative(f"{temp}/followemoji/a.mp4 cannot be written.") == "temp/followemoji/a.mp4 cannot be written."
+    assert relative(f"{folder_paths.models_dir}/vae/x") == "models/vae/x"
+    assert PACK not in relative(f"in {PACK} run {sys.executable} -m followemoji_core")
+    assert relative("Frames 1/2: nothing to hide") == "Frames 1/2: nothing to hide"
+
+    # Every node: what the core says of a file is said without the way to it.
+    def fails(cls):
+        raise OutputError(f"{temp}/x could not be written")
+
+    node = with_relative_texts(type("Node", (), {"execute": classmethod(fails)}))
+    assert refused(OutputError, node.execute, "temp/x") == "temp/x could not be written"
+    assert all(hasattr(node.execute.__func__, "__wrapped__") for node in NODES)
+
+    # Folders that cannot be written to, names that are too long or lead out.
+    (temp / "followemoji").write_text("a file where a folder is needed")
+    refused(OutputError, lambda: new_file("followemoji/long", str(temp), "temp", "1.mp4"), "ComfyUI's temp folder")
+    refused(OutputError, lambda: new_file("x" * 300, str(temp), "temp", "1.mp4"), "too long", "another folder or name")
+    refused(InputError, lambda: new_file("../../x", str(temp), "temp", "1.mp4"), "leads out of ComfyUI's temp folder")
+    path, below = new_file("motion/%width%", str(temp), "temp", ".safetensors", (64, 32))
+    assert (str(path), below) == (str(temp / "motion" / "64_00001_.safetensors"), "motion") and not path.exists()
+
+    # Sound and VAE, before anything is sampled.
+    sound = lambda waveform, rate=8000: dict(waveform=waveform, sample_rate=rate)
+    assert _sound(None) is _sound(sound(torch.zeros(1, 2, 0))) is _sound(sound(torch.zeros(0, 2, 9))) is None
+    samples, rate = _sound(sound(torch.ones(2, 2, 9), 192000))
+    assert samples.shape == (2, 9) and rate == 192000
+    refused(InputError, lambda: _sound(sound(torch.full((1, 1, 3), torch.nan))), "sound is damaged")
+    refused(InputError, lambda: _sound(sound(torch.zeros(1, 1, 3), 0)), "0 samples per second")
+    vae = lambda channels, dim=2: type("Vae", (), dict(latent_channels=channels, latent_dim=dim))
+    check_decoder(vae(4), 4), check_decoder(object(), 4)
+    refused(InputError, lambda: check_decoder(vae(16), 4), "16 channels", "VAE of Encode Portrait")
+    refused(InputError, lambda: check_decoder(vae(16, 3), 16), "of videos")
+    """
+)
+
+
+@pytest.mark.parametrize("tree", ["server", "old_server"])
+def test_comfyuis_layers_compute_in_fp32_what_fp16_cannot_hold(tree):
+    in_comfy(comfy_tree(tree), WIDENED)
+
+
+@pytest.mark.parametrize("tree", ["server", "old_server"])
+def test_errors_name_no_path_of_the_server_and_come_before_the_work(tree):
+    in_comfy(comfy_tree(tree), PLAIN_ERRORS)

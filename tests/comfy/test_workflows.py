@@ -36,7 +36,7 @@ def test_animate_portrait(comfy):
 
 
 def test_the_safetensors_split_gives_nearly_the_same(comfy):
-    """float16 weights of the same numbers; and landmark images instead of a motion, as an artist may paint them."""
+    """float16 weights of the same numbers, clip_fc found beside them; and landmark images as an artist may paint."""
     graph = graphs.animate(seed=5)
     graphs.change(graph, "FollowEmojiLoadModel", **graphs.SPLIT)
     (sampler,) = [node for node in graph.values() if node["class_type"] == SAMPLER]
@@ -53,7 +53,7 @@ def test_look_at_landmarks(comfy):
     graphs.change(graph, "LoadVideo", file="temple.mp4")
     found = graphs.describe(run(comfy, graph))
     assert (found["frames"], found["fps"], found["sound"]) == (8, 30.0, True)
-    assert found["size"] == (512 + 288, 512)  # the driver is square, the painting 720 x 1280
+    assert found["size"] == (512 + 512, 512)  # the driver is square, the portrait framed as it is animated
     Image.open(comfy.input / "portrait.jpg").resize((531, 733)).save(comfy.input / "odd.png")
     graphs.change(graph, "LoadImage", image="odd.png")
     assert graphs.describe(run(comfy, graph))["frames"] == 8
@@ -127,6 +127,26 @@ def test_motion_files(comfy):
     again = [np.asarray(Image.open(path)) for path in comfy.outputs(comfy.run(graph))]
     assert len(drawn) == 8 and np.array_equal(again, drawn) and drawn[0].any()
     saved.unlink()
+
+
+def test_alignment_says_what_may_look_wrong(both_servers):
+    """On the node and in the history; nothing when all is well, but for a node that has warned before."""
+    graph = graphs.load("first_animation")
+    align = next(key for key, node in graph.items() if node["class_type"] == "FollowEmojiAlignMotion")
+    graph = {key: node for key, node in graph.items() if key == align or key in str(graph[align]["inputs"].values())}
+    drawn = dict(motion=[align, 0])
+    graph["drawn"] = dict(class_type="FollowEmojiDrawLandmarks", inputs=drawn)
+    graph["shown"] = dict(class_type="PreviewImage", inputs=dict(images=["drawn", 0]))
+
+    def said() -> list[str]:
+        return both_servers.run(graph)["outputs"].get(align, {}).get("text", [])
+
+    assert said() == []
+    graphs.change(graph, "FollowEmojiAlignMotion", neutral_frame=20)
+    (text,) = said()
+    assert "The driver is not at rest in neutral frame 20" in text
+    graphs.change(graph, "FollowEmojiAlignMotion", neutral_frame=0)
+    assert said() == []
 
 
 def test_comfyui_face_landmarks_node_exists_where_promised(current):

@@ -25,7 +25,12 @@ MAY_ENTER = {
     "drawn": GROUND | {"face"},
     "walk": GROUND | {"media", "face", "model", "diffusion", "encoders", "small", ""},
     "training": GROUND | {"media", "face", "model", "diffusion", "encoders", "drawn", "walk", "small"},
+    # Ablations train.
     "evaluation": GROUND | {"media", "face", "model", "diffusion", "encoders", "drawn", "walk", "small", "training"},
+    "commands": GROUND
+    | {"media", "pictures", "face", "model", "diffusion", "encoders", "drawn", "walk", "training", "evaluation"}
+    | {"small", ""},
+    "__main__": {"commands"},
 }
 NEVER = {"face": {"torch"}, "model": {"numpy", "mediapipe"}, "diffusion": {"numpy", "mediapipe"}}
 

@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from followemoji_core.errors import CheckpointError, FollowEmojiError, InputError, MotionFileError, OutputError
 from followemoji_core.face.detector import _read_bundle
 from followemoji_core.face.motion_file import load_motion, save_motion
-from followemoji_core.files import check_writable
+from followemoji_core.files import check_place
 from followemoji_core.gate import Refused, check_depth, loading, parse_json, safetensors_header
 from followemoji_core.model.config import LandmarkEncoderConfig
 from followemoji_core.model.landmark_encoder import LandmarkEncoder
@@ -26,7 +26,7 @@ from followemoji_core.model.weights.build import build
 from followemoji_core.model.weights.fill import complete
 from followemoji_core.model.weights.read import finite, read_tensors
 from followemoji_core.training.settings import load_settings
-from tests.core.test_motion import ARRAYS, MOTION, same, template
+from tests.core.face.test_motion import ARRAYS, MOTION, same, template
 
 NPY = b"\x93NUMPY\x01\x00"
 
@@ -305,20 +305,20 @@ def test_settings_files(tmp_path, line):
 
 
 def test_whether_a_file_can_be_written_is_known_before_the_work(tmp_path):
-    check_writable(tmp_path / "new" / "a.mp4")
+    check_place(tmp_path / "new" / "a.mp4")
     assert list((tmp_path / "new").iterdir()) == []
-    check_writable(tmp_path / ("a" * 250 + ".mp4"))
+    check_place(tmp_path / ("a" * 250 + ".mp4"))
     with pytest.raises(OutputError, match="cannot be written"):
-        check_writable(tmp_path / ("a" * 260 + ".mp4"))
+        check_place(tmp_path / ("a" * 260 + ".mp4"))
     with pytest.raises(OutputError, match="is a folder"):
-        check_writable(tmp_path / "new")
+        check_place(tmp_path / "new")
     with pytest.raises(OutputError, match="cannot be written"):
-        check_writable(tmp_path / "a\0b.mp4")
+        check_place(tmp_path / "a\0b.mp4")
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
-        check_writable(tmp_path / "file" / "a.mp4")
-    with pytest.raises(OutputError, match="MiB free"):
-        check_writable(tmp_path / "a.mp4", room=1 << 60)
+        check_place(tmp_path / "file" / "a.mp4")
+    with pytest.raises(OutputError, match="Make room"):
+        check_place(tmp_path / "a.mp4", needed=1 << 60)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from followemoji_core.errors import NoFaceError
-from followemoji_core.face.align import align
+from followemoji_core.face.align import AlignOptions, align
 from followemoji_core.face.detector import FaceDetector
 from followemoji_core.face.draw import draw_landmarks, draw_motion
 from followemoji_core.face.extraction import extract_face, extract_motion
 from followemoji_core.face.geometry import CanonicalFace, screen_points, solve_geometry
-from followemoji_core.face.motion import stack_frames
+from followemoji_core.face.motion import stack_screen_faces
 from followemoji_core.face.tracking import FaceTracker
 from followemoji_core.media import Clip, read_frames
 from followemoji_core.types import FaceFrame, FaceMotion
@@ -88,7 +88,7 @@ def test_aligned_drawings(golden_aligned: Path, geometry: str) -> None:
         metric, camera_from_face = solve_geometry(driving.landmarks, driving.size)
         driving = FaceMotion(driving.landmarks, metric, camera_from_face, driving.blendshapes, driving.size,
                              driving.found, driving.fps)  # fmt: skip
-    drawings = draw_motion(align(portrait, driving), golden["index"])
+    drawings = draw_motion(align(portrait, driving, AlignOptions.published()), golden["index"])
     wrong = (drawings != golden["drawings"]).any(axis=-1).mean(axis=(1, 2))
     assert wrong.max() <= 5e-4, wrong
 
@@ -102,7 +102,7 @@ def test_detector_landmarks(golden_portrait: Path, detector: FaceDetector) -> No
 
 
 def test_detector_finds_no_face_where_there_is_none(golden_faceless: Path, detector: FaceDetector) -> None:
-    with pytest.raises(NoFaceError, match="No face in the portrait .*lower confidence"):
+    with pytest.raises(NoFaceError, match="No face in the portrait .*Crop closer"):
         extract_face(np.load(golden_faceless)["image"], detector)
 
 
@@ -111,7 +111,9 @@ def test_a_clip_in_threads_is_the_clip_in_order(detector: FaceDetector) -> None:
     frames = [frame for _, frame in zip(range(40), read_frames(driving_clip()), strict=False)]
     frames[11:14] = [np.zeros_like(frames[0])] * 3
     tracker = FaceTracker()
-    expected = stack_frames([tracker.pick(detector.detect(frame)) for frame in frames], 30.0)
+    for frame in frames:
+        tracker.see(detector.find(frame))
+    expected = stack_screen_faces(tracker.chosen(), 30.0)
     seen: list[tuple[int, bool]] = []
     for _ in range(2):
         motion = extract_motion(iter(frames), 30.0, detector, on_frame=lambda *frame: seen.append(frame))

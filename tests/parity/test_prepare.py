@@ -72,7 +72,7 @@ def test_mistakes_leave_the_videos_to_be_done(videos, tmp_path):
     with pytest.raises(CheckpointError, match="face_landmarker"):
         prepare(videos, tmp_path, tmp_path / "face_landmarker.task", SETTINGS)
     assert not list(tmp_path.rglob("*.json"))
-    (tmp_path / "plain.mp4.json").write_text(json.dumps({"settings": asdict(SETTINGS)}))
+    (tmp_path / "plain.mp4.json").write_text(json.dumps({"settings": asdict(SETTINGS), "counts": {}}))
     with pytest.raises(InputError, match="size was 128, is 256"):
         prepare(videos, tmp_path, face_task(), replace(SETTINGS, size=256))
     with pytest.raises(InputError, match="multiple of 8"):

@@ -52,7 +52,7 @@ HELPERS = {
         kinds=(CLIP_FC, "denoiser"),
         entries=lambda state: {f"clip_fc.{key.removeprefix('clip_fc.')}": value for key, value in state.items()},
         mends=_is_projection,
-        advice=f"{CLIP_FC_NAME} as clip_fc (the command line finds it beside the networks)",
+        advice=f"{CLIP_FC_NAME} as clip_fc (beside the networks it is found by itself)",
     ),
     "base_unet": Helper(
         kinds=(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import subprocess
 import time
@@ -223,3 +224,25 @@ def test_a_full_disk_keeps_what_is_done(job, tmp_path):
         assert torch.equal(run(job, folder=disk / "job"), run(job))
     finally:
         subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.parametrize("windows, known_frames", [("gaussian", "auto"), ("progressive", "auto"), ("plain", "auto")])
+def test_no_step_waits_for_the_device(job, windows, known_frames, monkeypatch):
+    """The whole walk on the meta device, where every number that a step asked for would be an error."""
+
+    class Nowhere(LatentStore):
+        def get(self, frames):
+            return torch.zeros(len(frames), *SHAPE)
+
+        def put(self, frames, latents):
+            assert latents.is_meta
+            self.known[list(frames)] = True
+
+    # Once a batch, after its last step, it is looked at.
+    monkeypatch.setattr("followemoji_core.walk.animate.finite_rows", lambda latents: [True] * len(latents))
+    denoiser, encoder, appearance, points = (copy.deepcopy(part) for part in job)
+    denoiser, encoder, appearance = (part.to("meta") for part in (denoiser, encoder, appearance))
+    motion = AlignedMotion(points[:12], SIZE, 25.0)
+    settings = replace(SETTINGS, windows=windows, known_frames=known_frames, overlap=2)
+    store = animate(denoiser, encoder, appearance, motion, settings, Host(device="meta"), store=Nowhere(12, SHAPE))
+    assert store.known.all()

@@ -100,6 +100,8 @@ MOTION = Person.of(1).act(Acting.rest(9), (320, 256))
 class Finder:
     """Sees the drawn face whose number the picture bears, and a smaller one beside it; nobody in number 4."""
 
+    max_faces = 4
+
     def find(self, image):
         index = uneven(image)
         if index == 4:

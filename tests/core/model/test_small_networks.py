@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from followemoji_core.encoders.autoencoder import TinyAutoencoder
+from followemoji_core.encoders.image_encoder import OwnImageEncoder
 from followemoji_core.encoders.opening import open_codec
 from followemoji_core.errors import CheckpointError
 from followemoji_core.model.appearance_net import AppearanceNet
@@ -132,9 +133,21 @@ def test_a_shallow_autoencoder_is_a_whole_file(tmp_path):
     assert codec.channels == 16 and codec.module.depths == (0, 1, 0, 2)
     seen = (pictures * 255).byte().movedim(1, -1)
     assert codec.decode(codec.encode(seen)).shape == (2, 32, 48, 3)
+    with torch.no_grad():  # folding changes nothing but the order of sums, at the borders too
+        assert torch.allclose(codec.to_levels(latents), shallow.decode(latents) * 255, atol=255e-5)
+    assert codec.decode(latents.repeat(40, 1, 1, 1))[-1].equal(codec.decode(latents)[-1])  # 80 are several batches
     save_file({key: value for key, value in state.items() if "14." not in key}, tmp_path / "half.safetensors")
     with pytest.raises(CheckpointError, match="not a whole autoencoder"):
         open_codec(tmp_path / "half.safetensors")
+
+
+def test_tokens_of_uint8_pictures(networks):
+    """A codec's and a token encoder's pictures are the same (n,H,W,3) uint8."""
+    encoder = OwnImageEncoder(networks.image_encoder)
+    pictures = torch.randint(0, 256, (2, 50, 40, 3), dtype=torch.uint8)
+    tokens = encoder.tokens(pictures)
+    assert tokens.shape == (2, 16, encoder.width)
+    assert tokens.equal(networks.image_encoder(pictures.movedim(-1, 1) / 255))
 
 
 def test_muon():

@@ -98,10 +98,10 @@ def test_mistakes_are_explained(inputs, tmp_path, capsys):
         (dict(brows=9), "allowed: 0 to 3"),
         (dict(portrait=inputs / "driving.mp4"), "cannot be opened as a picture"),
         (dict(models=tmp_path, weights=tmp_path), "lacks the denoiser"),
-        (dict(steps=0), "at least 1"),
+        (dict(steps=0), "allowed: whole numbers from 1 to 1000"),
         (dict(overlap=9, window_length=9), "never move on"),
         (dict(out=tmp_path / "x.gif"), "must end in .mp4"),
-        (dict(out="/proc/nowhere/x.mp4"), "Choose another folder for --out"),
+        (dict(out="/proc/nowhere/x.mp4"), "Choose another folder or name"),
         (dict(face=inputs / "driving.mp4"), "not a motion file"),
         (dict(driving=inputs / "driving.mp4"), "There is no face detector at"),
     ):

@@ -25,7 +25,7 @@ from followemoji_core.training.settings import load_settings
 from followemoji_core.training.shards import find_clips, open_clip, read_part
 from tests.training_run import SETTINGS, train
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture

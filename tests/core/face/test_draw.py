@@ -9,7 +9,7 @@ from followemoji_core.face.geometry import screen_points
 from followemoji_core.face.masks import expression_mask, face_mask
 from followemoji_core.face.topology import PUPIL_COLOUR, PUPILS
 from followemoji_core.types import AlignedMotion
-from tests.core.test_face_geometry import make_face
+from tests.core.face.test_geometry import make_face
 
 OUTSIDE = np.full((478, 2), -100.0)
 RED = np.array(PUPIL_COLOUR)

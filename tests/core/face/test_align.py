@@ -11,7 +11,7 @@ from followemoji_core.face.geometry import CanonicalFace, screen_points
 from followemoji_core.face.motion import stack_frames
 from followemoji_core.face.topology import INNER_LIPS, LEFT_EYE, PUPILS, REGIONS, RIGHT_IRIS
 from followemoji_core.types import FaceFrame, FaceMotion
-from tests.core.test_face_geometry import make_face, turn
+from tests.core.face.test_geometry import make_face, turn
 
 
 def mouth_open(amount: float) -> np.ndarray:
@@ -42,9 +42,18 @@ def portrait() -> FaceFrame:
 
 def test_a_motion_aligned_to_its_own_neutral_frame_is_itself(driving: FaceMotion) -> None:
     for rotation in ("driving", "relative"):
-        aligned = align(driving.frame(0), driving, AlignOptions(rotation=rotation))
+        options = dataclasses.replace(AlignOptions.published(), rotation=rotation)
+        aligned = align(driving.frame(0), driving, options)
         assert aligned.points.dtype == np.float32 and aligned.size == (512, 512) and aligned.fps == 25.0
         np.testing.assert_allclose(aligned.points, screen_points(driving), atol=1e-3)
+
+
+def test_published_is_what_the_defaults_were() -> None:
+    published = AlignOptions.published()
+    assert (published.rotation, published.translation) == ("driving", "driving")
+    defaults = AlignOptions()
+    assert (defaults.rotation, defaults.translation) == ("relative", "steady")
+    assert published == dataclasses.replace(defaults, rotation="driving", translation="driving")
 
 
 def test_strength_zero_is_a_still(portrait: FaceFrame, driving: FaceMotion) -> None:
@@ -125,7 +134,7 @@ def test_an_explicit_neutral_frame(portrait: FaceFrame, driving: FaceMotion) -> 
     ("options", "message"),
     [
         ({"rotation": "sideways"}, "rotation is 'sideways'; allowed: driving, relative, none"),
-        ({"translation": "relative"}, "translation is 'relative'; allowed: driving, none"),
+        ({"translation": "relative"}, "translation is 'relative'; allowed: driving, none, steady"),
         ({"mouth": -0.1}, "mouth is -0.1; allowed: 0 to 3"),
         ({"whole": float("nan")}, "whole is nan; allowed: 0 to 3"),
         ({"smoothing": 1.5}, "smoothing is 1.5; allowed: 0 to 1"),

@@ -12,7 +12,7 @@ import pytest
 from followemoji_core.drawn import Acting, Person
 from followemoji_core.errors import InputError, MotionFileError, NoFaceError
 from followemoji_core.face.crop import crop_portrait
-from followemoji_core.face.geometry import face_frame, screen_points
+from followemoji_core.face.geometry import ScreenFace, face_frame, screen_points
 from followemoji_core.face.interop import motion_from_face_landmarks
 from followemoji_core.face.motion import neutral_frame, smooth, stack_frames
 from followemoji_core.face.motion_file import load_motion, save_motion
@@ -199,17 +199,26 @@ def moved(face, x, scale=1.0):
     return face_frame(landmarks, face.blendshapes, face.size)
 
 
+def seen(face):
+    return ScreenFace(face.landmarks, face.blendshapes, face.size)
+
+
+def follow(frames, which="largest"):
+    tracker = FaceTracker(which)
+    for faces in frames:
+        tracker.see(faces)
+    return tracker.chosen()
+
+
 def test_tracking_stays_with_the_first_choice():
-    left, right = moved(FACES[0], -0.25, 0.5), moved(FACES[0], 0.25, 0.6)
-    for which, wanted in (("largest", right), ("leftmost", left), ("rightmost", right)):
-        assert FaceTracker(which).pick([left, right]) is wanted
-    tracker = FaceTracker("leftmost")
-    tracker.pick([left, right])
-    assert tracker.pick([right]) is None, "the other person is nobody, not the next best"
-    assert tracker.pick([right, moved(FACES[0], -0.22, 0.5)]) is not None
-    lonely = FaceTracker()
-    lonely.pick([left])
-    assert lonely.pick([right]) is right, "one person, after a cut: not lost for the rest of the clip"
+    left, right = seen(moved(FACES[0], -0.25, 0.5)), seen(moved(FACES[0], 0.25, 0.6))
+    for which, wanted in (("largest", 1), ("leftmost", 0), ("rightmost", 1)):
+        assert FaceTracker(which).pick([left, right]) == wanted
+    back = seen(moved(FACES[0], -0.22, 0.5))
+    followed = follow([[left, right], [right], [right, back]], "leftmost")
+    assert followed[1] is None, "the other person is nobody, not the next best"
+    assert followed[0] is left and followed[2] is back
+    assert follow([[left], [right]])[1] is right, "one person, after a cut: not lost for the rest of the clip"
     with pytest.raises(InputError, match="largest, leftmost"):
         FaceTracker("prettiest")
 

@@ -1,0 +1,36 @@
+// A colour of its own for each type of ours that travels on wires.
+import { app } from "/scripts/app.js";
+
+const COLOURS = {
+  FOLLOWEMOJI_MODEL: "#b39ddb",
+  FOLLOWEMOJI_MOTION: "#4dd0a6",
+  FOLLOWEMOJI_ALIGNED_MOTION: "#f48fb1",
+  FOLLOWEMOJI_APPEARANCE: "#ffb74d",
+};
+
+// The frontend empties its tables of colours whenever it loads a palette: only a colour that a palette names replaces ours.
+function keep(table, type, ours) {
+  let colour = table[type] || ours;
+  Object.defineProperty(table, type, {
+    configurable: true,
+    enumerable: true,
+    get: () => colour,
+    set: (chosen) => (colour = chosen || ours),
+  });
+}
+
+app.registerExtension({
+  name: "FollowEmoji.SocketColours",
+  setup() {
+    const style = document.createElement("style"); // what Nodes 2.0 reads
+    style.textContent = `:root { ${Object.entries(COLOURS)
+      .map(([type, colour]) => `--color-datatype-${type}: ${colour};`)
+      .join(" ")} }`;
+    document.head.append(style);
+    for (const [type, colour] of Object.entries(COLOURS)) {
+      keep(app.canvas.default_connection_color_byType, type, colour);
+      keep(app.canvas.constructor.link_type_colors, type, colour);
+    }
+    app.canvas.setDirty(true, true);
+  },
+});

@@ -78,6 +78,10 @@ def test_depth_and_numbers_of_json():
     for text in (b"[" * 20_000, b'{"a":' * 20_000):
         with pytest.raises(Refused, match="nests"):
             parse_json(text)
+    begun = time.process_time()
+    for text in (b'"' + b'\\"' * 100_000, b'"' + b'\\"' * 100_000 + b"\\"):
+        check_depth(text)  # a string that is never closed
+    assert time.process_time() - begun < 1
     for text in (b"[NaN]", b"[1e999]", b"[" + b"9" * 21 + b"]"):
         with pytest.raises(Refused):
             parse_json(text)

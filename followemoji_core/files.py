@@ -41,6 +41,8 @@ def check_place(path: Path, needed: int = 0) -> None:
     length = len(os.fsencode(path.name)) or 1
     probe = path.with_name(secrets.token_hex(length)[:length])  # as long as the name: file systems have limits
     try:
+        if "\0" in path.name:
+            raise ValueError("a null character is in its name")
         if path.is_dir():
             raise OutputError(f"{path} is a folder. Name a file in it.")
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -116,7 +116,8 @@ def check_rate(fps: float) -> float:
     return fps
 
 
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# One that is not closed ends with the text: else every quotation mark in it would be tried as its beginning.
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\\?\Z)', re.DOTALL)
 _BRACKET = re.compile(rb"[\[\]{}]")
 
 

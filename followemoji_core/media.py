@@ -30,6 +30,7 @@ _JUDGED = 20_000  # packets by which a clip's pace is judged: 11 minutes at 30 f
 _STEADY = 1.0  # frames by which a steady clip's times may be off
 _LONGEST_PAUSE = 600  # seconds
 _FASTEST_SOUND = 768_000  # samples per second
+_MOST_CHANNELS = 64
 _AAC_RATES = (7350, 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 
 
@@ -280,7 +281,8 @@ def _sound(container, stream, clip: Clip, check: Callable[[], None]) -> tuple[np
         elif film.start_time is not None:
             begin = float(film.start_time * film.time_base)
         wanted = round(clip.duration * rate) if clip.duration else None
-        resampler = av.AudioResampler(format="fltp", rate=rate)
+        # Packed: of planes PyAV counts as many as it finds pointers, past the end from eight channels on.
+        resampler = av.AudioResampler(format="flt", rate=rate)
         decoded = container.decode(stream)
     chunks: list[np.ndarray] = []
     length = 0
@@ -289,7 +291,9 @@ def _sound(container, stream, clip: Clip, check: Callable[[], None]) -> tuple[np
         check()
         with _hearing():
             frame = next(decoded, None)  # None: what the resampler still holds
-            pieces = [piece.to_ndarray() for piece in resampler.resample(frame)]
+            if frame is not None and frame.layout.nb_channels > _MOST_CHANNELS:
+                raise Refused(f"it has {frame.layout.nb_channels} channels")
+            pieces = [_by_channel(piece) for piece in resampler.resample(frame)]
             time = None if frame is None else frame.time
         for samples in pieces:
             if not chunks and time is not None:
@@ -308,6 +312,11 @@ def _sound(container, stream, clip: Clip, check: Callable[[], None]) -> tuple[np
     if not np.isfinite(sound).all():
         raise Refused("it holds numbers that are not finite")
     return sound, rate
+
+
+def _by_channel(piece) -> np.ndarray:
+    """A packed piece of sound as (channels, samples)."""
+    return piece.to_ndarray().reshape(-1, piece.layout.nb_channels).T
 
 
 def write_video(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .errors import InputError
-from .gate import LEAKS, Refused, check_size, file_size, loading
+from .gate import LEAKS, Refused, check_size, loading, read_bytes
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -19,7 +20,7 @@ log = logging.getLogger(__name__)
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")  # Pillow would start Ghostscript for others, whatever the name
 GROUND = (255, 255, 255)  # what shows through where a picture is transparent
-_LARGEST = 1 << 30  # bytes
+_LARGEST = 400 << 20  # bytes of a file: 64 million pixels of 48 bits, not compressed
 _HIGHLIGHTS = 4.0  # up to here the numbers of a float picture are taken to be of [0,1], with highlights above
 
 
@@ -35,9 +36,9 @@ def read_picture(path: str | os.PathLike[str]) -> np.ndarray:
 
     advice = "Choose a PNG, JPEG, WebP or TIFF picture; if it is a video, portrait and driving are swapped."
     with loading(path, "Picture", InputError, advice, more=(Image.DecompressionBombError,)):
-        file_size(path, _LARGEST)
+        content = io.BytesIO(read_bytes(path, _LARGEST))  # in memory, where a length that is not true costs nothing
         try:
-            opened = Image.open(path, formats=FORMATS)
+            opened = Image.open(content, formats=FORMATS)
         except Image.UnidentifiedImageError as error:
             raise Refused(f"it cannot be opened as a picture ({', '.join(FORMATS)} can)") from error
         with opened:

@@ -19,13 +19,14 @@ def opening(path: Path, what: str):
 
 
 def fill(make: Callable[[], nn.Module], state: dict[str, Tensor], name: str) -> nn.Module:
-    """The module that `make` gives, with those weights, frozen; entries that it does not know are left out.
+    """The module that `make` gives, in float32, with those weights, frozen; entries that it does not know are left out.
 
     name: of the file. It is laid out without memory first, so that sizes that the file only claims cost nothing.
     Raises CheckpointError where weights do not fit, are not finite, or some are lacking.
     """
     with torch.device("meta"):
-        wanted = {key: value for key, value in make().state_dict().items() if not key.endswith("position_ids")}
+        module = make()
+    wanted = {key: value for key, value in module.state_dict().items() if not key.endswith("position_ids")}
     if missing := [key for key in wanted if key not in state]:
         raise CheckpointError(f"{name} lacks {len(missing)} parameters, such as {missing[0]}. Download it again.")
     for key, value in wanted.items():
@@ -36,8 +37,9 @@ def fill(make: Callable[[], nn.Module], state: dict[str, Tensor], name: str) -> 
                 f"Download it again."
             )
         check_finite(state[key], key, name)
-    module = make()
-    module.load_state_dict(state, strict=False)
+    if any(key not in wanted for key, _ in module.named_buffers()):  # tables that no file holds are made with it
+        module = make()
+    module.load_state_dict({key: state[key].float() for key in wanted}, strict=False, assign=True)
     return module.eval().requires_grad_(False)
 
 

@@ -112,6 +112,8 @@ class Batches:
                 if clip.file not in self.damaged:
                     self.damaged[clip.file] = str(error)
                     log.warning("left out: %s", error)
+                    if len(self.damaged) == len(self.clips):
+                        raise
                     left_out(list(self.damaged.values()), len(self.clips), Path(settings.data), lambda line: None)
 
     def _sample_of(self, clip: Clip, rng: np.random.Generator) -> dict[str, np.ndarray]:

@@ -2,13 +2,14 @@ import io
 import os
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
-from followemoji_core.errors import InputError
+from followemoji_core.errors import InputError, OutputError
 from followemoji_core.media import Clip, clip_info, read_audio, read_frames, write_video
 
 
@@ -141,3 +142,148 @@ def test_what_is_no_video(tmp_path):
         assert 0 < len(list(read_frames(Clip(tmp_path / "cut.mp4")))) < 40
     except InputError:
         pass  # older FFmpeg refuses such a file as a whole
+
+
+# --- strangers' films
+
+
+def film(path, frames, times, base=1000, codec="libx264", options=None):
+    """Grey frames at those times, in seconds."""
+    with av.open(str(path), "w", options=options or {}) as container:
+        stream = container.add_stream(codec, rate=30)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.time_base = stream.codec_context.time_base = Fraction(1, base)
+        for picture, time in zip(frames, times, strict=True):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = round(time * base), Fraction(1, base)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize("name", ["v.mp4", "v.mkv"])
+def test_a_variable_frame_rate_becomes_a_steady_one_that_stays_with_the_sound(tmp_path, name):
+    """As phones film in the dark: 30 frames per second, then 10. What is seen at a time is what was filmed then."""
+    times = [*(k / 30 for k in range(30)), *(1 + k / 10 for k in range(10)), *(2 + k / 30 for k in range(10))]
+    path = film(tmp_path / name, counting(50), times)
+    info = clip_info(Clip(path))
+    assert info.fps == pytest.approx(49 / times[-1], abs=0.01)
+    levels = np.array([frame.mean() for frame in read_frames(Clip(path))]) / 5
+    assert abs(len(levels) / info.fps - times[-1]) < 1.5 / info.fps + 1 / 30
+    for beat, level in enumerate(levels):
+        filmed = times[int(round(level))]
+        assert filmed - 0.5 / info.fps - 1e-3 <= beat / info.fps
+        following = times[min(int(round(level)) + 1, 49)]
+        assert beat / info.fps <= following + 0.5 / info.fps + 1e-3 or round(level) == 49
+    trimmed = list(read_frames(Clip(path, start=1.0, duration=0.5)))
+    assert len(trimmed) == round(0.5 * info.fps) and round(trimmed[0].mean() / 5) == 30
+
+
+def test_a_steady_film_is_left_as_it_is_whatever_its_clock(tmp_path):
+    """Times in whole milliseconds, as in mkv, are no variable rate; a rate claimed wrongly is not believed."""
+    path = film(tmp_path / "v.mkv", counting(40), [round(k / 23.976, 3) for k in range(40)])
+    assert clip_info(Clip(path)).fps == pytest.approx(23.976, abs=0.02)
+    levels = [round(frame.mean() / 5) for frame in read_frames(Clip(path))]
+    assert levels == list(range(40))
+
+
+def test_a_cover_picture_is_no_film(tmp_path):
+    """Songs carry one; it would be a clip of one frame at 90,000 frames per second."""
+    with av.open(str(tmp_path / "song.m4a"), "w", format="mp4") as container:
+        sound = container.add_stream("aac", rate=44100)
+        cover = container.add_stream("mjpeg", rate=25)
+        cover.width = cover.height = 64
+        cover.pix_fmt = "yuvj420p"
+        cover.disposition = av.stream.Disposition.attached_pic
+        frame = av.AudioFrame.from_ndarray(TONE[0][:, :44100], format="fltp", layout="mono")
+        frame.sample_rate = 44100
+        container.mux(cover.encode(av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")))
+        container.mux(sound.encode(frame))
+        for stream in (cover, sound):
+            container.mux(stream.encode(None))
+    with av.open(str(tmp_path / "song.m4a")) as container:
+        assert container.streams.video[0].disposition & av.stream.Disposition.attached_pic
+    for reader in (clip_info, read_audio, lambda clip: list(read_frames(clip))):
+        with pytest.raises(InputError, match="song.m4a holds no video stream"):
+            reader(Clip(tmp_path / "song.m4a"))
+
+
+def test_a_title_that_is_not_utf8(tmp_path):
+    write_video(tmp_path / "clip.mp4", counting(3), 25.0)
+    with av.open(str(tmp_path / "clip.mp4")) as source, av.open(str(tmp_path / "t.mkv"), "w") as target:
+        target.metadata["title"] = "XYXYXY"
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                target.mux(packet)
+    data = (tmp_path / "t.mkv").read_bytes()
+    assert b"XYXYXY" in data
+    (tmp_path / "t.mkv").write_bytes(data.replace(b"XYXYXY", b"\xff\xfe\xe9\xff\xfe\xe9"))
+    assert clip_info(Clip(tmp_path / "t.mkv")).fps == 25 and len(list(read_frames(Clip(tmp_path / "t.mkv")))) == 3
+
+
+@pytest.mark.parametrize("fps", [1e-9, 1e9, 0.0, -5.0, float("nan"), float("inf")])
+def test_rates_that_no_clip_has(tmp_path, fps):
+    with pytest.raises(InputError, match="frames per second"):
+        write_video(tmp_path / "a.mp4", counting(2), fps)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("text", ["#EXTM3U\n#EXTINF:1,\nclip.mp4\n", "ffconcat version 1.0\nfile clip.mp4\n"])
+def test_a_list_of_other_files_is_no_film(tmp_path, text):
+    write_video(tmp_path / "clip.mp4", counting(3), 25.0)
+    (tmp_path / "list.mp4").write_text(text)
+    with pytest.raises(InputError, match="list.mp4 cannot be opened"):
+        clip_info(Clip(tmp_path / "list.mp4"))
+
+
+# --- sound that mp4 does not take
+
+
+@pytest.mark.parametrize("rate", [192_000, 12_345, 384_000, 5000])
+def test_sound_at_a_rate_that_mp4_does_not_take_is_resampled(tmp_path, caplog, rate):
+    tone = np.sin(2 * np.pi * 440 * np.arange(2 * rate) / rate).astype(np.float32)
+    write_video(tmp_path / "a.mp4", counting(50), 25.0, (np.stack([tone, tone]), rate))
+    samples, now = read_audio(Clip(tmp_path / "a.mp4"))
+    assert "resampled" in caplog.text and now <= 48_000 and abs(samples.shape[1] - 2 * now) < 2048
+    middle = samples[0, now // 2 : now // 2 + now]
+    assert np.argmax(np.abs(np.fft.rfft(middle))) * now / len(middle) == pytest.approx(440, abs=2)
+
+
+@pytest.mark.parametrize(
+    "sound",
+    [
+        (np.zeros((1, 0), np.float32), 44100), (np.zeros((0, 9), np.float32), 44100), (TONE[0], 0), (TONE[0], 10**9),
+        (np.full((1, 44100), np.nan, np.float32), 44100), (np.full((1, 44100), np.inf, np.float32), 44100),
+    ],
+)  # fmt: skip
+def test_sound_that_cannot_be_written_is_left_out_with_a_warning(tmp_path, caplog, sound):
+    assert write_video(tmp_path / "a.mp4", counting(5), 25.0, sound) == 5
+    assert "left out" in caplog.text and read_audio(Clip(tmp_path / "a.mp4")) is None
+
+
+def test_sound_of_eight_channels(tmp_path):
+    """7.1, of which PyAV would read past the last channel."""
+    write_video(tmp_path / "v.mp4", counting(5), 25.0)
+    with av.open(str(tmp_path / "s.mkv"), "w") as container:
+        video = container.add_stream("libx264", rate=25)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        sound = container.add_stream("pcm_s16le", rate=44100)
+        sound.layout = "7.1"
+        for picture in counting(5):
+            container.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        levels = np.repeat(np.arange(8, dtype=np.int16)[None] * 1000, 8820, 0).reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(levels, format="s16", layout="7.1")
+        frame.sample_rate = 44100
+        container.mux(sound.encode(frame))
+        for stream in (video, sound):
+            container.mux(stream.encode(None))
+    samples, rate = read_audio(Clip(tmp_path / "s.mkv"))
+    assert samples.shape == (8, 8820) and np.allclose(samples.mean(1), np.arange(8) * 1000 / 32768, atol=1e-3)
+
+
+def test_names_as_long_as_the_file_system_allows(tmp_path):
+    write_video(tmp_path / ("n" * 251 + ".mp4"), counting(2), 25.0)
+    with pytest.raises(OutputError, match="cannot be written"):
+        write_video(tmp_path / ("n" * 252 + ".mp4"), (1 / 0 for _ in "a"), 25.0)  # before the first frame

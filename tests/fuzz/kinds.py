@@ -162,9 +162,9 @@ def _clip_seeds(folder: Path) -> list[bytes]:
 
 
 def _read_clip(path: Path) -> None:
-    from followemoji_core.encoders.clip import open_clip
+    from followemoji_core.encoders.clip import open_clip_vision
 
-    clip = open_clip(path)
+    clip = open_clip_vision(path)
     assert all(value.isfinite().all() for value in clip.module.state_dict().values() if value.is_floating_point())
 
 

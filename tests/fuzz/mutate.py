@@ -37,6 +37,7 @@ WORDS = (
     '"F64"', '"BF16"', '"I8"', '"\\u0000"', "[" * 20_000, '{"a":' * 3000, "9" * 30, "9" * 5000, "inf", "nan",
     '"' + "x" * 300 + '"',
 )  # fmt: skip
+_BOMB = zlib.compress(bytes(64 << 20))
 _NOT_FINITE = [struct.pack(f"<{kind}", value) for kind in "fed" for value in (float("nan"), float("inf"))]
 _OPCODES = [
     code.encode("latin1")
@@ -230,7 +231,7 @@ def zipped(data: bytes, rng: random.Random) -> bytes:
     elif way == 5:
         del members[at]
     elif way == 6:
-        members[at], packing = (name, bytes(rng.choice((1, 1 << 16, 20 << 20)))), zipfile.ZIP_DEFLATED
+        members[at], packing = (name, bytes(rng.choice((1, 1 << 16, 2 << 20)))), zipfile.ZIP_DEFLATED
     else:
         members[at] = name, rng.randbytes(rng.choice((0, 1, 64)))
     out = io.BytesIO()
@@ -263,8 +264,7 @@ def chunks(data: bytes, rng: random.Random) -> bytes:
     elif way == 1:
         content = bytes_of(content, rng, [content])
     elif way == 2:
-        bomb = zlib.compress(bytes(8 << 20))
-        pieces.insert(1, (rng.choice((b"zTXt", b"iCCP", b"iTXt")), b"a\x00\x00" + bomb))
+        pieces.insert(1, (rng.choice((b"zTXt", b"iCCP", b"iTXt")), b"a\x00\x00" + _BOMB))
         index = 0
         kind, content = pieces[0]
     else:

@@ -21,6 +21,7 @@ from ..face.draw import overlay
 from ..face.geometry import screen_points
 from ..face.motion import Missing
 from ..face.motion_file import load_motion, save_motion
+from ..face.report import alignment_report
 from ..face.tracking import Which
 from ..files import check_place
 from ..media import Clip, clip_info, read_audio, read_frames, write_video
@@ -128,7 +129,7 @@ def _animate(options: argparse.Namespace) -> Facts:
     find_files(options.weights or options.models / "followemoji")  # what can go wrong goes wrong before the work
     _check_sampling(options)
     portrait, face, driving = _inputs(options)
-    aligned = align(face, driving, _align_options(options))
+    aligned = _aligned(face, driving, options)
     _check_room(options, aligned)
     studio = open_studio(options.models, device, dtype, options.weights, compiled=options.compile)
     count = _write_animation(studio, portrait, aligned, _sound(options.driving), options, options.out)
@@ -137,7 +138,7 @@ def _animate(options: argparse.Namespace) -> Facts:
 
 def _landmarks(options: argparse.Namespace) -> Facts:
     portrait, face, driving = _inputs(options)
-    aligned = align(face, driving, _align_options(options))
+    aligned = _aligned(face, driving, options)
     frames = _side_by_side(options.driving, driving, portrait, aligned)
     count = write_video(options.out, along(frames, len(driving), "drawing"), driving.fps, _sound(options.driving))
     say(f"{options.out}: {count} frames, the driver's landmarks beside their place on the portrait")
@@ -254,14 +255,18 @@ def _inputs(options: argparse.Namespace) -> tuple[np.ndarray, FaceFrame, FaceMot
         face, driving = load_motion(options.face).frame(0), load_motion(options.driving)
     else:
         with FaceDetector(detector_file(options), options.confidence) as finder:
-            face = load_motion(options.face).frame(0) if options.face else extract_face(picture, finder, options.which)
+            face = (
+                load_motion(options.face).frame(0)
+                if options.face
+                else extract_face(picture, finder, options.which, say)
+            )
             if motion_file:
                 driving = load_motion(options.driving)
             else:
                 clip = Clip(options.driving)
                 info = clip_info(clip)
                 frames = along(read_frames(clip), info.frame_count, "landmarks")
-                driving = extract_motion(frames, info.fps, finder, options.which, options.missing)
+                driving = extract_motion(frames, info.fps, finder, options.which, options.missing, say=say)
     if options.save_motion:
         save_motion(options.save_motion, driving)
         say(f"{options.save_motion}: the driving motion")
@@ -272,6 +277,15 @@ def _inputs(options: argparse.Namespace) -> tuple[np.ndarray, FaceFrame, FaceMot
 def _align_options(options: argparse.Namespace) -> AlignOptions:
     names = ("rotation", "translation", "brows", "eyes", "pupils", "mouth", "smoothing", "neutral")
     return AlignOptions(whole=options.expression, **{name: getattr(options, name) for name in names})
+
+
+def _aligned(face: FaceFrame, driving: FaceMotion, options: argparse.Namespace) -> AlignedMotion:
+    """The driving motion on the portrait's face; what may look wrong in it is said."""
+    chosen = _align_options(options)
+    aligned = align(face, driving, chosen)
+    for sentence in alignment_report(face, driving, aligned, chosen):
+        say(f"warning: {sentence}")
+    return aligned
 
 
 def _side_by_side(

@@ -22,8 +22,8 @@ MARGIN = 0.4  # cm: how far inside of the face's outline the corners of eyes and
 def flaw(face: ScreenFace) -> str | None:
     """What is wrong with a face's geometry, in words and with the number that says so; None when it may be a face.
 
-    Refuses shuffled, mirrored and collapsed landmarks, and about a fifth of what a detector wrongly takes for a face at
-    confidence 0.1: most of that has the shape of a face, at a place where there is none.
+    Refuses shuffled, mirrored and collapsed landmarks, and some of what a detector wrongly takes for a face at a low
+    confidence: most of that has the shape of a face, at a place where there is none.
     """
     return next(_flaws(face), None)
 

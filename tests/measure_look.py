@@ -1,4 +1,4 @@
-"""Seconds of each node of look_at_landmarks beside finding the faces: python tests/measure_look.py PORTRAIT CLIP TASK"""
+"""Seconds of look_at_landmarks beside finding the faces: python tests/measure_look.py PORTRAIT CLIP TASK"""
 
 import shutil
 import sys

@@ -122,11 +122,10 @@ def _sampling_arguments(parser: argparse.ArgumentParser, steps: int, guidance: f
 
 
 def _animate(options: argparse.Namespace) -> Facts:
-    from ..model.weights.files import find_files
-    from ..walk.studio import open_studio
+    from ..walk.studio import check_files, open_studio
 
     device, dtype = device_and_dtype(options.device, options.precision)
-    find_files(options.weights or options.models / "followemoji")  # what can go wrong goes wrong before the work
+    check_files(options.models, options.weights)  # what can go wrong goes wrong before the work
     _check_sampling(options)
     portrait, face, driving = _inputs(options)
     aligned = _aligned(face, driving, options)
@@ -191,6 +190,8 @@ def _check_room(options: argparse.Namespace, aligned: AlignedMotion) -> None:
     from ..walk.job import video_bytes
 
     width, height = aligned.size
+    if options.long:
+        check_place(_windows_folder(options.out) / "0")
     kept = len(aligned) * 4 * 2 * (width // LATENT_CELL) * (height // LATENT_CELL) if options.long else 0
     check_place(options.out, video_bytes(len(aligned), aligned.size) + kept)
 
@@ -225,7 +226,7 @@ def _write_animation(
     until it is written. portrait (H,W,3) uint8 RGB; sound as `read_audio` gives it."""
     from ..walk.job import only_one
 
-    folder = out.with_name(f".{out.stem}.windows") if options.long else None
+    folder = _windows_folder(out) if options.long else None
     with nullcontext() if folder is None else only_one(folder):
         with bar("denoising", "pass") as show:
             store = studio.animate(portrait, aligned, _settings(options), folder=folder, on_pass=show)
@@ -233,6 +234,11 @@ def _write_animation(
         store.clear_up()
     say(f"{out}: {count} frames at {aligned.fps:g} fps")
     return count
+
+
+def _windows_folder(out: Path) -> Path:
+    """Beside OUT; shorter than its name, which may be as long as the file system allows."""
+    return out.with_name(f".{out.stem[:100]}.windows")
 
 
 # --- inputs

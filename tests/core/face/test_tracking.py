@@ -102,7 +102,7 @@ def test_a_crowd_that_comes_and_goes_takes_no_square_time():
     random = np.random.default_rng(0)
     faces = [acted(seed, np.zeros(1))[0] for seed in range(8)]
     tracker = FaceTracker("largest")
-    for _ in range(4000):
+    for _ in range(1500):
         chosen = random.choice(8, 2, replace=False)
         moved = random.uniform(-0.4, 0.4, (2, 2)).astype(np.float32)
         crowd = []
@@ -112,5 +112,5 @@ def test_a_crowd_that_comes_and_goes_takes_no_square_time():
             crowd.append(ScreenFace(landmarks, faces[number].blendshapes, WIDE))
         tracker.see(crowd)
     begun = time.process_time()
-    assert len(tracker.chosen()) == 4000
-    assert time.process_time() - begun < 15  # 60 where every run is compared with everybody before it
+    assert len(tracker.chosen()) == 1500
+    assert time.process_time() - begun < 6  # three times that where everybody is remembered

@@ -16,7 +16,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from followemoji_core.face.controls import CHANNELS, SHAPES, Controls  # noqa: E402
-from followemoji_core.face.expression import ExpressionSpace, apply_to_mesh, moved_pupils, pupil_points  # noqa: E402
+from followemoji_core.face.expression import ExpressionSpace, apply_to_mesh  # noqa: E402
+from followemoji_core.face.gaze import moved_pupils, pupil_points  # noqa: E402
 from followemoji_core.face.geometry import CanonicalFace  # noqa: E402
 from followemoji_core.face.topology import (  # noqa: E402
     DRAWN_PATHS,
@@ -187,7 +188,7 @@ def unfolded(fields: np.ndarray) -> np.ndarray:
     neighbours /= neighbours.sum(axis=1, keepdims=True)
     fields = fields.copy()
     for index, name in enumerate(SHAPES):
-        for turn in range(60):
+        for turn in range(60):  # noqa: B007
             at_one = np.eye(len(SHAPES))[[index]]
             if name == "mouthClose":
                 at_one[0, SHAPES.index("jawOpen")] = 1

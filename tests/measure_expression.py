@@ -1,4 +1,6 @@
-"""How well the detector's scores, put through the expression fields, tell what a face does: python tests/measure_expression.py
+"""How well the detector's scores, put through the expression fields, tell what a face does.
+
+    python tests/measure_expression.py
 
 For each clip in the reference folder (clip_*.npz, see CONTRIBUTING): from the mean of its calmest twentieth, each
 frame's mesh is predicted from the frame's scores. R2 is of what the eye sees, about each clip's mean, all clips

@@ -196,7 +196,7 @@ def gaze_of(values: np.ndarray) -> np.ndarray:
 
 
 def set_gaze(values: np.ndarray, gaze: np.ndarray) -> None:
-    """Write gaze (...,2,2) in degrees into controls (...,51 or more), in place: one of in and out, one of up and down."""
+    """Write gaze (...,2,2) in degrees into controls (...,51 or more), in place, as in or out, up or down."""
     gaze = np.asarray(gaze, np.float64)
     for index, (side, inwards) in enumerate(zip(SIDES, (1, -1), strict=True)):
         yaw, pitch = inwards * gaze[..., index, 0], gaze[..., index, 1]

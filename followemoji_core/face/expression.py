@@ -12,7 +12,8 @@ import numpy as np
 from ..errors import InputError
 from ..types import MESH_LANDMARKS, FaceFrame, FaceMotion
 from .camera import NEAR, near_plane, project
-from .controls import EYEBALL, GAZE_DEGREES, SHAPES, SIDES, Controls, set_gaze
+from .controls import GAZE_DEGREES, SHAPES, SIDES, Controls, set_gaze
+from .gaze import gaze_of_shifts, moved_pupils, pupil_places, pupil_points
 from .geometry import CanonicalFace, fit_similarity
 from .motion import neutral_frame
 from .topology import (
@@ -21,22 +22,17 @@ from .topology import (
     LEFT_EYE,
     LEFT_EYE_LOWER,
     LEFT_EYE_UPPER,
-    LEFT_IRIS,
     LIPS,
     REGIONS,
     RIGHT_EYE,
     RIGHT_EYE_LOWER,
     RIGHT_EYE_UPPER,
-    RIGHT_IRIS,
 )
 
 PIVOT = np.array([0.0, -7.0, -4.0])  # cm in face space: where a head turns on its neck
 LID_SHARE = 0.86  # of a closing eye's opening: what the upper lid comes down; the lower one rises by the rest
 SHUT_FROM = 0.9  # eyeBlink from which also what other controls open is shut, so that 1 always shuts
 EYES = ((RIGHT_EYE_UPPER, RIGHT_EYE_LOWER), (LEFT_EYE_UPPER, LEFT_EYE_LOWER))  # in the order of SIDES
-_CORNERS = tuple((upper[0], upper[-1]) for upper, _ in EYES)  # outer, inner
-_IRISES = (RIGHT_IRIS, LEFT_IRIS)
-_SOCKET = (0.42, 0.26)  # eye widths: how far from the middle of the corners a pupil may be moved
 _CHIN = (152, 148, 377, 176, 400, 149, 378, 199, 175)
 _GAZES = tuple(index for index, name in enumerate(SHAPES) if name.startswith("eyeLook"))
 _FREE = tuple(index for index in range(len(SHAPES)) if index not in _GAZES)
@@ -239,7 +235,7 @@ def in_camera(metric: np.ndarray, camera_from_face: np.ndarray) -> np.ndarray:
 
 
 def screen_depth(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Depth (T,N) in picture widths, 0 on the average of the mesh, of points (T,N,3) cm whose first 468 are the mesh."""
+    """Depth (T,N) in picture widths, 0 on the average of the mesh, of points (T,N,3) cm; 468 are the mesh."""
     depth = -points[..., 2]
     return (depth / depth[:, :MESH_LANDMARKS].mean(axis=1, keepdims=True) - 1) * NEAR / near_plane(size)[0]
 
@@ -275,82 +271,6 @@ def angles(rotation: np.ndarray) -> np.ndarray:
     pitch = np.arcsin(np.clip(rotation[..., 1, 2], -1.0, 1.0))
     roll = np.arctan2(rotation[..., 1, 0], rotation[..., 1, 1])
     return np.degrees(np.stack([yaw, pitch, roll], axis=-1))
-
-
-# Gaze: a pupil has its place in the frame of its eye's two corners, in 3D, so that neither a head that rolls nor lids
-# that close move it.
-
-
-def pupil_places(
-    points: np.ndarray, mesh: np.ndarray, camera_from_face: np.ndarray, size: tuple[int, int]
-) -> np.ndarray:
-    """Places (T,2,5,2) float64 of the iris points in eye widths: right eye, left; towards the person's left, and up,
-    from the middle of the eye's corners; the pupil first.
-
-    points (T,478,2) pixels of a picture of `size`; mesh (T,468,3) cm in camera space; camera_from_face (T,3,3) or
-    (T,4,4): where the face looks.
-    """
-    width, height = near_plane(size)
-    plane = (points / size - 0.5) * (width, -height)
-    rays = np.concatenate([plane, np.full((*plane.shape[:-1], 1), -NEAR)], axis=-1)
-    places = []
-    for side, iris in enumerate(_IRISES):
-        middle, across, up, forward = _eye_frame(mesh, camera_from_face, side)
-        ray = rays[:, iris]
-        facing = (ray * forward[:, None]).sum(axis=-1)
-        facing = np.where(np.abs(facing) < 1e-3, np.copysign(1e-3, facing), facing)  # an eye seen from the side
-        distance = (middle * forward).sum(axis=-1)[:, None] / facing
-        offset = ray * distance[..., None] - middle[:, None]
-        extent = (across**2).sum(axis=-1)[:, None]
-        places.append(np.stack([(offset * axis[:, None]).sum(axis=-1) / extent for axis in (across, up)], axis=-1))
-    return np.stack(places, axis=1)
-
-
-def moved_pupils(places: np.ndarray, controls: Controls) -> np.ndarray:
-    """The same places with the gaze of controls (1 or T frames) added, pupils kept inside their sockets."""
-    shift = _shifts(controls.gaze)
-    pupil = places[:, :, 0]
-    limit = np.maximum(np.abs(pupil), _SOCKET)  # a pupil that is farther out may stay
-    return places + (np.clip(pupil + shift, -limit, limit) - pupil)[:, :, None]
-
-
-def pupil_points(places: np.ndarray, mesh: np.ndarray, camera_from_face: np.ndarray) -> np.ndarray:
-    """Iris points (T,10,3) cm in camera space, landmarks 468..477, of places (T,2,5,2) on a mesh (T,468,3)."""
-    irises = []
-    for side in range(2):
-        middle, across, up, _ = _eye_frame(mesh, camera_from_face, side)
-        x, y = places[:, side, :, :1], places[:, side, :, 1:]
-        irises.append(middle[:, None] + x * across[:, None] + y * up[:, None])
-    return np.concatenate(irises, axis=1)
-
-
-def _eye_frame(mesh: np.ndarray, camera_from_face: np.ndarray, side: int) -> tuple[np.ndarray, ...]:
-    """Middle of an eye's corners, and its axes, each as long as the eye is wide, to the person's left, up, forwards."""
-    outer, inner = (mesh[:, corner] for corner in _CORNERS[side])
-    across = (inner - outer) * (1 if side == 0 else -1)
-    length = np.linalg.norm(across, axis=-1, keepdims=True).clip(1e-6)
-    facing = np.broadcast_to(np.asarray(camera_from_face, np.float64)[..., :3, 2], across.shape)
-    up = np.cross(facing, across)
-    up = up / np.linalg.norm(up, axis=-1, keepdims=True).clip(1e-9) * length
-    forward = np.cross(across, up) / length
-    return (outer + inner) / 2, across, up, forward
-
-
-def _shifts(gaze: np.ndarray) -> np.ndarray:
-    """Pupil displacement (T,2,2) in eye widths of a gaze in degrees: as measured at 1, in proportion between."""
-    full = {name: np.sin(np.radians(degrees)) * EYEBALL / degrees for name, degrees in GAZE_DEGREES.items()}
-    yaw, pitch = gaze[..., 0], gaze[..., 1]
-    inwards = np.array([1.0, -1.0])
-    along = np.where(yaw * inwards > 0, full["eyeLookIn"], full["eyeLookOut"]) * yaw
-    return np.stack([along, np.where(pitch > 0, full["eyeLookUp"], full["eyeLookDown"]) * pitch], axis=-1)
-
-
-def _gaze_of_shifts(shifts: np.ndarray) -> np.ndarray:
-    """The reverse of _shifts."""
-    full = {name: degrees / (np.sin(np.radians(degrees)) * EYEBALL) for name, degrees in GAZE_DEGREES.items()}
-    inwards = np.array([1.0, -1.0])
-    yaw = np.where(shifts[..., 0] * inwards > 0, full["eyeLookIn"], full["eyeLookOut"]) * shifts[..., 0]
-    return np.stack([yaw, np.where(shifts[..., 1] > 0, full["eyeLookUp"], full["eyeLookDown"]) * shifts[..., 1]], -1)
 
 
 # Reading controls off a face.
@@ -417,7 +337,7 @@ def _places(motion: FaceMotion) -> np.ndarray:
 
 def _read(motion: FaceMotion) -> np.ndarray:
     values = controls_from_scores(motion.blendshapes).values
-    set_gaze(values, _gaze_of_shifts(_places(motion)[:, :, 0]))
+    set_gaze(values, gaze_of_shifts(_places(motion)[:, :, 0]))
     return values
 
 
@@ -428,7 +348,7 @@ def _solved(motion: FaceMotion, neutral: FaceFrame, lid_follow: float, highest: 
 
     # 1. Gaze: where the pupils went between the corners of their eyes.
     own = _places(_as_motion(neutral))[:, :, 0]
-    set_gaze(values, _gaze_of_shifts(_places(motion)[:, :, 0] - own))
+    set_gaze(values, gaze_of_shifts(_places(motion)[:, :, 0] - own))
 
     # 2. Shapes: Gauss-Newton with the derivative at the neutral face, of the mesh as the geometry solver would see it.
     bounds = np.clip(space.highest[list(_FREE)], 0.0, highest)

@@ -178,42 +178,57 @@ def _applied(
     size: tuple[int, int],
 ) -> list[np.ndarray]:
     """The arrays of T frames with the controls of T frames on them, float32."""
-    # 1. The mesh in the camera's space, with its expression and its pose.
-    before = in_camera(metric, camera_from_face)
+    # 1. Expression, head pose, gaze.
     mesh = apply_to_mesh(metric, controls, rest, lid_follow)
     linear, translation = turned(camera_from_face, controls)
+    places = moved_pupils(pupils_of(landmarks, metric, camera_from_face, size), controls)
+    results = seen_as(landmarks, metric, camera_from_face, size, mesh, (linear, translation), places)
+
+    # 2. What the detector would report, about; frames at rest stay as they are.
+    scores = scores.copy()
+    scores[:, 1:] = np.clip(scores[:, 1:] + controls.shapes / ExpressionSpace.default().gains, 0.0, 1.0)
+    still = ~controls.values.any(axis=1)
+    for result, given in zip(results, (landmarks, metric, camera_from_face), strict=True):
+        result[still] = given[still]
+    return [*results, scores.astype(np.float32)]
+
+
+def seen_as(
+    landmarks: np.ndarray,
+    metric: np.ndarray,
+    camera_from_face: np.ndarray,
+    size: tuple[int, int],
+    mesh: np.ndarray,
+    pose: tuple[np.ndarray, np.ndarray],
+    places: np.ndarray,
+) -> list[np.ndarray]:
+    """T faces that were changed, as they would have been seen: landmarks, metric and camera_from_face, float32, which
+    agree. landmarks, metric, camera_from_face: as they were; mesh (T,468,3) cm in face space, pose (T,3,3) and (T,3)
+    camera from face, and the pupils' places (T,2,5,2): as they are now."""
+    linear, translation = pose
+    before = in_camera(metric, camera_from_face)
     after = mesh @ linear.swapaxes(1, 2) + translation[:, None]
 
-    # 2. Pupils: in the frame of the corners of their eyes.
-    places = moved_pupils(pupil_places(landmarks[..., :2] * size, before, camera_from_face, size), controls)
-    irises = pupil_points(places, after, linear)
-    own = pupil_points(
-        pupil_places(landmarks[..., :2] * size, before, camera_from_face, size), before, camera_from_face
-    )
-
-    # 3. What the solver of geometry calls pose and scale, taken out, so that both agree.
+    # 1. What the solver of geometry calls pose and scale, taken out, so that both agree.
     new_metric, new_pose = normalised(after)
 
-    # 4. On the screen; depth in picture widths, about the mean that it had.
-    depth = screen_depth(np.concatenate([after, irises], axis=1), size)
-    z = landmarks[:, :MESH_LANDMARKS, 2].mean(axis=1, keepdims=True) + depth
-    z[:, MESH_LANDMARKS:] += landmarks[:, MESH_LANDMARKS:, 2] - (
-        landmarks[:, :MESH_LANDMARKS, 2].mean(axis=1, keepdims=True)
-        + screen_depth(np.concatenate([before, own], axis=1), size)[:, MESH_LANDMARKS:]
-    )
-    on_screen = project(np.concatenate([after, irises], axis=1), size) / size
-    seen = np.concatenate([on_screen, z[..., None]], axis=-1)
+    # 2. Points on the screen; depth in picture widths about the mean that it had, irises as far before the lids.
+    own_places = pupils_of(landmarks, metric, camera_from_face, size)
+    points = np.concatenate([after, pupil_points(places, after, linear)], axis=1)
+    own = np.concatenate([before, pupil_points(own_places, before, camera_from_face)], axis=1)
+    z = screen_depth(points, size)
+    mean = landmarks[:, :MESH_LANDMARKS, 2].mean(axis=1, keepdims=True)
+    z[:, MESH_LANDMARKS:] += (landmarks[..., 2] - mean - screen_depth(own, size))[:, MESH_LANDMARKS:]
+    seen = np.concatenate([project(points, size) / size, (mean + z)[..., None]], axis=-1)
+    return [result.astype(np.float32) for result in (seen, new_metric, new_pose)]
 
-    # 5. What the detector would report, about; frames at rest stay as they are.
-    space = ExpressionSpace.default()
-    scores = scores.copy()
-    scores[:, 1:] = np.clip(scores[:, 1:] + controls.shapes / space.gains, 0.0, 1.0)
-    still = ~controls.values.any(axis=1)
-    results = [seen, new_metric, new_pose, scores]
-    for result, given in zip(results, (landmarks, metric, camera_from_face, None), strict=True):
-        if given is not None:
-            result[still] = given[still]
-    return [result.astype(np.float32) for result in results]
+
+def pupils_of(
+    landmarks: np.ndarray, metric: np.ndarray, camera_from_face: np.ndarray, size: tuple[int, int]
+) -> np.ndarray:
+    """Places (T,2,5,2) of the irises of T faces in their eyes, see pupil_places."""
+    points = landmarks[..., :2].astype(np.float64) * size
+    return pupil_places(points, in_camera(metric, camera_from_face), camera_from_face, size)
 
 
 def normalised(mesh: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -330,9 +345,7 @@ def _frames(motion: FaceMotion, chosen: slice) -> FaceMotion:
 
 
 def _places(motion: FaceMotion) -> np.ndarray:
-    mesh = in_camera(motion.metric, motion.camera_from_face)
-    points = motion.landmarks[..., :2].astype(np.float64) * motion.size
-    return pupil_places(points, mesh, motion.camera_from_face, motion.size)
+    return pupils_of(motion.landmarks, motion.metric, motion.camera_from_face, motion.size)
 
 
 def _read(motion: FaceMotion) -> np.ndarray:
@@ -453,6 +466,13 @@ def _distance(points: Sequence[int]) -> np.ndarray:
 def _lip_gap(mesh: np.ndarray) -> np.ndarray:
     """(...) cm between the lips, in the middle, of meshes (...,468,3); of a field, by how much it widens."""
     return mesh[..., INNER_LIP_UPPER[5], 1] - mesh[..., INNER_LIP_LOWER[5], 1]
+
+
+def parted(mesh: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """Meshes (T,468,3) cm whose lids and lips do not cross, unless they did `before`, (T,468,3), and then no more."""
+    for upper, lower in (*EYES, (INNER_LIP_UPPER, INNER_LIP_LOWER)):
+        mesh = _parted(mesh, before, upper, lower, None)
+    return mesh
 
 
 def _shut(blink: np.ndarray) -> np.ndarray:

@@ -72,9 +72,7 @@ def named_expressions() -> dict[str, NamedExpression]:
         poses = [Controls.of({**entry["controls"], **changes}).values[0] for _, changes in beats]
         moments = np.array([share for share, _ in beats])
         times = (float(entry[part]) for part in ("onset", "apex", "offset"))
-        found[name] = NamedExpression(
-            name, *times, moments, np.stack(poses), tuple(entry.get("also", ()))
-        )
+        found[name] = NamedExpression(name, *times, moments, np.stack(poses), tuple(entry.get("also", ())))
     return found
 
 
@@ -85,7 +83,8 @@ def find(name: str) -> NamedExpression:
     for expression in known.values():
         if plain in (expression.name, *expression.also):
             return expression
-    raise InputError(f"{name!r} is not a named expression.{nearest(plain, [*known, REST, *(other for one in known.values() for other in one.also)])}")
+    others = [other for one in known.values() for other in one.also]
+    raise InputError(f"{name!r} is not a named expression.{nearest(plain, [*known, REST, *others])}")
 
 
 def expression(name: str, frames: int | None = None, strength: float = 1.0, fps: float = 25.0) -> Controls:

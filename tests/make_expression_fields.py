@@ -1,7 +1,8 @@
 """Makes face/expression_fields.npz out of a measured basis, and draws every control.
 
     python tests/make_expression_fields.py MEASURED.npz     writes the file that is shipped
-    python tests/make_expression_fields.py --sheet SHEET    draws what is shipped, as SHEET_upper.png, SHEET_lower.png
+    python tests/make_expression_fields.py --sheet SHEET    draws what is shipped: SHEET_upper.png, SHEET_lower.png, and
+                                                            the named expressions, SHEET_named.png
 
 MEASURED.npz: `fields` (52,468,3) cm at score 1 in MediaPipe's order. What is mended, and why, stands in the code below
 and in short in face/expression_fields.txt.
@@ -15,10 +16,11 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from followemoji_core.face.controls import CHANNELS, SHAPES, Controls  # noqa: E402
-from followemoji_core.face.expression import ExpressionSpace, apply_to_mesh  # noqa: E402
+from followemoji_core.face.controls import SHAPES, Controls, bounded  # noqa: E402
+from followemoji_core.face.expression import PIVOT, ExpressionSpace, apply_to_mesh, rotations  # noqa: E402
 from followemoji_core.face.gaze import moved_pupils, pupil_points  # noqa: E402
 from followemoji_core.face.geometry import CanonicalFace  # noqa: E402
+from followemoji_core.face.named_expressions import named_expressions  # noqa: E402
 from followemoji_core.face.topology import (  # noqa: E402
     DRAWN_PATHS,
     FACE_CONTOUR,
@@ -281,9 +283,28 @@ def sheet(path: str) -> None:
         )
 
 
+def named_sheet(path: str) -> None:
+    """Every named expression as it is held, on the face with closed lips."""
+    import cv2
+
+    face = faces(ExpressionSpace.default().fields)[1]
+    tiles = []
+    for name, expression in named_expressions().items():
+        controls = Controls(bounded(expression.held(np.array([0.6]))))
+        mesh = apply_to_mesh(face, controls)
+        irises = pupil_points(moved_pupils(np.zeros((1, 2, 5, 2)), controls), mesh, np.eye(4))
+        head = rotations(controls.turns)[0].T
+        tiles.append(draw(*((part[0] - PIVOT) @ head + PIVOT for part in (mesh, irises)), None, name))
+    tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % 8)
+    rows = [np.concatenate(tiles[start : start + 8], axis=1) for start in range(0, len(tiles), 8)]
+    small = cv2.resize(np.concatenate(rows), None, fx=0.42, fy=0.42, interpolation=cv2.INTER_AREA)
+    cv2.imwrite(f"{path}_named.png", small)
+
+
 def main() -> None:
     if sys.argv[1] == "--sheet":
-        return sheet(sys.argv[2])
+        sheet(sys.argv[2])
+        return named_sheet(sys.argv[2])
     with np.load(sys.argv[1], allow_pickle=False) as given:
         arrays = make(given["fields"])
     np.savez_compressed(FACE / "expression_fields.npz", **arrays)
@@ -292,5 +313,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    assert len(CHANNELS) == 58
     main()

@@ -340,7 +340,8 @@ def _frames(path: str | os.PathLike[str], given: Any) -> tuple[np.ndarray, np.nd
         raise MotionFileError(f"{path} names no ARKit shape such as jawOpen. {_FORMS}")
     seconds = None
     if all(isinstance(time, int | float) and not isinstance(time, bool) for time in times):
-        seconds = np.array(times, np.float64) - float(times[0])
+        with np.errstate(invalid="ignore"):  # looked at below
+            seconds = np.array(times, np.float64) - float(times[0])
         if not np.isfinite(seconds).all() or (np.diff(seconds) < 0).any():
             raise MotionFileError(
                 f"Capture {path} goes back in time, or has times that are not finite. Sort its frames."

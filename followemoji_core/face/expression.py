@@ -231,6 +231,26 @@ def pupils_of(
     return pupil_places(points, in_camera(metric, camera_from_face), camera_from_face, size)
 
 
+def express(
+    metric: np.ndarray,
+    rotation: np.ndarray,
+    translation: np.ndarray,
+    edit: Controls,
+    rest: np.ndarray,
+    lid_follow: float = 1.0,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """An edit on an aligned portrait, after the driver's expression: the same three of T frames, in float64.
+
+    metric (T,468,3) cm in face space, rotation (3,3) or (T,3,3) and translation (3,) or (T,3) camera from face, cm;
+    edit of 1 or T frames; rest (468,3): the portrait's own mesh. Raises InputError where the frames do not fit.
+    """
+    mesh = apply_to_mesh(metric, edit, rest, lid_follow)
+    pose = np.zeros((len(mesh), 4, 4))
+    pose[:, :3, :3], pose[:, :3, 3] = rotation, translation
+    linear, moved = turned(pose, edit)
+    return mesh, linear, moved
+
+
 def normalised(mesh: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Meshes (T,468,3) cm in camera space -> metric (T,468,3) and camera_from_face (T,4,4), float64, as solve_geometry
     gives them for what the camera sees of them: the face scaled about the camera to its canonical size."""

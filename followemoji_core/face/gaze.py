@@ -57,6 +57,12 @@ def pupil_points(places: np.ndarray, mesh: np.ndarray, camera_from_face: np.ndar
     return np.concatenate(irises, axis=1)
 
 
+def mixed_places(portrait: np.ndarray, driving: np.ndarray, strength: float) -> np.ndarray:
+    """Where the driver's pupils (T,2,5,2) bring the portrait's (1,2,5,2): strength 0 is the portrait's own place, 1 the
+    driver's. Irises keep the portrait's size."""
+    return portrait + strength * (driving - portrait)[:, :, :1]
+
+
 def _eye_frame(mesh: np.ndarray, camera_from_face: np.ndarray, side: int) -> tuple[np.ndarray, ...]:
     """Middle of an eye's corners, and its axes, each as long as the eye is wide, to the person's left, up, forwards."""
     outer, inner = (mesh[:, corner] for corner in _CORNERS[side])

@@ -1,7 +1,7 @@
 """Changing a motion: cut, turn round, loop, retime, join, mix, mirror, amplify, bring to life. T in, stated T out.
 
 Every result is a FaceMotion whose geometry agrees with its landmarks. Frames in between are mixed as landmarks and
-solved again.
+solved again. An edit that the motion carries is cut, joined and mirrored with it.
 """
 
 from __future__ import annotations
@@ -83,7 +83,8 @@ def retime(motion: FaceMotion, frames: int | None = None, fps: float | None = No
     before = np.minimum(times.astype(int), count - 1)
     after = np.minimum(before + 1, count - 1)
     share = times - before
-    return replace(_mixed(_taken(motion, before), _taken(motion, after), share), fps=rate)
+    mixed = _mixed(_taken(motion, before), _taken(motion, after), share)
+    return replace(mixed, fps=rate, edit=None if mixed.edit is None else replace(mixed.edit, fps=rate))
 
 
 def concatenate(motions: Sequence[FaceMotion], easing: int = 0) -> FaceMotion:
@@ -133,8 +134,9 @@ def mirror(motion: FaceMotion) -> FaceMotion:
     landmarks = _some(motion).landmarks[:, _twins()].copy()
     landmarks[..., 0] = 1 - landmarks[..., 0]
     metric, camera_from_face = solve_geometry(landmarks, motion.size)
-    scores = motion.blendshapes[:, _score_twins()]
-    return replace(motion, landmarks=landmarks, metric=metric, camera_from_face=camera_from_face, blendshapes=scores)
+    arrays = {"landmarks": landmarks, "metric": metric, "camera_from_face": camera_from_face}
+    arrays["blendshapes"] = motion.blendshapes[:, _score_twins()]
+    return replace(motion, **arrays, edit=None if motion.edit is None else motion.edit.mirrored())
 
 
 def amplify(
@@ -246,11 +248,23 @@ def _same_size(one: FaceMotion, other: FaceMotion, number: int) -> None:
 
 def _taken(motion: FaceMotion, frames: np.ndarray) -> FaceMotion:
     """Those frames, (N,) indices."""
-    return replace(motion, **{name: getattr(motion, name)[frames] for name in _ARRAYS})
+    edit = motion.edit
+    if edit is not None and len(edit) > 1:
+        edit = replace(edit, values=edit.values[frames])
+    return replace(motion, **{name: getattr(motion, name)[frames] for name in _ARRAYS}, edit=edit)
+
+
+def _edit_values(motion: FaceMotion) -> np.ndarray:
+    """(T,58) controls that the motion carries."""
+    edit = motion.edit or Controls.rest(1)
+    return np.broadcast_to(edit.values, (len(motion), edit.values.shape[1]))
 
 
 def _stacked(motions: Sequence[FaceMotion]) -> FaceMotion:
     joined = {name: np.concatenate([getattr(motion, name) for motion in motions]) for name in _ARRAYS}
+    if any(motion.edit is not None for motion in motions):
+        values = np.concatenate([_edit_values(motion) for motion in motions])
+        joined["edit"] = Controls(values, motions[0].fps)
     return replace(motions[0], **joined)
 
 
@@ -265,6 +279,9 @@ def _mixed(one: FaceMotion, other: FaceMotion, share: np.ndarray) -> FaceMotion:
     if between.any():
         metric[between], camera_from_face[between] = solve_geometry(landmarks[between], one.size)
     found = np.where(share < 0.5, one.found, other.found)
+    if one.edit is not None or other.edit is not None:
+        edit = Controls(_edit_values(one) * (1 - part) + _edit_values(other) * part, one.fps)
+        one = replace(one, edit=edit)
     return replace(
         one, landmarks=landmarks, metric=metric, camera_from_face=camera_from_face, blendshapes=blendshapes, found=found
     )

@@ -118,6 +118,7 @@ def test_dropped_rows_are_filled_in_and_midnight_is_passed(tmp_path: Path) -> No
 
 
 def test_a_long_capture_takes_bounded_memory(tmp_path: Path) -> None:
+    pytest.importorskip("resource")
     path = tmp_path / "long.csv"
     row = ",61," + ",".join(["0.125"] * 61) + "\n"
     with open(path, "w") as file:

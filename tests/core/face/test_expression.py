@@ -9,6 +9,7 @@ import pytest
 from followemoji_core.drawn.acting import Acting
 from followemoji_core.drawn.people import Person
 from followemoji_core.errors import InputError
+from followemoji_core.face.camera import project
 from followemoji_core.face.controls import CHANNELS, GAZE_DEGREES, SHAPES, Controls, channel, find_channel
 from followemoji_core.face.expression import (
     EYES,
@@ -16,12 +17,14 @@ from followemoji_core.face.expression import (
     angles,
     apply,
     apply_to_mesh,
+    express,
     in_camera,
     neutralise,
+    pupils_of,
     rotations,
     solve,
 )
-from followemoji_core.face.gaze import pupil_places, pupil_points
+from followemoji_core.face.gaze import mixed_places, moved_pupils, pupil_places, pupil_points
 from followemoji_core.face.geometry import CanonicalFace, face_frame, solve_geometry
 from followemoji_core.face.motion import stack_frames
 from followemoji_core.face.topology import INNER_LIP_LOWER, INNER_LIP_UPPER, PUPILS
@@ -219,8 +222,6 @@ def test_pupils_stay_while_lids_close_and_the_head_rolls(face: FaceFrame) -> Non
 
 
 def pupil_places_of(points: np.ndarray, mesh: np.ndarray, face: FaceFrame) -> np.ndarray:
-    from followemoji_core.face.camera import project
-
     seen = np.zeros((1, 478, 2))
     seen[:, 468:] = project(points, face.size)
     return pupil_places(seen, mesh, face.camera_from_face, face.size)
@@ -249,6 +250,18 @@ def test_controls_may_go_beyond_one_as_far_as_nothing_folds() -> None:
     wide = Controls.of({"eyeBlinkLeft": -0.5})
     upper, lower = EYES[1]
     assert gaps(apply_to_mesh(face.metric, wide)[0], upper, lower)[3] > gaps(face.metric, upper, lower)[3]
+
+
+def test_an_edit_on_the_aligned_portrait_is_what_apply_makes_of_it(face: FaceFrame) -> None:
+    edit = mixed(7, 6)
+    mesh, linear, translation = express(
+        face.metric, face.camera_from_face[:3, :3], face.camera_from_face[:3, 3], edit, face.metric
+    )
+    in_space = mesh @ linear.swapaxes(1, 2) + translation[:, None]
+    own = pupils_of(face.landmarks[None], face.metric[None], face.camera_from_face[None], face.size)
+    irises = pupil_points(moved_pupils(mixed_places(own, own, 1.0), edit), in_space, linear)
+    points = project(np.concatenate([in_space, irises], axis=1), face.size) / face.size
+    np.testing.assert_allclose(points, apply(face, edit).landmarks[..., :2], atol=1e-5)
 
 
 def test_neutralise_takes_the_mean_expression_out() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -136,6 +138,21 @@ def test_amplify_each_region() -> None:
     assert np.abs(silent.metric[1, lips] - silent.metric[0, lips]).max() < 0.2
     shut = edit.amplify(motion, eyes=3.0, neutral=0)  # lids would cross
     assert gaps(shut.metric[1], RIGHT_EYE_UPPER, RIGHT_EYE_LOWER).min() > -1e-3
+
+
+def test_an_edit_goes_with_its_motion(motion: FaceMotion) -> None:
+    values = Controls.of({"mouthSmileLeft": np.linspace(0, 1, 30)}, 30)
+    edited = replace(motion, edit=values)
+    np.testing.assert_array_equal(edit.reverse(edited).edit["mouthSmileLeft"], values["mouthSmileLeft"][::-1])
+    assert len(edit.trim(edited, 5).edit) == 25 and edit.mirror(edited).edit["mouthSmileRight"].max() == 1
+    slower = edit.retime(edited, 59, 50.0).edit
+    np.testing.assert_allclose(slower["mouthSmileLeft"], np.linspace(0, 1, 59), atol=1e-6)
+    assert slower.fps == 50
+    joined = edit.concatenate([edited, motion], 4).edit
+    assert len(joined) == 56 and not joined["mouthSmileLeft"][30:].any()
+    constant = replace(motion, edit=Controls.of({"jawOpen": 0.5}))
+    assert (edit.concatenate([constant, edited]).edit["jawOpen"][:30] == 0.5).all()
+    assert edit.loop(motion, 2).edit is None
 
 
 def test_idle_life_is_seeded_and_small() -> None:

@@ -92,8 +92,9 @@ def make(measured: np.ndarray) -> dict[str, np.ndarray]:
     close = np.zeros_like(V)
     for inner, outer, share in ((INNER_LIP_LOWER, OUTER_LIP_LOWER, 0.75), (INNER_LIP_UPPER, OUTER_LIP_UPPER, -0.25)):
         moves = share * gap
-        moves[[0, -1]] = -0.45 * jaw[[78, 308]]
-        own = (V[:, 1] < -3.9) == (share > 0)
+        moves[[0, -1]] = -0.2 * jaw[[78, 308]]
+        other = INNER_LIP_UPPER + OUTER_LIP_UPPER if share > 0 else INNER_LIP_LOWER + OUTER_LIP_LOWER
+        own = near(inner[1:-1] + outer[1:-1], 1.0) > near(tuple(other[1:-1]), 1.0)
         distance = np.linalg.norm(V[:, None] - V[list(inner)], axis=-1)
         kernel = np.exp(-((distance / 0.5) ** 2)) + 1e-12
         away = np.linalg.norm(V[:, None] - V[list(outer)], axis=-1).min(axis=1)
@@ -101,6 +102,8 @@ def make(measured: np.ndarray) -> dict[str, np.ndarray]:
         follow = (kernel / kernel.sum(axis=1, keepdims=True)) @ moves * reach[:, None]
         close = np.where(own[:, None], follow, close)
         close[list(inner)] = moves
+    for corner, ring in ((78, (61, 76, 62)), (308, (291, 306, 292))):
+        close[list(ring)] = close[corner]
     fields["mouthClose"] = close
 
     # 4. Calmer.

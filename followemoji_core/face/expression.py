@@ -537,7 +537,7 @@ def _parted(
 def _followers(above: tuple[int, ...], below: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """(468,N) each: how much every vertex follows the N vertices of the upper line, and of the lower one."""
     vertices = CanonicalFace.default().vertices.astype(np.float64)
-    reach = 0.4 if len(above) < 8 else 0.7
+    reach = 0.4 if len(above) < 8 else 1.2
     results = []
     for line, other in ((above, below), (below, above)):
         distance = np.linalg.norm(vertices[:, None] - vertices[list(line)], axis=-1)

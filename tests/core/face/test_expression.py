@@ -27,7 +27,7 @@ from followemoji_core.face.expression import (
 from followemoji_core.face.gaze import mixed_places, moved_pupils, pupil_places, pupil_points
 from followemoji_core.face.geometry import CanonicalFace, face_frame, solve_geometry
 from followemoji_core.face.motion import stack_frames
-from followemoji_core.face.topology import INNER_LIP_LOWER, INNER_LIP_UPPER, PUPILS
+from followemoji_core.face.topology import INNER_LIP_LOWER, INNER_LIP_UPPER, INNER_LIPS, LEFT_EYE, PUPILS, RIGHT_EYE
 from followemoji_core.types import FaceFrame, FaceMotion
 from tests.core.face.test_geometry import make_face, turn
 from tests.parity.conftest import golden_files
@@ -250,6 +250,24 @@ def test_controls_may_go_beyond_one_as_far_as_nothing_folds() -> None:
     wide = Controls.of({"eyeBlinkLeft": -0.5})
     upper, lower = EYES[1]
     assert gaps(apply_to_mesh(face.metric, wide)[0], upper, lower)[3] > gaps(face.metric, upper, lower)[3]
+
+
+def test_a_control_turns_over_no_more_than_small_triangles_of_the_lips(face: FaceFrame) -> None:
+    """From 0 to 1 each: at most 8 of the 898, mostly in the corners of the mouth, none larger than 0.25 square cm."""
+    values = np.concatenate([np.eye(len(SHAPES)) * value for value in (0.5, 1.0)])
+    values[SHAPES.index("mouthClose") :: len(SHAPES), SHAPES.index("jawOpen")] = (0.5, 1.0)
+    covers = [
+        np.isin(CanonicalFace.default().triangles, part).all(axis=1) for part in (INNER_LIPS, LEFT_EYE, RIGHT_EYE)
+    ]
+    triangles = CanonicalFace.default().triangles[~np.any(covers, axis=0)]
+
+    def areas(mesh: np.ndarray) -> np.ndarray:
+        a, b, c = (mesh[..., triangles[:, corner], :2] for corner in range(3))
+        return ((b - a)[..., 0] * (c - a)[..., 1] - (b - a)[..., 1] * (c - a)[..., 0]) / 2
+
+    turned_over = areas(apply_to_mesh(face.metric, values)) * np.sign(areas(face.metric))
+    seen = turned_over < -0.02
+    assert seen.sum(axis=1).max() <= 8 and turned_over.min() > -0.25
 
 
 def test_an_edit_on_the_aligned_portrait_is_what_apply_makes_of_it(face: FaceFrame) -> None:

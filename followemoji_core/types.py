@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,6 +36,7 @@ class FaceMotion:
     """One face through T frames: FaceFrame's arrays with a leading T, in frames per second `fps`.
 
     found (T,) bool: False where the detector saw no face and the values were filled in.
+    edit: None, or Controls of 1 or T frames (face/controls.py) for the portrait's own mesh; the arrays are without it.
     """
 
     landmarks: np.ndarray
@@ -45,6 +46,7 @@ class FaceMotion:
     size: tuple[int, int]
     found: np.ndarray
     fps: float
+    edit: Any = None
 
     def __len__(self) -> int:
         return len(self.landmarks)

@@ -128,8 +128,9 @@ def main() -> None:
         for name, frames, motion in clips(detector, options.every):
             if options.only not in name:
                 continue
-            targets = [i for i in range(0, len(motion), options.every) if motion.found[i]]
-            shown = [frames[neutral_frame(motion)]], [frames[i] for i in targets]
+            still = neutral_frame(motion)  # gives itself back
+            targets = [i for i in range(0, len(motion), options.every) if motion.found[i] and i != still]
+            shown = [frames[still]], [frames[i] for i in targets]
             pictures = []
             for kind, make in kinds.items():
                 row, results = measure(make, frames, motion, targets, detector)

@@ -16,7 +16,8 @@ from .detector import rgb_uint8
 from .geometry import screen_points
 from .topology import INNER_LIP_LOWER, INNER_LIP_UPPER
 from .warp_eyes import EYES, Eye
-from .warp_mesh import Sheet, lid_row
+from .warp_lids import Lid
+from .warp_mesh import BELOW, LIDS, Sheet, lid_row
 from .warp_mouth import Mouth
 
 LARGEST_TURN = 12.0  # degrees from the portrait's own pose
@@ -35,7 +36,9 @@ class WarpPortrait:
         self.picture = rgb_uint8(picture)
         points = self._checked(points)
         self.sheet = Sheet(points, self.picture)
-        self.eyes = [Eye(self.picture, points, eye, rows) for eye, rows in zip(EYES, self._lashes(self.sheet.source), strict=True)]
+        lashes = self._lashes(self.sheet.source)
+        self.eyes = [Eye(self.picture, points, *parts) for parts in zip(EYES, lashes, strict=True)]
+        self.lids = [Lid(self.picture, self.sheet, number) for number in range(len(LIDS))]
         self.mouth = Mouth(self.picture, points)
 
     def render(self, points: np.ndarray, depth: np.ndarray | None = None) -> np.ndarray:
@@ -48,10 +51,15 @@ class WarpPortrait:
         if depth is not None and (np.shape(depth) != (MESH_LANDMARKS,) or not np.isfinite(depth).all()):
             raise InputError(f"Depth has shape {np.shape(depth)}; expected ({MESH_LANDMARKS},) finite cm.")
         target = self.sheet.moved(points)
-        out = self.sheet.warp(self.picture, target, depth)
+        out, back = self.sheet.warp(self.picture, target, depth)
+        shut = self.sheet.shut(points)
+        for lid, share in zip(self.lids, shut, strict=True):
+            lid.draw(out, back, target, share)
         self.mouth.draw(out, points)
         for eye, lashes in zip(self.eyes, self._lashes(target), strict=True):
             eye.draw(out, points, lashes)
+        for lid, share in zip(self.lids, shut, strict=True):
+            lid.line(out, points, share)
         return out
 
     def folds(self, points: np.ndarray) -> int:
@@ -62,7 +70,7 @@ class WarpPortrait:
     @staticmethod
     def _lashes(vertices: np.ndarray) -> list[np.ndarray]:
         """(7,2) lower end of each upper lid's lashes, in the order of EYES."""
-        return [vertices[lid_row(number, 0)] for number in range(len(EYES))]
+        return [vertices[lid_row(number, BELOW)] for number in range(len(EYES))]
 
     def _checked(self, points: np.ndarray) -> np.ndarray:
         points = np.asarray(points, np.float64)

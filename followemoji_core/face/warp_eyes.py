@@ -5,8 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from .opencv import opencv
-from .topology import LEFT_EYE, LEFT_EYE_LOWER, LEFT_EYE_UPPER, LEFT_IRIS, RIGHT_EYE, RIGHT_EYE_LOWER, RIGHT_EYE_UPPER
-from .topology import RIGHT_IRIS
+from .topology import (
+    LEFT_EYE,
+    LEFT_EYE_LOWER,
+    LEFT_EYE_UPPER,
+    LEFT_IRIS,
+    RIGHT_EYE,
+    RIGHT_EYE_LOWER,
+    RIGHT_EYE_UPPER,
+    RIGHT_IRIS,
+)
 from .warp_mesh import similarity
 
 EYES = (  # as in LIDS
@@ -18,8 +26,11 @@ _SMALLEST = 6  # pixels: an eye less wide is not worth a layer
 
 
 class Eye:
-    """One eye of a portrait, taken apart. picture (H,W,3) uint8, points (478,2) float64; eye: one of EYES; lashes (7,2):
-    the lower end of the upper lid's, below which the eye is seen."""
+    """One eye of a portrait, taken apart.
+
+    picture (H,W,3) uint8, points (478,2) float64; eye: one of EYES; lashes (7,2): the lower end of the upper lid's,
+    below which the eye is seen.
+    """
 
     def __init__(self, picture: np.ndarray, points: np.ndarray, eye: tuple, lashes: np.ndarray):
         self.outline, self.upper, self.lower, self.iris_points = (list(part) for part in eye)
@@ -39,7 +50,7 @@ class Eye:
             self._take_apart(self._opening(points, lashes) - low)
 
     def _opening(self, points: np.ndarray, lashes: np.ndarray) -> np.ndarray:
-        """(16,2): what is seen of the eye, from the outer corner along the lower lid and back; lashes cover the rest."""
+        """(16,2): what is seen of the eye, from the outer corner along the lower lid and back below the lashes."""
         lower = points[self.lower]
         down = np.array((-(lower[-1] - lower[0])[1], (lower[-1] - lower[0])[0]))
         down *= np.sign(((lower[4] - points[self.upper[4]]) @ down) or 1)
@@ -87,7 +98,7 @@ class Eye:
         top = _height(x, upper)
         band = (inner > 0) & (distance > 1.1 * self.radius) & (y - top < 0.09 * width)
         self.shadow = float(np.clip(light[band].mean() / max(level, 1), 0.5, 1)) if band.sum() > 4 else 0.75
-        soft = cv2.GaussianBlur(cv2.dilate(opening, np.ones((3, 3), np.uint8)).astype(np.float32), (0, 0), 0.6)
+        soft = cv2.GaussianBlur(cv2.dilate(opening, np.ones((5, 5), np.uint8)).astype(np.float32), (0, 0), 0.6)
         self.layers = np.dstack([white, iris, patch, soft]).astype(np.float32)
         self.alpha = alpha.astype(np.float32)
 
@@ -127,12 +138,10 @@ class Eye:
         own = layer(slice(6, 10), x0, y0)
         keep = np.clip(1 - np.linalg.norm(shift) / (0.06 * self.width), 0, 1) * own[..., 3:]
         eye += keep * (own[..., :3] - eye)
-        blend(out, eye, _pixels(lids - low), low, min(gap / (0.06 * width), 1.0), 0.6)
+        blend(out, eye, _pixels(lids - low), low, min(max(gap / width - 0.02, 0) / 0.05, 1.0), 0.6)
 
 
-def blend(
-    out: np.ndarray, layer: np.ndarray, outline: np.ndarray, low: np.ndarray, amount: float, blur: float
-) -> None:
+def blend(out: np.ndarray, layer: np.ndarray, outline: np.ndarray, low: np.ndarray, amount: float, blur: float) -> None:
     """Lay layer (h,w,3) float over out (H,W,3) uint8 at `low` (x, y), within an outline that is soft by `blur`."""
     cv2 = opencv()
     mask = np.zeros(layer.shape[:2], np.uint8)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -42,8 +43,8 @@ LIDS = (
     (RIGHT_EYE_UPPER, RIGHT_EYE_LOWER, RIGHT_IRIS, (247, 30, 29, 27, 28, 56, 190)),
 )
 # Beside the mesh's own points each upper lid has three rows of seven: where its lashes end below, into the eye; where
-# they end above; and where the crease begins. Lashes and crease keep their size: only the lid between them is stretched.
-_BELOW, _ABOVE, _CREASE = range(3)
+# they end above; where the crease begins. Lashes and crease keep their size: only the lid between them is stretched.
+BELOW, ABOVE, CREASE = range(3)
 _FIRST = MESH_LANDMARKS
 _ADDED = 7 * 3 * len(LIDS)
 _LOWEST = 0.06  # eye widths, the farthest that lashes reach into the eye
@@ -69,8 +70,8 @@ def _triangles() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     up, down = np.arange(MESH_LANDMARKS), np.arange(MESH_LANDMARKS)
     lids, lashes = [], []
     for number, (path, *_) in enumerate(LIDS):
-        up[list(path[1:-1])], down[list(path[1:-1])] = lid_row(number, _CREASE), lid_row(number, _BELOW)
-        rows = [(path[0], *lid_row(number, row), path[-1]) for row in (_BELOW, _ABOVE, _CREASE)]
+        up[list(path[1:-1])], down[list(path[1:-1])] = lid_row(number, CREASE), lid_row(number, BELOW)
+        rows = [(path[0], *lid_row(number, row), path[-1]) for row in (BELOW, ABOVE, CREASE)]
         lashes += _band(rows[0], path) + _band(path, rows[1])
         lids += _band(rows[1], rows[2])
     face = np.concatenate([down[triangles[eyes]], triangles[lips], up[triangles[~eyes & ~lips]], lids])
@@ -87,6 +88,14 @@ def _band(a: Sequence[int], b: Sequence[int]) -> list[tuple[int, int, int]]:
     quads = zip(a, a[1:], b, b[1:], strict=False)
     both = [three for p, q, r, s in quads for three in ((p, q, s), (p, s, r))]
     return [three for three in both if len(set(three)) == 3]
+
+
+class Back(NamedTuple):
+    """Where pixels come from: x, y (h,w) float32 pixels of the portrait, of the warped picture's part at low (x, y)."""
+
+    x: np.ndarray
+    y: np.ndarray
+    low: np.ndarray
 
 
 class Sheet:
@@ -111,6 +120,7 @@ class Sheet:
         self.own_share = self.share * np.exp(-(np.array(RINGS)[:, None] - 1) / _OWN)
 
         # 2. The rows at the lids.
+        self.openings = [opening(points, path, lower) for path, lower, *_ in LIDS]
         self.rows = [self._rows(picture, points, *lid) for lid in LIDS]
         lids = [self.mesh[list(lid[0][1:-1])] + row for lid, rows in zip(LIDS, self.rows, strict=True) for row in rows]
         self.rings = rings
@@ -143,32 +153,36 @@ class Sheet:
         # 3. Lashes below it end where the white begins; where the iris is seen they cannot be told from it.
         down = points[list(lower[1:-1])] - lid
         deep = np.maximum(np.linalg.norm(down, axis=1, keepdims=True), 1e-6)
-        down = down / deep * np.minimum(2.5 * _LOWEST * width, 0.8 * deep)
+        down = down / deep * np.minimum(2.5 * _LOWEST * width, deep)
         radius = np.linalg.norm(points[list(iris[1:])] - points[iris[0]], axis=1).mean()
         white = np.linalg.norm(lid + 0.7 * down - points[iris[0]], axis=1) > 1.15 * radius
         bottom = 0.0
         if contrast and white.any():
             inside = _light(picture, lid, down, steps)[white].mean(axis=0)
-            clear = inside > inside.min() + 0.66 * (inside.max() - inside.min())
+            clear = inside > inside.min() + 0.2 * (inside.max() - inside.min())
             clear[: int(inside.argmin())] = False
             bottom = min(float(steps[clear.argmax()]) * 2.5 * _LOWEST * width, _LOWEST * width)
-        return np.stack([down / np.maximum(np.linalg.norm(down, axis=1, keepdims=True), 1e-6) * bottom,
-                         top * way, crease[:, None] * way])  # fmt: skip
+        reach = np.minimum(bottom, 0.3 * deep) / np.maximum(np.linalg.norm(down, axis=1, keepdims=True), 1e-6)
+        return np.stack([reach * down, top * way, crease[:, None] * way])
 
     def moved(self, points: np.ndarray) -> np.ndarray:
         """Where all vertices go when the mesh goes to points (478,2): (V,2) float64."""
         target = points[:MESH_LANDMARKS]
 
         # 1. Lashes and crease keep their height, turned and sized with the eye, as far as there is room.
+        # Those of a closing lid are seen from above: they become short.
         parts = [target]
-        for (path, _, _, above), (below, lashes, crease) in zip(LIDS, self.rows, strict=True):
+        for (path, lower, _, above), (below, lashes, crease), shut in zip(
+            LIDS, self.rows, self.shut(points), strict=True
+        ):
             ends = [path[0], path[-1]]
             turn = similarity(self.mesh[ends], target[ends])[0].T
             lid, next_ = target[list(path[1:-1])], target[list(above)]
             room = np.linalg.norm(next_ - lid, axis=1)
             fold = crease - (self.mesh[list(above)] - self.mesh[list(path[1:-1])])
-            parts.append(lid + below @ turn)
-            parts.append(lid + _at_most(lashes @ turn, 0.55 * room))
+            gap = np.linalg.norm(target[list(lower[1:-1])] - lid, axis=1)
+            parts.append(lid + _at_most((1 - 0.4 * shut) * below @ turn, gap))
+            parts.append(lid + _at_most((1 - 0.5 * shut) * lashes @ turn, 0.55 * room))
             parts.append(next_ + _at_most(fold @ turn, 0.4 * room))
 
         # 2. Rings follow the head, as the upper rim shows it, and near the rim its own bulges too.
@@ -195,8 +209,16 @@ class Sheet:
         flags[len(self.around) : len(self.around) + turned.sum()] = True
         return np.concatenate(parts), flags
 
-    def warp(self, picture: np.ndarray, target: np.ndarray, depth: np.ndarray | None) -> np.ndarray:
-        """The picture with vertices at target (V,2); depth (468,) cm, farther is more, or None."""
+    def shut(self, points: np.ndarray) -> list[float]:
+        """How far each of LIDS has come down in points (478,2): 0 as in the portrait or wider, 1 closed."""
+        pairs = zip(LIDS, self.openings, strict=True)
+        return [float(np.clip(1 - opening(points, *lid[:2]) / max(own, 1e-6), 0, 1)) for lid, own in pairs]
+
+    def warp(self, picture: np.ndarray, target: np.ndarray, depth: np.ndarray | None) -> tuple[np.ndarray, Back]:
+        """The picture with vertices at target (V,2), and where its pixels come from.
+
+        depth (468,) cm, farther is more, or None.
+        """
         cv2 = opencv()
         triangles, _ = self.ordered(target, depth)
         corners = target[triangles]
@@ -213,7 +235,7 @@ class Sheet:
         high = np.ceil(np.maximum(target.max(axis=0), self.source.max(axis=0))).astype(int) + 1
         (x0, y0), (x1, y1) = low, np.minimum(high, (self.width, self.height))
         if x1 <= x0 or y1 <= y0:
-            return picture.copy()
+            return picture.copy(), Back(np.zeros((0, 0), np.float32), np.zeros((0, 0), np.float32), low)
         numbers = np.zeros((y1 - y0, x1 - x0), np.int32)
         pixels = np.rint((corners - (x0, y0)) * 2**_BITS).astype(np.int32)
         for number, triangle in enumerate(pixels, 1):
@@ -223,21 +245,27 @@ class Sheet:
         numbers = numbers.astype(np.intp)
         x = np.arange(x0, x1, dtype=np.float32)[None]
         y = np.arange(y0, y1, dtype=np.float32)[:, None]
-        xx, xy, x1_, yx, yy, y1_ = (column.take(numbers, mode="clip") for column in np.ascontiguousarray(back.T))
+        xx, xy, xo, yx, yy, yo = (column.take(numbers, mode="clip") for column in np.ascontiguousarray(back.T))
         xx *= x
         xy *= y
         xx += xy
-        xx += x1_
+        xx += xo
         yx *= x
         yy *= y
         yx += yy
-        yx += y1_
+        yx += yo
         part = cv2.remap(picture, xx, yx, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         if part.shape == picture.shape:
-            return part
+            return part, Back(xx, yx, low)
         out = picture.copy()
-        out[y0:y1, low[0] : low[0] + part.shape[1]] = part
-        return out
+        out[y0:y1, x0:x1] = part
+        return out, Back(xx, yx, low)
+
+
+def opening(points: np.ndarray, upper: Sequence[int], lower: Sequence[int]) -> float:
+    """How far an eye of points (N,2) is open, in eye widths."""
+    gap = np.linalg.norm(points[list(upper[3:6])] - points[list(lower[3:6])], axis=1).mean()
+    return float(gap / max(np.linalg.norm(points[upper[0]] - points[upper[-1]]), 1e-6))
 
 
 def similarity(source: np.ndarray, target: np.ndarray, weights: np.ndarray | None = None) -> tuple:

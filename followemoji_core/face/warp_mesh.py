@@ -225,41 +225,67 @@ class Sheet:
         drawn = np.abs(_area(corners)) > 1e-3
         triangles, corners = triangles[drawn], corners[drawn]
 
-        # 1. Of each triangle the affine map back to the portrait; number 0 is what lies around: as it was.
-        back = np.empty((len(triangles) + 1, 6), np.float32)
-        back[0] = (1, 0, 0, 0, 1, 0)
-        back[1:] = _affine(corners, self.source[triangles])
+        # 1. Of each triangle the affine way back to the portrait; number 0 is what lies around: as it was.
+        back = np.zeros((6, len(triangles) + 1), np.float32)
+        back[:, 1:] = _affine(corners, self.source[triangles]).T
 
-        # 2. Which triangle is where.
-        low = np.clip(np.floor(np.minimum(target.min(axis=0), self.source.min(axis=0))), 0, None).astype(int)
-        high = np.ceil(np.maximum(target.max(axis=0), self.source.max(axis=0))).astype(int) + 1
-        (x0, y0), (x1, y1) = low, np.minimum(high, (self.width, self.height))
-        if x1 <= x0 or y1 <= y0:
+        # 2. The way of each pixel: around the face, where little happens between two pixels, of every other one.
+        size = np.array((self.width, self.height))
+        low = np.clip(np.floor(np.minimum(target, self.source).min(axis=0)), 0, size).astype(int)
+        high = np.clip(np.ceil(np.maximum(target, self.source).max(axis=0)) + 1, low, size).astype(int)
+        if (high == low).any():
             return picture.copy(), Back(np.zeros((0, 0), np.float32), np.zeros((0, 0), np.float32), low)
-        numbers = np.zeros((y1 - y0, x1 - x0), np.int32)
-        pixels = np.rint((corners - (x0, y0)) * 2**_BITS).astype(np.int32)
-        for number, triangle in enumerate(pixels, 1):
-            cv2.fillConvexPoly(numbers, triangle, number, cv2.LINE_8, _BITS)
+        around = int(drawn[: len(self.around)].sum())
+        ways = _ways(back[:, : around + 1], corners[:around], low, high, 2)
+        width, height = high - low
+        ways = [cv2.resize(way, None, fx=2, fy=2)[:height, :width] for way in ways]
+        face = corners[around:].reshape(-1, 2)
+        start = np.clip(np.floor(face.min(axis=0)).astype(int) - 1, low, high)
+        end = np.clip(np.ceil(face.max(axis=0)).astype(int) + 2, start, high)
+        if (end > start).all():
+            near = ((corners.max(axis=1) >= start) & (corners.min(axis=1) <= end)).all(axis=1)
+            (x0, y0), (x1, y1) = start - low, end - low
+            fine = _ways(back[:, np.r_[True, near]], corners[near], start, end, 1)
+            for way, part in zip(ways, fine, strict=True):
+                way[y0:y1, x0:x1] = part
 
         # 3. From where each pixel comes.
-        numbers = numbers.astype(np.intp)
-        x = np.arange(x0, x1, dtype=np.float32)[None]
-        y = np.arange(y0, y1, dtype=np.float32)[:, None]
-        xx, xy, xo, yx, yy, yo = (column.take(numbers, mode="clip") for column in np.ascontiguousarray(back.T))
-        xx *= x
-        xy *= y
-        xx += xy
-        xx += xo
-        yx *= x
-        yy *= y
-        yx += yy
-        yx += yo
-        part = cv2.remap(picture, xx, yx, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        ways[0] += np.arange(low[0], high[0], dtype=np.float32)[None]
+        ways[1] += np.arange(low[1], high[1], dtype=np.float32)[:, None]
+        part = cv2.remap(picture, *ways, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         if part.shape == picture.shape:
-            return part, Back(xx, yx, low)
+            return part, Back(*ways, low)
         out = picture.copy()
-        out[y0:y1, x0:x1] = part
-        return out, Back(xx, yx, low)
+        out[low[1] : high[1], low[0] : high[0]] = part
+        return out, Back(*ways, low)
+
+
+def _ways(back: np.ndarray, corners: np.ndarray, low: np.ndarray, high: np.ndarray, step: int) -> list:
+    """x and y of the way back of every step-th pixel between low and high (x, y), beginning half a step within.
+
+    back (6,N+1) float32: nothing, then as _affine gives it of triangles (N,3,2), in the order in which they are drawn.
+    Returns two arrays
+    (h,w) float32, h and w rounded up.
+    """
+    cv2 = opencv()
+    width, height = -(-(high - low) // step)
+    numbers = np.zeros((height, width), np.int32)
+    pixels = np.rint(((corners - low + 0.5) / step - 0.5) * 2**_BITS).astype(np.int32)
+    for number, triangle in enumerate(pixels, 1):
+        cv2.fillConvexPoly(numbers, triangle, number, cv2.LINE_8, _BITS)
+    numbers = numbers.astype(np.intp)
+    x = (np.arange(width, dtype=np.float32) * step + (low[0] + (step - 1) / 2)).astype(np.float32)[None]
+    y = (np.arange(height, dtype=np.float32) * step + (low[1] + (step - 1) / 2)).astype(np.float32)[:, None]
+    ways = []
+    for by_x, by_y, offset in (back[:3], back[3:]):
+        way = by_x.take(numbers, mode="clip")
+        way *= x
+        other = by_y.take(numbers, mode="clip")
+        other *= y
+        way += other
+        way += offset.take(numbers, mode="clip")
+        ways.append(way)
+    return ways
 
 
 def opening(points: np.ndarray, upper: Sequence[int], lower: Sequence[int]) -> float:
@@ -310,11 +336,13 @@ def _area(corners: np.ndarray) -> np.ndarray:
 
 
 def _affine(corners: np.ndarray, source: np.ndarray) -> np.ndarray:
-    """Of triangles (N,3,2) that have an area, the map to source (N,3,2): (N,6), x then y, each of (x, y, 1)."""
+    """Of triangles (N,3,2) that have an area, the way to source (N,3,2): (N,6), x then y, each of (x, y, 1)."""
     a, b = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     p, q = source[:, 1] - source[:, 0], source[:, 2] - source[:, 0]
     area = (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])[:, None]
     by_x = (p * b[:, 1:] - q * a[:, 1:]) / area
     by_y = (q * a[:, :1] - p * b[:, :1]) / area
     offset = source[:, 0] - by_x * corners[:, 0, :1] - by_y * corners[:, 0, 1:]
+    by_x[:, 0] -= 1
+    by_y[:, 1] -= 1
     return np.stack([by_x, by_y, offset], axis=-1).reshape(len(corners), 6)

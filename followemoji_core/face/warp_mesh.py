@@ -32,8 +32,8 @@ _JAW = slice(9, 28)  # of the oval: what an opening mouth moves
 _UP, _DOWN = OVAL[0], OVAL[18]
 
 # Rings around the face: size relative to the oval. What is at the oval follows the head in full, the last ring not.
-RINGS = (1.1, 1.25, 1.45, 1.7, 2.0, 2.4, 3.0)
-_REACH = (2.3, 1.9)  # size at which following ends: above, where the hair is; below, where the shoulders are
+RINGS = (1.08, 1.2, 1.35, 1.52, 1.75)
+_REACH = (1.7, 1.5)  # size at which following ends: above, where the hair is; below, where the shoulders are
 _OWN = 0.35  # size by which a ring grows until a bulge of the rim, such as the chin's, is down to a third
 _EDGE = 0.08  # share of the picture's side over which following fades towards its edge
 

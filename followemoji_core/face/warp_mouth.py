@@ -69,7 +69,7 @@ class Mouth:
 
         # 2. Dark, warmed by the lips; the tongue where it is wide open.
         inside = np.empty((*u.shape, 3), np.float32)
-        inside[:] = 0.24 * self.lips
+        inside[:] = 0.28 * self.lips
         tongue = np.sqrt(np.clip(1 - (u / 0.62) ** 2 - ((v - bottom) / (0.4 * height)) ** 2, 0, 1))
         tongue *= np.clip((wide - 0.18) / 0.25, 0, 1)
         inside += tongue[..., None] * (0.55 * self.lips - inside)
@@ -78,16 +78,15 @@ class Mouth:
         if self.teeth:
             edge = top + np.minimum(0.1 * width * np.sqrt(np.clip(1 - (u / 0.95) ** 2, 0, 1)), 0.5 * room)
             tooth = np.clip((edge - v) / 1.5 + 0.5, 0, 1) * np.clip((v - top) / 1.5, 0, 1)
-            tooth *= np.clip((wide - 0.06) / 0.08, 0, 1) * np.clip(1.25 * (1 - np.abs(u) ** 2.5), 0, 1)
+            tooth *= np.clip((wide - 0.04) / 0.06, 0, 1) * np.clip(1.25 * (1 - np.abs(u) ** 2.5), 0, 1)
             shade = (0.72 + 0.28 * np.clip((v - top) / (0.07 * width), 0, 1)) * (1 - 0.45 * u * u)
             inside += (0.85 * tooth)[..., None] * (shade[..., None] * self._tooth() - inside)
         rim = 0.7 + 0.3 * np.clip(np.minimum(v - top, bottom - v) / (0.03 * width), 0, 1)
         return (inside * rim[..., None]).astype(np.float32)
 
     def _tooth(self) -> np.ndarray:
-        """As bright as lit skin, its colour by half."""
-        light = self.skin.mean()
-        return np.minimum(0.97 * (0.6 * light + 0.4 * self.skin), 235)
+        """A little brighter than lit skin, with a quarter of its colour."""
+        return np.minimum(1.12 * (0.75 * self.skin.mean() + 0.25 * self.skin), 240)
 
 
 def gap(points: np.ndarray) -> float:

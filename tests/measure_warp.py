@@ -31,7 +31,7 @@ from followemoji_core.face.motion import neutral_frame  # noqa: E402
 from followemoji_core.face.warp import WarpPortrait, mesh_depth  # noqa: E402
 from followemoji_core.media import Clip, clip_info, read_frames  # noqa: E402
 from followemoji_core.types import FaceMotion  # noqa: E402
-from tests.parity.conftest import face_task as detector_file  # noqa: E402
+from tests.detector import detector_file  # noqa: E402
 from tests.parity.conftest import reference_dir as reference  # noqa: E402
 
 PEOPLE = (3, 11, 20_000_007, 20_000_012, 20_000_021, 42)

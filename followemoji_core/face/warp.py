@@ -6,6 +6,7 @@ from the portrait's own pose it is no longer to be trusted.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 
 import numpy as np
@@ -13,8 +14,8 @@ import numpy as np
 from ..errors import InputError
 from ..types import LANDMARKS, MESH_LANDMARKS, AlignedMotion, FaceFrame, FaceMotion
 from .detector import rgb_uint8
-from .geometry import screen_points
-from .topology import INNER_LIP_LOWER, INNER_LIP_UPPER
+from .geometry import CanonicalFace, screen_points
+from .topology import INNER_LIP_LOWER, INNER_LIP_UPPER, LIPS
 from .warp_eyes import EYES, Eye
 from .warp_lids import Lid
 from .warp_mesh import BELOW, LIDS, Sheet, lid_row
@@ -22,6 +23,16 @@ from .warp_mouth import Mouth
 
 LARGEST_TURN = 12.0  # degrees from the portrait's own pose
 _FAR = 8  # picture sides from the picture: where points are held, so that nothing overflows
+
+_LIPS_FADE = 1.6  # cm around the lips that give way with them
+
+# Pairs of the upper and the lower of lids and inner lips; each eye and the mouth from the picture's left to its right.
+_AXES = np.array([[eye[1][0], eye[1][-1]] for eye in EYES] + [[INNER_LIP_UPPER[0], INNER_LIP_UPPER[-1]]])
+_AXES[0] = _AXES[0, ::-1]  # from the picture's left to its right, so that down is down
+_PATHS = [(eye[1][1:-1], eye[2][1:-1]) for eye in EYES] + [(INNER_LIP_UPPER[1:-1], INNER_LIP_LOWER[1:-1])]
+_PAIRS = np.array([pair for path in _PATHS for pair in zip(*path, strict=True)])
+_AXIS_OF = np.repeat(np.arange(3), [len(upper) for upper, _ in _PATHS])
+_SHARES = np.array((0.75, 0.75, 0.5))[_AXIS_OF, None]  # of the way to meet that the upper one goes
 
 
 class WarpPortrait:
@@ -34,7 +45,7 @@ class WarpPortrait:
 
     def __init__(self, picture: np.ndarray, points: np.ndarray):
         self.picture = rgb_uint8(picture)
-        points = self._checked(points)
+        self.points = points = self._checked(points)
         self.sheet = Sheet(points, self.picture)
         lashes = self._lashes(self.sheet.source)
         self.eyes = [Eye(self.picture, points, *parts) for parts in zip(EYES, lashes, strict=True)]
@@ -47,7 +58,7 @@ class WarpPortrait:
         depth (468,) cm from the camera, for what covers what; None: in the mesh's own order.
         Raises InputError for points or depth of another shape, or that are not finite.
         """
-        points = uncrossed(self._checked(points))
+        points = uncrossed(self._checked(points), self.points)
         if depth is not None and (np.shape(depth) != (MESH_LANDMARKS,) or not np.isfinite(depth).all()):
             raise InputError(f"Depth has shape {np.shape(depth)}; expected ({MESH_LANDMARKS},) finite cm.")
         target = self.sheet.moved(points)
@@ -62,10 +73,9 @@ class WarpPortrait:
             lid.line(out, points, share)
         return out
 
-    def folds(self, points: np.ndarray) -> int:
-        """How many of the face's triangles points (478,2) turn round: 0 where the mesh lies flat."""
-        target = self.sheet.moved(uncrossed(self._checked(points)))
-        return int(self.sheet.ordered(target, None)[1].sum())
+    def folds(self, points: np.ndarray) -> float:
+        """Share of the face's area, 0 to 1, that points (478,2) turn round: 0 where the mesh lies flat."""
+        return self.sheet.folded(self.sheet.moved(uncrossed(self._checked(points), self.points)))
 
     @staticmethod
     def _lashes(vertices: np.ndarray) -> list[np.ndarray]:
@@ -110,24 +120,39 @@ def mesh_depth(face: FaceFrame | FaceMotion) -> np.ndarray:
     return -((face.metric @ row[..., None])[..., 0] + offset).astype(np.float32)
 
 
-def uncrossed(points: np.ndarray) -> np.ndarray:
-    """points (478,2) whose lids and inner lips, where they had crossed, meet; others unmoved."""
-    pairs, shares = _PAIRS
-    upper, lower = points[pairs[:, 0]], points[pairs[:, 1]]
-    down = points[_AXES[:, 1]] - points[_AXES[:, 0]]
-    down = np.stack([-down[:, 1], down[:, 0]], axis=1) / np.maximum(np.linalg.norm(down, axis=1, keepdims=True), 1e-6)
-    crossed = np.maximum(((upper - lower) * down[_AXIS_OF]).sum(axis=1), 0)[:, None] * down[_AXIS_OF]
+def uncrossed(points: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """points (478,2) whose lids and inner lips, where they had crossed, meet, the rest of the lips with them; others
+    unmoved. What has crossed in the portrait's own points may stay so."""
+    excess, down = _crossed(points)
+    excess = np.maximum(excess - np.maximum(_crossed(own)[0], 0), 0)[:, None] * down
+    if not excess.any():
+        return points
     points = points.copy()
-    points[pairs[:, 0]] -= shares * crossed
-    points[pairs[:, 1]] += (1 - shares) * crossed
+    points[_PAIRS[:, 0]] -= _SHARES * excess
+    points[_PAIRS[:, 1]] += (1 - _SHARES) * excess
+    points[:MESH_LANDMARKS] += _lip_shares() @ excess[_AXIS_OF == 2]
     return points
 
 
-_AXES = np.array([[eye[1][0], eye[1][-1]] for eye in EYES] + [[INNER_LIP_UPPER[0], INNER_LIP_UPPER[-1]]])
-_AXES[0] = _AXES[0, ::-1]  # from the picture's left to its right, so that down is down
-_PATHS = [(eye[1][1:-1], eye[2][1:-1]) for eye in EYES] + [(INNER_LIP_UPPER[1:-1], INNER_LIP_LOWER[1:-1])]
-_PAIRS = (
-    np.concatenate([np.stack(path, axis=1) for path in _PATHS]),
-    np.concatenate([np.full((len(path[0]), 1), share) for path, share in zip(_PATHS, (0.75, 0.75, 0.5), strict=True)]),
-)
-_AXIS_OF = np.repeat(np.arange(3), [len(path[0]) for path in _PATHS])
+@functools.cache
+def _lip_shares() -> np.ndarray:
+    """(468,9) how far each vertex near the lips, the inner ones left out, goes with the pairs of the inner lips: up
+    (negative) above the mouth, down below it, fading over _LIPS_FADE."""
+    vertices = CanonicalFace.default().vertices.astype(np.float64)
+    upper, lower = _PAIRS[_AXIS_OF == 2].T
+    line = (vertices[upper] + vertices[lower]) / 2
+    away = np.linalg.norm(vertices[:, None] - vertices[list(LIPS)], axis=-1).min(axis=1)
+    fade = np.clip(1 - away / _LIPS_FADE, 0, 1)
+    near = np.exp(-(((vertices[:, None, 0] - line[:, 0]) / 0.35) ** 2)) + 1e-12
+    near /= near.sum(axis=1, keepdims=True)
+    side = np.where(vertices[:, 1] > (near @ line)[:, 1], -0.5, 0.5) * fade * fade * (3 - 2 * fade)
+    side[np.concatenate([upper, lower])] = 0
+    return side[:, None] * near
+
+
+def _crossed(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels by which the upper of each pair is below the lower, (P,), and the way down there, (P,2)."""
+    along = points[_AXES[:, 1]] - points[_AXES[:, 0]]
+    down = np.stack([-along[:, 1], along[:, 0]], axis=1) / np.maximum(np.linalg.norm(along, axis=1), 1e-6)[:, None]
+    down = down[_AXIS_OF]
+    return ((points[_PAIRS[:, 0]] - points[_PAIRS[:, 1]]) * down).sum(axis=1), down

@@ -98,7 +98,8 @@ class Eye:
         top = _height(x, upper)
         band = (inner > 0) & (distance > 1.1 * self.radius) & (y - top < 0.09 * width)
         self.shadow = float(np.clip(light[band].mean() / max(level, 1), 0.5, 1)) if band.sum() > 4 else 0.75
-        soft = cv2.GaussianBlur(cv2.dilate(opening, np.ones((5, 5), np.uint8)).astype(np.float32), (0, 0), 0.6)
+        wider = cv2.dilate(opening, np.ones((5, 5), np.uint8)).astype(np.float32)
+        soft = np.maximum(cv2.GaussianBlur(wider, (0, 0), 0.8), cv2.dilate(opening, np.ones((3, 3), np.uint8)))
         self.layers = np.dstack([white, iris, patch, soft]).astype(np.float32)
         self.alpha = alpha.astype(np.float32)
 
@@ -110,7 +111,7 @@ class Eye:
         high = np.minimum(np.ceil(lids.max(axis=0)) + 4, out.shape[1::-1]).astype(int)
         width = float(np.linalg.norm(corners[1] - corners[0]))
         gap = float(np.linalg.norm(lids[12] - lids[4]))
-        if not self.seen or (high - low < 2).any() or gap < 0.01 * width:
+        if not self.seen or (high - low < 2).any() or gap <= 0.01 * width or width < 1:
             return
 
         # 1. The eye turned and sized as its corners are; white and iris move apart.

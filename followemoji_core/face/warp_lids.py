@@ -32,7 +32,7 @@ class Lid:
         corners = np.concatenate([lid, next_])
         low = np.maximum(np.floor(corners.min(axis=0) - 0.15 * width), 0).astype(int)
         high = np.minimum(np.ceil(corners.max(axis=0) + 0.15 * width), picture.shape[1::-1]).astype(int)
-        self.seen = bool((high - low >= 4).all())
+        self.seen, self.smooth = bool((high - low >= 4).all()), 0.0
         if not self.seen:
             return
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
@@ -22,6 +21,7 @@ from .topology import (
     RIGHT_EYE_UPPER,
     RIGHT_IRIS,
 )
+from .warp_triangles import Back, area, warp_triangles
 
 # The mesh's border, from the middle of the forehead on, to the right in the picture.
 OVAL = (
@@ -44,13 +44,31 @@ LIDS = (
 )
 # Beside the mesh's own points each upper lid has three rows of seven: where its lashes end below, into the eye; where
 # they end above; where the crease begins. Lashes and crease keep their size: only the lid between them is stretched.
+# Rows of the upper and of the lower lip, from the inner to the outer, corners left out.
+LIP_ROWS = (
+    (
+        (191, 80, 81, 82, 13, 312, 311, 310, 415),
+        (183, 42, 41, 38, 12, 268, 271, 272, 407),
+        (184, 74, 73, 72, 11, 302, 303, 304, 408),
+        (185, 40, 39, 37, 0, 267, 269, 270, 409),
+    ),
+    (
+        (95, 88, 178, 87, 14, 317, 402, 318, 324),
+        (96, 89, 179, 86, 15, 316, 403, 319, 325),
+        (77, 90, 180, 85, 16, 315, 404, 320, 307),
+        (146, 91, 181, 84, 17, 314, 405, 321, 375),
+    ),
+)
+_SEAM = 0.6  # of a lip's height, the most that the dark line between shut lips takes
+SHUT = 0.06  # gap in mouth widths up to which lips count as shut
+_PARTED = 0.04  # by so much of the mouth's width they have parted when that line is left out
+_THICKER = 0.5  # by so much of their own height lips have grown when it is left out as well
 BELOW, ABOVE, CREASE = range(3)
 _FIRST = MESH_LANDMARKS
 _ADDED = 7 * 3 * len(LIDS)
 _LOWEST = 0.06  # eye widths, the farthest that lashes reach into the eye
 _SHARES = (0.12, 0.55)  # of the way from the lid to the mesh's next point: the least and the most that lashes take
 _CONTRAST = 0.12  # of the skin's brightness: what is darker than that is lashes, or a crease
-_BITS = 4  # of a pixel's fractions in OpenCV's integer coordinates
 
 
 def lid_row(number: int, row: int) -> np.ndarray:
@@ -90,14 +108,6 @@ def _band(a: Sequence[int], b: Sequence[int]) -> list[tuple[int, int, int]]:
     return [three for three in both if len(set(three)) == 3]
 
 
-class Back(NamedTuple):
-    """Where pixels come from: x, y (h,w) float32 pixels of the portrait, of the warped picture's part at low (x, y)."""
-
-    x: np.ndarray
-    y: np.ndarray
-    low: np.ndarray
-
-
 class Sheet:
     """A portrait's mesh in its picture. points (478,2) float64 pixels, size (width, height), picture (H,W,3) uint8."""
 
@@ -124,7 +134,36 @@ class Sheet:
         self.rows = [self._rows(picture, points, *lid) for lid in LIDS]
         lids = [self.mesh[list(lid[0][1:-1])] + row for lid, rows in zip(LIDS, self.rows, strict=True) for row in rows]
         self.rings = rings
+        self.seam = self._seam(picture)
         self.source = np.concatenate([self.mesh, *lids, *rings])
+
+    def _seam(self, picture: np.ndarray) -> np.ndarray:
+        """(468,2) pixels by which the lips' rows move outwards in the portrait when they part, so that the line between
+        them, which is dark, is not stretched into them. Nothing where they are open, or as bright there."""
+        moves = np.zeros((MESH_LANDMARKS, 2))
+        if mouth_gap(self.mesh) > SHUT:
+            return moves
+        steps = np.linspace(0, 1, 13)
+        for rows in LIP_ROWS:
+            inner, outer = self.mesh[list(rows[0])], self.mesh[list(rows[-1])]
+            profile = _light(picture, inner[1:-1], (outer - inner)[1:-1], steps).mean(axis=0)
+            dark, lip = profile[:5].min(), np.percentile(profile, 75)
+            if lip - dark < _CONTRAST * max(lip, 1):
+                continue
+            profile[: int(profile[:5].argmin())] = dark
+            share = min(float(steps[(profile > dark + 0.8 * (lip - dark)).argmax()]), _SEAM)
+            for row, left in zip(rows, (1, 2 / 3, 1 / 3), strict=False):
+                moves[list(row)] = share * left * (outer - inner)
+        return moves
+
+    def _source_of(self, target: np.ndarray) -> np.ndarray:
+        """(V,2) where the vertices are in the portrait, for a picture with vertices at target."""
+        gap = (mouth_gap(target) - mouth_gap(self.mesh)) / _PARTED
+        stretched = (lip_height(target) / max(lip_height(self.mesh), 1e-6) - 1) / _THICKER
+        parted = float(np.clip(max(gap, stretched), 0, 1))
+        source = self.source.copy()
+        source[:MESH_LANDMARKS] += parted * self.seam
+        return source
 
     def _rows(self, picture: np.ndarray, points: np.ndarray, path: tuple, lower: tuple, iris: tuple, above: tuple):
         """(3,7,2) pixels from the lid to its rows, as the contrast of lashes and crease tells."""
@@ -197,17 +236,20 @@ class Sheet:
             parts.append(ring + share[:, None] * follow + own[:, None] * bulge)
         return np.concatenate(parts)
 
-    def ordered(self, target: np.ndarray, depth: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        """Triangles (N,3) in the order in which they are drawn, and (N,) whether one is turned round."""
+    def folded(self, target: np.ndarray) -> float:
+        """Share of the face's area that is turned round with vertices at target (V,2)."""
+        turned, own = area(target[self.face]), area(self.source[self.face])
+        return float(np.abs(turned[turned * own < 0]).sum() / max(np.abs(turned).sum(), 1e-9))
+
+    def ordered(self, target: np.ndarray, depth: np.ndarray | None) -> np.ndarray:
+        """Triangles (N,3) in the order in which they are drawn: the rings, then what is turned round, then far to
+        near, then the lashes."""
         face = self.face
         if depth is not None:
             deep = np.concatenate([depth, *(depth[list(lid[0][1:-1])] for lid in LIDS for _ in range(3))])
             face = face[np.argsort(-deep[face].mean(axis=1), kind="stable")]
-        turned = _area(target[face]) * _area(self.source[face]) < 0
-        parts = self.around, face[turned], face[~turned], self.over
-        flags = np.zeros(sum(len(part) for part in parts), bool)
-        flags[len(self.around) : len(self.around) + turned.sum()] = True
-        return np.concatenate(parts), flags
+        turned = area(target[face]) * area(self.source[face]) < 0
+        return np.concatenate([self.around, face[turned], face[~turned], self.over])
 
     def shut(self, points: np.ndarray) -> list[float]:
         """How far each of LIDS has come down in points (478,2): 0 as in the portrait or wider, 1 closed."""
@@ -219,73 +261,22 @@ class Sheet:
 
         depth (468,) cm, farther is more, or None.
         """
-        cv2 = opencv()
-        triangles, _ = self.ordered(target, depth)
-        corners = target[triangles]
-        drawn = np.abs(_area(corners)) > 1e-3
-        triangles, corners = triangles[drawn], corners[drawn]
-
-        # 1. Of each triangle the affine way back to the portrait; number 0 is what lies around: as it was.
-        back = np.zeros((6, len(triangles) + 1), np.float32)
-        back[:, 1:] = _affine(corners, self.source[triangles]).T
-
-        # 2. The way of each pixel: around the face, where little happens between two pixels, of every other one.
-        size = np.array((self.width, self.height))
-        low = np.clip(np.floor(np.minimum(target, self.source).min(axis=0)), 0, size).astype(int)
-        high = np.clip(np.ceil(np.maximum(target, self.source).max(axis=0)) + 1, low, size).astype(int)
-        if (high == low).any():
-            return picture.copy(), Back(np.zeros((0, 0), np.float32), np.zeros((0, 0), np.float32), low)
-        around = int(drawn[: len(self.around)].sum())
-        ways = _ways(back[:, : around + 1], corners[:around], low, high, 2)
-        width, height = high - low
-        ways = [cv2.resize(way, None, fx=2, fy=2)[:height, :width] for way in ways]
-        face = corners[around:].reshape(-1, 2)
-        start = np.clip(np.floor(face.min(axis=0)).astype(int) - 1, low, high)
-        end = np.clip(np.ceil(face.max(axis=0)).astype(int) + 2, start, high)
-        if (end > start).all():
-            near = ((corners.max(axis=1) >= start) & (corners.min(axis=1) <= end)).all(axis=1)
-            (x0, y0), (x1, y1) = start - low, end - low
-            fine = _ways(back[:, np.r_[True, near]], corners[near], start, end, 1)
-            for way, part in zip(ways, fine, strict=True):
-                way[y0:y1, x0:x1] = part
-
-        # 3. From where each pixel comes.
-        ways[0] += np.arange(low[0], high[0], dtype=np.float32)[None]
-        ways[1] += np.arange(low[1], high[1], dtype=np.float32)[:, None]
-        part = cv2.remap(picture, *ways, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        if part.shape == picture.shape:
-            return part, Back(*ways, low)
-        out = picture.copy()
-        out[low[1] : high[1], low[0] : high[0]] = part
-        return out, Back(*ways, low)
+        triangles = self.ordered(target, depth)
+        source = self._source_of(target)
+        low = np.floor(np.minimum(target, source).min(axis=0))
+        high = np.ceil(np.maximum(target, source).max(axis=0)) + 1
+        return warp_triangles(picture, target[triangles], source[triangles], len(self.around), low, high)
 
 
-def _ways(back: np.ndarray, corners: np.ndarray, low: np.ndarray, high: np.ndarray, step: int) -> list:
-    """x and y of the way back of every step-th pixel between low and high (x, y), beginning half a step within.
+def mouth_gap(points: np.ndarray) -> float:
+    """Of the inner lips of points (N,2), in mouth widths."""
+    return float(np.linalg.norm(points[13] - points[14]) / max(np.linalg.norm(points[61] - points[291]), 1e-6))
 
-    back (6,N+1) float32: nothing, then as _affine gives it of triangles (N,3,2), in the order in which they are drawn.
-    Returns two arrays
-    (h,w) float32, h and w rounded up.
-    """
-    cv2 = opencv()
-    width, height = -(-(high - low) // step)
-    numbers = np.zeros((height, width), np.int32)
-    pixels = np.rint(((corners - low + 0.5) / step - 0.5) * 2**_BITS).astype(np.int32)
-    for number, triangle in enumerate(pixels, 1):
-        cv2.fillConvexPoly(numbers, triangle, number, cv2.LINE_8, _BITS)
-    numbers = numbers.astype(np.intp)
-    x = (np.arange(width, dtype=np.float32) * step + (low[0] + (step - 1) / 2)).astype(np.float32)[None]
-    y = (np.arange(height, dtype=np.float32) * step + (low[1] + (step - 1) / 2)).astype(np.float32)[:, None]
-    ways = []
-    for by_x, by_y, offset in (back[:3], back[3:]):
-        way = by_x.take(numbers, mode="clip")
-        way *= x
-        other = by_y.take(numbers, mode="clip")
-        other *= y
-        way += other
-        way += offset.take(numbers, mode="clip")
-        ways.append(way)
-    return ways
+
+def lip_height(points: np.ndarray) -> float:
+    """Of both lips of points (N,2) in their middle, in mouth widths."""
+    heights = np.linalg.norm(points[[0, 14]] - points[[13, 17]], axis=1).sum()
+    return float(heights / max(np.linalg.norm(points[61] - points[291]), 1e-6))
 
 
 def opening(points: np.ndarray, upper: Sequence[int], lower: Sequence[int]) -> float:
@@ -327,22 +318,3 @@ def _at_most(ways: np.ndarray, length: np.ndarray) -> np.ndarray:
     """ways (N,2), none longer than length (N,)."""
     own = np.maximum(np.linalg.norm(ways, axis=1), 1e-9)
     return ways * np.minimum(1, length / own)[:, None]
-
-
-def _area(corners: np.ndarray) -> np.ndarray:
-    """Twice the signed area of triangles (N,3,2): (N,)."""
-    a, b = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
-    return a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
-
-
-def _affine(corners: np.ndarray, source: np.ndarray) -> np.ndarray:
-    """Of triangles (N,3,2) that have an area, the way to source (N,3,2): (N,6), x then y, each of (x, y, 1)."""
-    a, b = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
-    p, q = source[:, 1] - source[:, 0], source[:, 2] - source[:, 0]
-    area = (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])[:, None]
-    by_x = (p * b[:, 1:] - q * a[:, 1:]) / area
-    by_y = (q * a[:, :1] - p * b[:, :1]) / area
-    offset = source[:, 0] - by_x * corners[:, 0, :1] - by_y * corners[:, 0, 1:]
-    by_x[:, 0] -= 1
-    by_y[:, 1] -= 1
-    return np.stack([by_x, by_y, offset], axis=-1).reshape(len(corners), 6)

@@ -7,13 +7,12 @@ import numpy as np
 from .opencv import opencv
 from .topology import INNER_LIP_LOWER, INNER_LIP_UPPER, INNER_LIPS, OUTER_LIP_LOWER, OUTER_LIP_UPPER
 from .warp_eyes import blend
-from .warp_mesh import OVAL
+from .warp_mesh import OVAL, SHUT, mouth_gap
 
 _CORNERS, _INNER_CORNERS = (61, 291), (78, 308)
 _MIDDLE = (13, 14)  # of the inner lips, upper and lower
-_OUTER_MIDDLE = (0, 17)
-OPEN = 0.06  # gap in mouth widths above which a portrait's mouth has an inside of its own
-THIN = 0.045  # lips less high, in mouth widths, show no teeth
+_OUTER_MIDDLE = 0  # of the upper lip
+THIN = 0.065  # upper lips less high, in mouth widths, show no teeth
 
 
 class Mouth:
@@ -21,8 +20,8 @@ class Mouth:
 
     def __init__(self, picture: np.ndarray, points: np.ndarray):
         cv2 = opencv()
-        self.gap = gap(points)
-        thickness = np.linalg.norm(points[list(_MIDDLE)] - points[list(_OUTER_MIDDLE)], axis=1).mean()
+        self.gap = mouth_gap(points)
+        thickness = float(np.linalg.norm(points[_MIDDLE[0]] - points[_OUTER_MIDDLE]))
         self.teeth = bool(thickness > THIN * _width(points))
 
         # Tones of skin and lips.
@@ -38,9 +37,9 @@ class Mouth:
 
     def draw(self, out: np.ndarray, points: np.ndarray) -> None:
         """Into out (H,W,3) uint8, between the inner lips of points (478,2)."""
-        wide = gap(points)
+        wide = mouth_gap(points)
         amount = float(np.clip((wide - 0.025) / 0.03, 0, 1))
-        if self.gap > OPEN:  # its own inside, stretched, gives way where the mouth opens far wider than it was
+        if self.gap > SHUT:  # its own inside, stretched, gives way where the mouth opens far wider than it was
             amount *= float(np.clip((wide / self.gap - 1.5) / 1.0, 0, 1))
         lips = points[list(INNER_LIPS)]
         low = np.maximum(np.floor(lips.min(axis=0)) - 3, 0).astype(int)
@@ -77,7 +76,7 @@ class Mouth:
         # 3. A band of teeth under the upper lip, toned from the skin, in the lip's shadow, lost towards the corners.
         if self.teeth:
             edge = top + np.minimum(0.1 * width * np.sqrt(np.clip(1 - (u / 0.95) ** 2, 0, 1)), 0.5 * room)
-            tooth = np.clip((edge - v) / 1.5 + 0.5, 0, 1) * np.clip((v - top) / 1.5, 0, 1)
+            tooth = np.clip((edge - v) / max(0.03 * width, 1.5) + 0.5, 0, 1) * np.clip((v - top) / 1.5, 0, 1)
             tooth *= np.clip((wide - 0.04) / 0.06, 0, 1) * np.clip(1.25 * (1 - np.abs(u) ** 2.5), 0, 1)
             shade = (0.72 + 0.28 * np.clip((v - top) / (0.07 * width), 0, 1)) * (1 - 0.45 * u * u)
             inside += (0.85 * tooth)[..., None] * (shade[..., None] * self._tooth() - inside)
@@ -89,10 +88,5 @@ class Mouth:
         return np.minimum(1.12 * (0.75 * self.skin.mean() + 0.25 * self.skin), 240)
 
 
-def gap(points: np.ndarray) -> float:
-    """Of the inner lips of points (478,2), in mouth widths."""
-    return float(np.linalg.norm(points[_MIDDLE[0]] - points[_MIDDLE[1]]) / max(_width(points), 1e-6))
-
-
 def _width(points: np.ndarray) -> float:
-    return float(np.linalg.norm(points[_CORNERS[0]] - points[_CORNERS[1]]))
+    return max(float(np.linalg.norm(points[_CORNERS[0]] - points[_CORNERS[1]])), 1e-3)

@@ -1,0 +1,121 @@
+"""Triangles of a picture drawn elsewhere, in a map of where each pixel comes from."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .opencv import opencv
+
+_BITS = 4  # of a pixel's fractions in OpenCV's integer coordinates
+
+
+class Back(NamedTuple):
+    """Where pixels come from: x, y (h,w) float32 pixels of the portrait, of the warped picture's part at low (x, y)."""
+
+    x: np.ndarray
+    y: np.ndarray
+    low: np.ndarray
+
+
+def warp_triangles(
+    picture: np.ndarray, target: np.ndarray, source: np.ndarray, coarse: int, low: np.ndarray, high: np.ndarray
+) -> tuple[np.ndarray, Back]:
+    """The picture (H,W,3) uint8 with its triangles source (N,3,2) at target (N,3,2) pixels, and where pixels come from.
+
+    Later triangles cover earlier ones; where there is none the picture stays. The first `coarse` are drawn at half the
+    resolution outside of what the others cover. low, high (x, y): pixels beyond which nothing is drawn.
+    """
+    cv2 = opencv()
+    drawn = np.abs(area(target)) > 1e-3
+    corners, source = target[drawn], source[drawn]
+
+    # 1. Of each triangle the affine way back to the portrait; number 0 is what lies around: as it was.
+    back = np.zeros((6, len(corners) + 1), np.float32)
+    back[:, 1:] = _affine(corners, source).T
+
+    # 2. The way of each pixel: around the face, where little happens between two pixels, of every other one.
+    size = np.array(picture.shape[1::-1])
+    low = np.clip(low, 0, size).astype(int)
+    high = np.clip(high, low, size).astype(int)
+    if (high == low).any():
+        return picture.copy(), Back(np.zeros((0, 0), np.float32), np.zeros((0, 0), np.float32), low)
+    around = int(drawn[:coarse].sum())
+    ways = _ways(back[:, : around + 1], corners[:around], low, high, 2)
+    width, height = high - low
+    ways = [cv2.resize(way, None, fx=2, fy=2)[:height, :width] for way in ways]
+    for way in ways:  # the outermost vertices stay, and half a pixel within them something has moved already
+        way[[0, -1]] = 0
+        way[:, [0, -1]] = 0
+    start, end = _bounds(corners[around:], low, high)
+    if (end > start).all():
+        near = ((corners.max(axis=1) >= start) & (corners.min(axis=1) <= end)).all(axis=1)
+        (x0, y0), (x1, y1) = start - low, end - low
+        fine = _ways(back[:, np.r_[True, near]], corners[near], start, end, 1)
+        for way, part in zip(ways, fine, strict=True):
+            way[y0:y1, x0:x1] = part
+
+    # 3. From where each pixel comes.
+    ways[0] += np.arange(low[0], high[0], dtype=np.float32)[None]
+    ways[1] += np.arange(low[1], high[1], dtype=np.float32)[:, None]
+    part = cv2.remap(picture, *ways, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    if part.shape == picture.shape:
+        return part, Back(*ways, low)
+    out = picture.copy()
+    out[low[1] : high[1], low[0] : high[0]] = part
+    return out, Back(*ways, low)
+
+
+def _bounds(corners: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Whole pixels between low and high (x, y) in which triangles (N,3,2) lie: first, and the one after the last."""
+    if not len(corners):
+        return low, low
+    start = np.clip(np.floor(corners.min(axis=(0, 1))).astype(int) - 1, low, high)
+    return start, np.clip(np.ceil(corners.max(axis=(0, 1))).astype(int) + 2, start, high)
+
+
+def _ways(back: np.ndarray, corners: np.ndarray, low: np.ndarray, high: np.ndarray, step: int) -> list:
+    """x and y of the way back of every step-th pixel between low and high (x, y), beginning half a step within.
+
+    back (6,N+1) float32: nothing, then as _affine gives it of triangles (N,3,2), in the order in which they are drawn.
+    Returns two arrays (h,w) float32, h and w rounded up.
+    """
+    cv2 = opencv()
+    width, height = -(-(high - low) // step)
+    numbers = np.zeros((height, width), np.int32)
+    pixels = np.rint(((corners - low + 0.5) / step - 0.5) * 2**_BITS).astype(np.int32)
+    for number, triangle in enumerate(pixels, 1):
+        cv2.fillConvexPoly(numbers, triangle, number, cv2.LINE_8, _BITS)
+    numbers = numbers.astype(np.intp)
+    x = (np.arange(width, dtype=np.float32) * step + (low[0] + (step - 1) / 2)).astype(np.float32)[None]
+    y = (np.arange(height, dtype=np.float32) * step + (low[1] + (step - 1) / 2)).astype(np.float32)[:, None]
+    ways = []
+    for by_x, by_y, offset in (back[:3], back[3:]):
+        way = by_x.take(numbers, mode="clip")
+        way *= x
+        other = by_y.take(numbers, mode="clip")
+        other *= y
+        way += other
+        way += offset.take(numbers, mode="clip")
+        ways.append(way)
+    return ways
+
+
+def area(corners: np.ndarray) -> np.ndarray:
+    """Twice the signed area of triangles (N,3,2): (N,)."""
+    a, b = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    return a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
+
+
+def _affine(corners: np.ndarray, source: np.ndarray) -> np.ndarray:
+    """Of triangles (N,3,2) that have an area, the way to source (N,3,2): (N,6), x then y, each of (x, y, 1)."""
+    a, b = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    p, q = source[:, 1] - source[:, 0], source[:, 2] - source[:, 0]
+    area = (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])[:, None]
+    by_x = (p * b[:, 1:] - q * a[:, 1:]) / area
+    by_y = (q * a[:, :1] - p * b[:, :1]) / area
+    offset = source[:, 0] - by_x * corners[:, 0, :1] - by_y * corners[:, 0, 1:]
+    by_x[:, 0] -= 1
+    by_y[:, 1] -= 1
+    return np.stack([by_x, by_y, offset], axis=-1).reshape(len(corners), 6)

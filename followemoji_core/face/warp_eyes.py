@@ -100,7 +100,8 @@ class Eye:
         self.shadow = float(np.clip(light[band].mean() / max(level, 1), 0.5, 1)) if band.sum() > 4 else 0.75
         wider = cv2.dilate(opening, np.ones((5, 5), np.uint8)).astype(np.float32)
         soft = np.maximum(cv2.GaussianBlur(wider, (0, 0), 0.8), cv2.dilate(opening, np.ones((3, 3), np.uint8)))
-        self.layers = np.dstack([white, iris, patch, soft]).astype(np.float32)
+        self.white, self.iris = white, iris
+        self.own = np.dstack([patch, soft]).astype(np.float32)
         self.alpha = alpha.astype(np.float32)
 
     def draw(self, out: np.ndarray, points: np.ndarray, lashes: np.ndarray) -> None:
@@ -123,10 +124,10 @@ class Eye:
         shift = pupil - self.pupil
         x1, y1 = x0 - np.float32(shift[0]), y0 - np.float32(shift[1])
 
-        def layer(numbers: slice, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-            return cv2.remap(self.layers[..., numbers], x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        def layer(texture: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+            return cv2.remap(texture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
-        white, iris = layer(slice(0, 3), x0, y0), layer(slice(3, 6), x1, y1)
+        white, iris = layer(self.white, x0, y0), layer(self.iris, x1, y1)
         alpha = cv2.remap(self.alpha, x1, y1, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)[..., None]
         eye = white + alpha * (iris - white)
 
@@ -136,7 +137,7 @@ class Eye:
         eye *= self.shadow + (1 - self.shadow) * lit
 
         # 3. As long as the pupil keeps its place, what was seen is seen as it was.
-        own = layer(slice(6, 10), x0, y0)
+        own = layer(self.own, x0, y0)
         keep = np.clip(1 - np.linalg.norm(shift) / (0.06 * self.width), 0, 1) * own[..., 3:]
         eye += keep * (own[..., :3] - eye)
         blend(out, eye, _pixels(lids - low), low, min(max(gap / width - 0.02, 0) / 0.05, 1.0), 0.6)

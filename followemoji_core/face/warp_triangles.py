@@ -50,7 +50,10 @@ def warp_triangles(
         way[:, [0, -1]] = 0
     start, end = _bounds(corners[around:], low, high)
     if (end > start).all():
-        near = ((corners.max(axis=1) >= start) & (corners.min(axis=1) <= end)).all(axis=1)
+        near = np.ones(len(corners), bool)
+        a, b, c = corners[:around].swapaxes(0, 1)
+        largest, least = np.maximum(np.maximum(a, b), c), np.minimum(np.minimum(a, b), c)
+        near[:around] = ((largest >= start) & (least <= end)).all(axis=1)
         (x0, y0), (x1, y1) = start - low, end - low
         fine = _ways(back[:, np.r_[True, near]], corners[near], start, end, 1)
         for way, part in zip(ways, fine, strict=True):
@@ -71,8 +74,9 @@ def _bounds(corners: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.
     """Whole pixels between low and high (x, y) in which triangles (N,3,2) lie: first, and the one after the last."""
     if not len(corners):
         return low, low
-    start = np.clip(np.floor(corners.min(axis=(0, 1))).astype(int) - 1, low, high)
-    return start, np.clip(np.ceil(corners.max(axis=(0, 1))).astype(int) + 2, start, high)
+    flat = np.ascontiguousarray(corners.reshape(-1, 2).T)  # numpy is slow along short axes
+    start = np.clip(np.floor(flat.min(axis=1)).astype(int) - 1, low, high)
+    return start, np.clip(np.ceil(flat.max(axis=1)).astype(int) + 2, start, high)
 
 
 def _ways(back: np.ndarray, corners: np.ndarray, low: np.ndarray, high: np.ndarray, step: int) -> list:

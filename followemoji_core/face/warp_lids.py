@@ -70,18 +70,18 @@ class Lid:
         """Over out (H,W,3) uint8, warped with `back`, its vertices at target (V,2); shut as Sheet.shut says."""
         cv2 = opencv()
         amount = float(np.clip((shut - _BEGUN) / (_DONE - _BEGUN), 0, 1)) * self.smooth
-        if not self.seen or amount <= 0 or not back.x.size:
+        if not self.seen or amount <= 0 or not back.place.size:
             return
         outer, inner = target[self.ends]
         outline = np.concatenate([[outer], target[self.lashes], [inner], target[list(self.above)][::-1]])
-        height, width = back.x.shape
+        height, width = back.place.shape[:2]
         low = np.clip(np.floor(outline.min(axis=0)).astype(int) - 3, back.low, back.low + (width, height))
         high = np.clip(np.ceil(outline.max(axis=0)).astype(int) + 4, low, back.low + (width, height))
         if (high - low < 2).any():
             return
         (x0, y0), (x1, y1) = low - back.low, high - back.low
-        x, y = back.x[y0:y1, x0:x1] - np.float32(self.low[0]), back.y[y0:y1, x0:x1] - np.float32(self.low[1])
-        skin = cv2.remap(self.patch, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        place = back.place[y0:y1, x0:x1] - self.low.astype(np.float32)
+        skin = cv2.remap(self.patch, place, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         soft = max(0.025 * float(np.linalg.norm(inner - outer)), 0.6)
         blend(out, skin.astype(np.float32), np.rint((outline - low) * 16).astype(np.int32), low, amount, soft)
 

@@ -127,7 +127,10 @@ class Sheet:
         reach = _REACH[1] + (_REACH[0] - _REACH[1]) * (0.5 + 0.5 * way @ up)
         left = np.clip((reach - np.array(RINGS)[:, None]) / (reach - 1), 0, 1)
         self.share = left * left * (3 - 2 * left) * np.clip(room, 0, 1)
-        self.own_share = self.share * np.exp(-(np.array(RINGS)[:, None] - 1) / _OWN)
+        own_share = self.share * np.exp(-(np.array(RINGS)[:, None] - 1) / _OWN)
+        blur = (np.eye(len(OVAL)) + np.roll(np.eye(len(OVAL)), 1, 0) + np.roll(np.eye(len(OVAL)), -1, 0)) / 3
+        blurs = [np.linalg.matrix_power(blur, ring) for ring in range(1, len(RINGS) + 1)]  # wider farther out
+        self.bulge = (own_share[..., None] * blurs).reshape(-1, len(OVAL))
 
         # 2. The rows at the lids.
         self.openings = [opening(points, path, lower) for path, lower, *_ in LIDS]
@@ -230,11 +233,9 @@ class Sheet:
         weights[_JAW] = 0.15
         linear, offset = similarity(rim, goal, weights)
         bulge = goal - (rim @ linear.T + offset)
-        for ring, share, own in zip(self.rings, self.share, self.own_share, strict=True):
-            bulge = (np.roll(bulge, 1, 0) + bulge + np.roll(bulge, -1, 0)) / 3
-            follow = ring @ linear.T + offset - ring
-            parts.append(ring + share[:, None] * follow + own[:, None] * bulge)
-        return np.concatenate(parts)
+        rings = self.rings.reshape(-1, 2)
+        follow = self.share.reshape(-1, 1) * (rings @ linear.T + offset - rings)
+        return np.concatenate([*parts, rings + follow + self.bulge @ bulge])
 
     def folded(self, target: np.ndarray) -> float:
         """Share of the face's area that is turned round with vertices at target (V,2)."""

@@ -63,11 +63,15 @@ class AlignedMotion:
     """The driving motion on the portrait's face.
 
     points (T,478,2) float32 in pixels of a picture of `size` (width, height), 468..472 right iris, 473..477 left iris.
+    Where they are known: depth (T,468) float32, cm of the mesh from the camera's plane; turn (T,) float32, degrees
+    between where the head looks and where the portrait's does.
     """
 
     points: np.ndarray
     size: tuple[int, int]
     fps: float
+    depth: np.ndarray | None = None
+    turn: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.points)

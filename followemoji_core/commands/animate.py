@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 # Those of diffusion, whose modules import torch; a test compares them.
 SCHEDULERS = ("ddim", "euler", "dpm++ 2m", "unipc")
 CARRIERS = ("concat", "replace")
+RENDERERS = ("diffusion", "warp")
 _MOTION_FILES = (".safetensors", ".npy")
 
 
@@ -44,6 +45,12 @@ def add_commands(command: Command) -> None:
     landmarks = command("landmarks", _landmarks, "Write a video of the driver's landmarks, before and after alignment.")
     for added in (animate, landmarks):
         _input_arguments(added)
+    animate.add_argument(
+        "--renderer",
+        choices=RENDERERS,
+        default=RENDERERS[0],
+        help="diffusion: the networks; warp: a sketch without them, in real time on a CPU, for small turns of the head",
+    )
     animate.add_argument("--weights", type=Path, help="folder (or one file) with the three networks, if not in MODELS")
     animate.add_argument(
         "--precision", choices=["auto", "fp16", "bf16", "fp32"], default="auto", help="of the networks"
@@ -121,6 +128,8 @@ def _sampling_arguments(parser: argparse.ArgumentParser, steps: int, guidance: f
 
 
 def _animate(options: argparse.Namespace) -> Facts:
+    if options.renderer == "warp":
+        return _warp(options)
     from ..model.weights.files import find_files
     from ..walk.studio import open_studio
 
@@ -133,6 +142,24 @@ def _animate(options: argparse.Namespace) -> Facts:
     studio = open_studio(options.models, device, dtype, options.weights, compiled=options.compile)
     count = _write_animation(studio, portrait, aligned, _sound(options.driving), options, options.out)
     return _facts(options, count, aligned.fps)
+
+
+def _warp(options: argparse.Namespace) -> Facts:
+    """The animation without networks: no torch, no weights but the detector's."""
+    from ..face.warp import LARGEST_TURN, beyond_sketch, warp_motion
+
+    portrait, face, driving = _inputs(options)
+    aligned = align(face, driving, _align_options(options))
+    frames = along(warp_motion(portrait, face, aligned), len(aligned), "warping")
+    count = write_video(options.out, frames, aligned.fps, _sound(options.driving))
+    say(f"{options.out}: {count} frames at {aligned.fps:g} fps, a sketch without networks")
+    beyond = int(beyond_sketch(aligned).sum())
+    if beyond:
+        say(
+            f"{beyond} of {count} frames turn the head more than {LARGEST_TURN:g} degrees from the portrait's pose: "
+            "there the sketch ends. --rotation none keeps its pose; --renderer diffusion turns heads farther."
+        )
+    return {**_facts(options, count, aligned.fps), "renderer": "warp", "beyond_sketch": beyond}
 
 
 def _landmarks(options: argparse.Namespace) -> Facts:

@@ -155,7 +155,7 @@ def detector_file(options: argparse.Namespace) -> Path:
     task = options.detector or options.models / "followemoji" / "face_landmarker.task"
     if not task.is_file():
         raise InputError(
-            f"There is no face detector at {task}. `python -m followemoji_core download --models {options.models}` "
-            f"fetches it, or name one with --detector."
+            f"There is no face detector at {task}. `python -m followemoji_core download --detector "
+            f"--models {options.models}` fetches it, or name one with --detector."
         )
     return task

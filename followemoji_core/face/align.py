@@ -107,7 +107,15 @@ def align(portrait: FaceFrame, driving: FaceMotion, options: AlignOptions | None
     # 5. Place and size in the picture: flat, so that it shows the head from where the portrait does.
     if options.translation == "steady":
         points = _placed(points, mine, translation, portrait.size, *steady_path(driving, neutral))
-    return AlignedMotion(points.astype(np.float32), portrait.size, driving.fps)
+    turn = _turns(portrait.camera_from_face[:3, :3], np.broadcast_to(rotation, (len(driving), 3, 3)))
+    return AlignedMotion(points.astype(np.float32), portrait.size, driving.fps, -mesh[..., 2].astype(np.float32), turn)
+
+
+def _turns(own: np.ndarray, rotation: np.ndarray) -> np.ndarray:
+    """(T,) float32 degrees between where heads of rotation (T,3,3) look and where one of `own` (3,3) does. A head that
+    only rolls in the picture's plane keeps looking there."""
+    cosine = rotation[..., 2] @ own[:, 2] / np.maximum(np.linalg.norm(rotation[..., 2], axis=-1), 1e-9)
+    return np.degrees(np.arccos(np.clip(cosine / max(np.linalg.norm(own[:, 2]), 1e-9), -1, 1))).astype(np.float32)
 
 
 def vertex_strengths(options: AlignOptions) -> np.ndarray:

@@ -1,0 +1,117 @@
+"""What a motion does to a portrait, without networks: seconds instead of minutes, also on a computer without a card."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+import numpy as np
+import torch
+from comfy_api.v0_0_2 import InputImpl, io
+
+from ..followemoji_core.face.report import PROFILE
+from ..followemoji_core.face.warp import LARGEST_TURN, beyond_sketch, warp_motion
+from ..followemoji_core.media import write_video
+from ..followemoji_core.types import AlignedMotion, FaceFrame
+from .edits import one_face, shown, shown_frames, shrunk
+from .footage import written_sound
+from .host.paths import new_video
+from .host.pictures import one_picture, to_numpy
+from .host.progress import task_progress
+from .sockets import Aligned, Motion, advanced, schema
+
+_PRESET = "superfast"  # it is a sketch, and must not take longer than making it
+
+
+class WarpPreview(io.ComfyNode):
+    """IMAGE (1,H,W,C), its face, an AlignedMotion (T) -> VIDEO of T frames, a file in the temp folder, and the first
+    frames as IMAGE (N,H,W,3).
+
+    Raises InputError unless there is one picture and one face, and both and the motion are of one size.
+    """
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            "FollowEmojiWarpPreview",
+            "Warp Preview",
+            ["preview animation", "warp", "sketch", "no gpu", "cpu", "fast preview"],
+            description="A sketch of the animation without any network, faster than real time on a CPU: the portrait "
+            "itself, bent. For small turns of the head: up to about 12 degrees from the portrait's own pose. Wrinkles "
+            "neither come nor go, teeth are made up. Clips of any length take no memory.",
+            inputs=[
+                io.Image.Input("portrait", tooltip="The portrait, one picture: that of Frame Portrait, or your own."),
+                Motion.Input("face", tooltip="Where its face is: Extract Face Landmarks, or Frame Portrait."),
+                Aligned.Input("aligned", tooltip="The motion, from Align Motion to the same face."),
+                io.Audio.Input("audio", optional=True, tooltip="Sound of the video, cut to its length."),
+                advanced(
+                    io.Int.Input(
+                        "image_frames",
+                        default=64,
+                        min=1,
+                        max=10_000,
+                        tooltip="How many frames, from the first on, also come out as images. Each takes 3 MB at 512 x "
+                        "512. The video always has all.",
+                    )
+                ),
+            ],
+            outputs=[
+                io.Video.Output("video", display_name="video", tooltip="All frames, for Save Video."),
+                io.Image.Output("images", display_name="images", tooltip="The first frames, see image_frames."),
+            ],
+            hidden=[io.Hidden.unique_id],
+            is_output_node=True,
+            has_intermediate_output=True,
+        )
+
+    @classmethod
+    def execute(cls, portrait, face, aligned, audio=None, image_frames: int = 64) -> io.NodeOutput:
+        picture = to_numpy(one_picture(portrait, "portrait"), 0)
+        frame = one_face(face, "portrait's face").frame(0)
+        warped = warp_motion(picture, frame, aligned)
+        images: list[np.ndarray] = []
+        strip: list[np.ndarray] = []
+        path = new_video("followemoji/warp")
+        frames = _kept(warped, images, image_frames, strip, set(shown_frames(len(aligned)).tolist()))
+        write_video(path, _reported(frames, len(aligned)), aligned.fps, written_sound(audio), _PRESET)
+        batch = torch.from_numpy(np.stack(images)).float().div_(255)
+        text = " ".join([f"{len(aligned)} frames at {aligned.fps:g} fps.", *limits(frame, aligned)])
+        return io.NodeOutput(InputImpl.VideoFromFile(str(path)), batch, ui=shown(cls, text, strip))
+
+
+def limits(face: FaceFrame, aligned: AlignedMotion) -> list[str]:
+    """Where the sketch is not to be trusted, a sentence each; empty where it is."""
+    sentences = []
+    look = face.camera_from_face[:3, 2].astype(np.float64)
+    turned = np.degrees(np.arccos(np.clip(look[2] / max(np.linalg.norm(look), 1e-9), -1, 1)))
+    if turned > PROFILE:
+        sentences.append(
+            f"The portrait itself is turned by {turned:.0f} degrees: beyond {PROFILE:g} a sketch does not hold. Take a "
+            "more frontal one."
+        )
+    if beyond := int(beyond_sketch(aligned).sum()):
+        sentences.append(
+            f"{beyond} of {len(aligned)} frames turn the head more than {LARGEST_TURN:g} degrees from the portrait's "
+            "pose: there the sketch ends. Rotation none keeps its pose; the networks turn heads farther."
+        )
+    return sentences
+
+
+def _kept(
+    frames: Iterator[np.ndarray], images: list[np.ndarray], count: int, strip: list[np.ndarray], shown: set[int]
+) -> Iterator[np.ndarray]:
+    """The frames with even sides, as videos must have them; the first `count` go whole to images, those `shown` to
+    strip."""
+    for index, frame in enumerate(frames):
+        if index < count:
+            images.append(frame)
+        if index in shown:
+            strip.append(shrunk(frame))
+        yield frame[: len(frame) // 2 * 2, : frame.shape[1] // 2 * 2]
+
+
+def _reported(frames: Iterator[np.ndarray], count: int) -> Iterator[np.ndarray]:
+    progress = task_progress(count)
+    for index, frame in enumerate(islice(frames, count)):
+        progress(index)
+        yield frame

@@ -28,7 +28,7 @@ from .host.user_settings import user_setting
 from .sockets import Motion, advanced
 
 _ARRAYS = ("landmarks", "metric", "camera_from_face", "blendshapes", "found")
-_RESTING = 20_000_007  # the person whose face it is where none is connected
+_RESTING = 20_000_003  # the person whose face it is where none is connected
 _SHOWN, _TALL = 5, 224  # frames in a strip of pictures, and their height in pixels
 
 
@@ -217,7 +217,7 @@ def _strip(motion: FaceMotion, face: FaceMotion, picture: np.ndarray | None) -> 
     tall = np.array([max(round(motion.size[0] * _TALL / motion.size[1]), 1), _TALL])
     points = screen_points(few) * (tall / motion.size)
     if picture is None:
-        return [draw_landmarks(each, tuple(tall.tolist())) for each in points]
+        return [draw_landmarks(each, tuple(tall.tolist()), line_width=2) for each in points]
     own = screen_points(face)[0] * (tall / face.size)
     warped = WarpPortrait(shrunk(picture), own)
     return [warped.render(each, depth) for each, depth in zip(points, mesh_depth(few), strict=True)]

@@ -58,6 +58,7 @@ class NamedExpression(io.ComfyNode):
                     "sequence",
                     default="",
                     multiline=True,
+                    optional=True,
                     tooltip="Instead of the one above: names and frames in a row, such as: smile_wide 12, wink_left 8, "
                     "rest 6. A third number is a strength; + joins what happens at once: smile + wink_left 10 0.7.",
                 ),

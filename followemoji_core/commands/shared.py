@@ -24,6 +24,7 @@ LARGEST = 2048  # pixels of a side; Frame Portrait's too
 # What numbers may be, by the option's name, whichever commands have it. Those of sampling: `walk.settings.RANGES`.
 RANGES = {
     "confidence": (0.0, 1.0),
+    "fps": (0.1, 1000.0),
     "first": (0, 2**31 - 1),
     "frames": (1, 1_000_000),
     "motion": (0, 2**31 - 1),
@@ -32,6 +33,7 @@ RANGES = {
     "room": (0.5, 20.0),
     "seeds": (1, 1000),
     "shortest": (1, 1_000_000),
+    "strength": (0.0, 2.0),
     "stride": (1, 1000),
     "workers": (1, 4096),
 }

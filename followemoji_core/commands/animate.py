@@ -16,7 +16,7 @@ import numpy as np
 from ..diffusion.progressive import KEYFRAMES
 from ..diffusion.windows import STRATEGIES
 from ..errors import InputError
-from ..face.align import AlignOptions, Rotation, Translation, align
+from ..face.align import AlignOptions, PupilAnchor, Rotation, Translation, align
 from ..face.crop import ROOM, Framing, crop_portrait, resize
 from ..face.draw import overlay
 from ..face.geometry import screen_points
@@ -103,6 +103,12 @@ def _input_arguments(parser: argparse.ArgumentParser) -> None:
     add("--neutral", type=int, help="driving frame whose face is at rest; found if not given")
     for name in ("expression", "brows", "eyes", "pupils", "mouth"):
         add(f"--{name}", type=float, default=1.0, help="strength, 0 to 3")
+    add(
+        "--pupil-anchor",
+        choices=get_args(PupilAnchor),
+        default=AlignOptions.pupil_anchor,
+        help="what a pupil's place is measured from: the corners of its eye, or its box on the screen; published: box",
+    )
     add("--smoothing", type=float, default=0.0, help="of the driving motion, 0 to 1")
     add("--save-motion", type=Path, help="also write the driving motion (.safetensors)")
 
@@ -345,7 +351,7 @@ def face_of(picture: np.ndarray, options: argparse.Namespace, finder: FaceDetect
 
 
 def _align_options(options: argparse.Namespace) -> AlignOptions:
-    names = ("rotation", "translation", "brows", "eyes", "pupils", "mouth", "smoothing", "neutral")
+    names = ("rotation", "translation", "brows", "eyes", "pupils", "mouth", "smoothing", "neutral", "pupil_anchor")
     return AlignOptions(whole=options.expression, **{name: getattr(options, name) for name in names})
 
 

@@ -59,8 +59,11 @@ def pupil_points(places: np.ndarray, mesh: np.ndarray, camera_from_face: np.ndar
 
 def mixed_places(portrait: np.ndarray, driving: np.ndarray, strength: float) -> np.ndarray:
     """Where the driver's pupils (T,2,5,2) bring the portrait's (1,2,5,2): strength 0 is the portrait's own place, 1 the
-    driver's. Irises keep the portrait's size."""
-    return portrait + strength * (driving - portrait)[:, :, :1]
+    driver's; beyond, within the socket. Irises keep the portrait's size."""
+    mine, theirs = portrait[:, :, 0], driving[:, :, 0]
+    limit = np.maximum(np.maximum(np.abs(mine), np.abs(theirs)), _SOCKET)
+    pupil = np.clip(mine + strength * (theirs - mine), -limit, limit)
+    return portrait + (pupil - mine)[:, :, None]
 
 
 def _eye_frame(mesh: np.ndarray, camera_from_face: np.ndarray, side: int) -> tuple[np.ndarray, ...]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
 from comfy_api.v0_0_2 import io, ui
+from PIL import Image, ImageDraw, ImageFont
 
 from ..followemoji_core.drawn import Acting, Person, paint
 from ..followemoji_core.errors import InputError
@@ -20,8 +22,8 @@ from ..followemoji_core.face.geometry import screen_points
 from ..followemoji_core.face.motion_edit import LONGEST
 from ..followemoji_core.face.named_expressions import ease
 from ..followemoji_core.face.warp import WarpPortrait, mesh_depth
-from ..followemoji_core.types import FaceMotion
-from .host.notice import show
+from ..followemoji_core.types import AlignedMotion, FaceMotion
+from .host.notice import tell
 from .host.pictures import one_picture, to_numpy
 from .host.progress import SETTING
 from .host.user_settings import user_setting
@@ -29,7 +31,12 @@ from .sockets import Motion, advanced
 
 _ARRAYS = ("landmarks", "metric", "camera_from_face", "blendshapes", "found")
 _RESTING = 20_000_003  # the person whose face it is where none is connected
-_SHOWN, _TALL = 5, 224  # frames in a strip of pictures, and their height in pixels
+_SHOWN, _ACROSS, _TALL = 6, 3, 224  # frames in a sheet of pictures, in a row of it, and their height in pixels
+_GROUND = (28, 28, 32)
+_OTHER_FACE = (
+    "The picture is not used for the preview: connect it with its own face, one frame, as motion. A driving motion has "
+    "no picture here; Warp Preview shows it on the portrait."
+)
 
 
 # --- inputs
@@ -164,16 +171,32 @@ def one_face(motion: FaceMotion, what: str) -> FaceMotion:
 # --- pictures of them
 
 
-def shown(cls: type[io.ComfyNode], text: str, pictures: Sequence[np.ndarray]) -> dict:
-    """What NodeOutput(ui=...) takes: text on the node, and pictures (H,W,3) uint8 of one height side by side."""
-    found = show(cls.hidden.unique_id, text).as_dict()
+def shown(
+    cls: type[io.ComfyNode], text: str, pictures: Sequence[np.ndarray], warnings: Sequence[str] = ()
+) -> dict[str, Any]:
+    """What NodeOutput(ui=...) takes: pictures (H,W,3) uint8 of one size as a sheet with `text` below, on the node;
+    text and warnings in the history, and warnings on the node and in the log too."""
+    tell(cls.define_schema().display_name, cls.hidden.unique_id, warnings)
+    found: dict[str, Any] = {"text": (" ".join([text, *warnings]),)}
     if pictures and user_setting(SETTING, True):
-        strip = torch.from_numpy(np.concatenate(pictures, axis=1)).float() / 255
-        found |= ui.PreviewImage(strip[None], cls=cls).as_dict()
+        sheet = torch.from_numpy(_sheet(pictures, text)).float() / 255
+        found |= ui.PreviewImage(sheet[None], cls=cls).as_dict()
     return found
 
 
-def describe(motion: FaceMotion) -> str:
+def _sheet(pictures: Sequence[np.ndarray], text: str) -> np.ndarray:
+    """Up to three pictures in a row, with a line of text below all."""
+    across = min(len(pictures), _ACROSS)
+    blank = np.full_like(pictures[0], _GROUND[0])
+    rows = [[*pictures[first : first + across]] for first in range(0, len(pictures), across)]
+    rows[-1] += [blank] * (across - len(rows[-1]))
+    rows = np.concatenate([np.concatenate(row, axis=1) for row in rows])
+    line = Image.new("RGB", (rows.shape[1], 52), _GROUND)
+    ImageDraw.Draw(line).text((12, 6), text, fill=(220, 220, 220), font=ImageFont.load_default(34))
+    return np.concatenate([rows, np.asarray(line)])
+
+
+def describe(motion: FaceMotion | AlignedMotion) -> str:
     """'26 frames, 1.0 s at 25 fps'."""
     frames = "1 frame" if len(motion) == 1 else f"{len(motion)} frames"
     return f"{frames}, {len(motion) / motion.fps:.1f} s at {motion.fps:g} fps"
@@ -182,7 +205,7 @@ def describe(motion: FaceMotion) -> str:
 def edited(cls: type[io.ComfyNode], result: FaceMotion, base: FaceMotion | None, picture=None) -> io.NodeOutput:
     """The outputs of a node that gives a motion, and its strip: warped where it is one face whose picture is known,
     otherwise as landmarks. base: the motion that was connected; picture: IMAGE of its face."""
-    face, text = base, describe(result)
+    face, warnings = base, []
     if base is None:
         face, pixels = _drawn_face()
     elif picture is None:
@@ -190,19 +213,20 @@ def edited(cls: type[io.ComfyNode], result: FaceMotion, base: FaceMotion | None,
     else:
         pixels = to_numpy(one_picture(picture, "picture"), 0)
         if len(base) != 1 or tuple(base.size) != pixels.shape[1::-1]:
-            text += ". The picture shows another face than the motion's, or its motion has several frames: not used"
+            warnings.append(_OTHER_FACE)
             pixels = None
-    return io.NodeOutput(result, result.fps, len(result), ui=shown(cls, f"{text}.", _strip(result, face, pixels)))
+    pictures = _strip(result, face, pixels)
+    return io.NodeOutput(result, result.fps, len(result), ui=shown(cls, describe(result), pictures, warnings))
 
 
 def shown_frames(count: int) -> np.ndarray:
-    """Which frames of `count` a strip shows: up to five, evenly over the clip."""
+    """Which frames of `count` a sheet shows: up to six, evenly over the clip."""
     shown = min(count, _SHOWN)
     return ((np.arange(shown) + 0.5) * count / shown).astype(int)
 
 
 def shrunk(picture: np.ndarray) -> np.ndarray:
-    """A picture (H,W,3) uint8 at the height of a strip."""
+    """A picture (H,W,3) uint8 at the height of a sheet's."""
     height, width = picture.shape[:2]
     return resize(np.ascontiguousarray(picture), (max(round(width * _TALL / height), 1), _TALL))
 

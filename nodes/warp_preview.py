@@ -13,7 +13,7 @@ from ..followemoji_core.face.report import PROFILE
 from ..followemoji_core.face.warp import LARGEST_TURN, beyond_sketch, warp_motion
 from ..followemoji_core.media import write_video
 from ..followemoji_core.types import AlignedMotion, FaceFrame
-from .edits import one_face, shown, shown_frames, shrunk
+from .edits import describe, one_face, shown, shown_frames, shrunk
 from .footage import written_sound
 from .host.paths import new_video
 from .host.pictures import one_picture, to_numpy
@@ -75,8 +75,8 @@ class WarpPreview(io.ComfyNode):
         frames = _kept(warped, images, image_frames, strip, set(shown_frames(len(aligned)).tolist()))
         write_video(path, _reported(frames, len(aligned)), aligned.fps, written_sound(audio), _PRESET)
         batch = torch.from_numpy(np.stack(images)).float().div_(255)
-        text = " ".join([f"{len(aligned)} frames at {aligned.fps:g} fps.", *limits(frame, aligned)])
-        return io.NodeOutput(InputImpl.VideoFromFile(str(path)), batch, ui=shown(cls, text, strip))
+        told = shown(cls, describe(aligned), strip, limits(frame, aligned))
+        return io.NodeOutput(InputImpl.VideoFromFile(str(path)), batch, ui=told)
 
 
 def limits(face: FaceFrame, aligned: AlignedMotion) -> list[str]:

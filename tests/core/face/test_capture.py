@@ -266,7 +266,10 @@ def test_an_edit_comes_back_from_its_file(tmp_path: Path) -> None:
         ({"keyframes": [{"frame": 5}, {"frame": 5}]}, r"keyframes\[1\] is at frame 5, not after 5"),
         ({"keyframes": [{"frame": 0, "controls": {"smileLeft": 1}}]}, r"keyframes\[0\].controls: 'smileLeft' is not a"),
         ({"keyframes": [{"frame": 0, "controls": {"jawOpen": "x"}}]}, "jawOpen is 'x'; it must be a number"),
-        ({"keyframes": [{"frame": 0, "controls": {"jawOpen": 3}}]}, "jawOpen is 3 in frame 0; allowed: -1 to 2"),
+        (
+            {"keyframes": [{"frame": 0, "controls": {"jawOpen": 3}}]},
+            r"keyframes\[0\].controls.jawOpen is 3; allowed: -1 to 2",
+        ),
         ({"keyframes": [{"frame": 0, "controls": {"jawOpen": True}}]}, "jawOpen is True; it must be a number"),
         ({"keyframes": [{"frame": 0, "easing": "bounce"}]}, "easing is 'bounce'; allowed: smooth, linear, hold"),
         (
@@ -274,6 +277,8 @@ def test_an_edit_comes_back_from_its_file(tmp_path: Path) -> None:
             r"add\[0\].expression: 'smil' is not a named expression. Did you",
         ),
         ({"add": [{"sequence": "smile"}]}, r"add\[0\].sequence: Entry 1 of the sequence"),
+        ({"add": [{"expression": "smile"}] * 1001}, "add must be a list in brackets, of at most 1000 entries"),
+        ({"add": [{"sequence": "smile 100000"}] * 5}, "What is added has 500000 frames"),
         ({"add": [{}]}, r"add\[0\] needs either an expression or a sequence"),
     ],
 )

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..files import write_whole
+from ..gate import Refused, loading, parse_json, read_bytes, short
 from .controls import CHANNELS, Controls, bounded, channel, limits, nearest
 from .named_expressions import LONGEST, STRONGEST, ease, expression, find, sequence, sequence_frames
 
@@ -86,16 +87,8 @@ class Edit:
 
 def read_edit(path: str | os.PathLike[str]) -> Edit:
     """The edit of a file. Raises InputError, with the file's name and the key that is wrong."""
-    try:
-        if os.path.getsize(path) > MOST_BYTES:
-            raise InputError(f"{path} is larger than an edit gets ({MOST_BYTES // 1_000_000} MB). Choose an edit.")
-        text = Path(path).read_text("utf-8-sig")
-    except OSError as error:
-        raise InputError(f"The edit {path} cannot be read: {error.strerror}. Check the path.") from error
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path} is not an edit: it is no UTF-8 text. Choose a .json file saved by this pack."
-        ) from error
+    with loading(path, "Edit", InputError, "Choose a .json file saved by this pack."):
+        text = read_bytes(path, MOST_BYTES).decode("utf-8-sig")
     try:
         return parse_edit(text)
     except InputError as error:
@@ -107,9 +100,9 @@ def parse_edit(text: str) -> Edit:
     if len(text) > MOST_BYTES:
         raise InputError(f"The edit is larger than edits get ({MOST_BYTES // 1_000_000} MB).")
     try:
-        given = json.loads(text)
-    except (ValueError, RecursionError) as error:  # a number of 5,000 digits is a ValueError too
-        raise InputError(f"The edit is not JSON ({error}). Save it again, or paste the whole of it.") from error
+        given = parse_json(text.encode())
+    except (ValueError, Refused) as error:
+        raise InputError(f"The edit is not JSON ({short(error)}). Save it again, or paste the whole of it.") from error
     root = _Object(given, "")
     root.known("format", "version", "base", "frames", "fps", "keyframes", "add")
     if root.given.get("format") != FORMAT:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import json
 import logging
@@ -11,12 +12,13 @@ import re
 from array import array
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 import numpy as np
 
 from ..errors import InputError, MotionFileError
 from ..files import written_whole
+from ..gate import Refused, file_size, loading, parse_json, read_bytes
 from .controls import CHANNELS, HEAD, SHAPES, Controls, find_channel, set_gaze
 
 log = logging.getLogger(__name__)
@@ -25,6 +27,7 @@ Angles = Literal["auto", "degrees", "radians"]
 MOST_ROWS = 1_000_000
 MOST_BYTES = 1_000_000_000  # of a CSV, which is read row by row
 MOST_JSON_BYTES = 300_000_000
+_LONGEST_LINE = 100_000  # letters of a row of a CSV
 LIVE_LINK_FPS = 60.0  # what the app records at where a file does not say
 _BASES = (24.0, 25.0, 30.0, 48.0, 50.0, 60.0, 100.0, 120.0)  # frames that a timecode counts in a second
 _RATES = (*_BASES, 24 / 1.001, 30 / 1.001, 60 / 1.001)
@@ -57,22 +60,15 @@ def read_live_link_csv(path: str | os.PathLike[str], fps: float | None = None, a
     Raises MotionFileError for a file that is none, with the row and the column; InputError for a bad `fps`.
     """
     _check(fps, angles)
-    try:
-        if os.path.getsize(path) > MOST_BYTES:
-            raise MotionFileError(f"Capture {path} is larger than {MOST_BYTES // 10**9} GB. Split it.")
+    with loading(path, "Capture", MotionFileError, "Choose the .csv of a recording.", more=(csv.Error,)):
+        file_size(path, MOST_BYTES)
         with open(path, encoding="utf-8-sig", newline="") as file:
-            rows = csv.reader(file)
+            rows = csv.reader(_lines(file))
             header = next(rows, None)
             if not header:
-                raise MotionFileError(f"Capture {path} is empty. Export it again.")
+                raise Refused("it is empty")
             columns, time_column = _columns(path, header)
             values, stamps = _rows(path, rows, header, columns, time_column)
-    except OSError as error:
-        raise MotionFileError(f"Capture {path} cannot be read: {error.strerror}. Check the path.") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise MotionFileError(
-            f"{path} is not a Live Link Face CSV ({error}). Choose the .csv of a recording."
-        ) from error
     return _controls(path, values, _seconds(path, stamps), fps, angles)
 
 
@@ -107,20 +103,9 @@ def read_arkit_json(path: str | os.PathLike[str], fps: float | None = None, angl
     Raises MotionFileError for a file that is none, naming the frame; InputError for a bad `fps`.
     """
     _check(fps, angles)
-    try:
-        if os.path.getsize(path) > MOST_JSON_BYTES:
-            raise MotionFileError(f"Capture {path} is larger than {MOST_JSON_BYTES // 10**6} MB. Split it.")
-        given = json.loads(Path(path).read_text("utf-8-sig"))
-    except OSError as error:
-        raise MotionFileError(f"Capture {path} cannot be read: {error.strerror}. Check the path.") from error
-    except (ValueError, RecursionError) as error:
-        raise MotionFileError(f"{path} is not JSON ({str(error)[:200]}). Export the capture again.") from error
-    try:
+    with loading(path, "Capture", MotionFileError, _FORMS):
+        given = parse_json(read_bytes(path, MOST_JSON_BYTES).removeprefix(codecs.BOM_UTF8))
         values, times, rate = _frames(path, given)
-    except (TypeError, AttributeError, KeyError, ValueError, OverflowError) as error:
-        if isinstance(error, MotionFileError | InputError):
-            raise
-        raise MotionFileError(f"{path} is not a capture of ARKit shapes ({str(error)[:200]}). {_FORMS}") from error
     return _controls(path, values, times, rate if fps is None else fps, angles)
 
 
@@ -146,6 +131,14 @@ def _check(fps: float | None, angles: str) -> None:
         raise InputError(f"Frame rate is {fps}; it must be a positive number of frames per second.")
     if angles not in ("auto", "degrees", "radians"):
         raise InputError(f"Unit of angles is {angles!r}; allowed: auto, degrees, radians.")
+
+
+def _lines(file: TextIO) -> Iterator[str]:
+    """Its lines. Raises Refused for one that is longer than rows get, before it is read to its end."""
+    while line := file.readline(_LONGEST_LINE):
+        if len(line) == _LONGEST_LINE:
+            raise Refused(f"it has a line of more than {_LONGEST_LINE} letters")
+        yield line
 
 
 def _columns(path: str | os.PathLike[str], header: list[str]) -> tuple[dict[int, int], int | None]:

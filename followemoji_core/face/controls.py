@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -43,6 +44,7 @@ def _plain(name: str) -> str:
 _PLAIN = {_plain(name): name for name in CHANNELS}
 
 
+@functools.lru_cache(1024)
 def find_channel(name: str) -> str | None:
     """The channel that another tool's spelling means, such as `EyeBlink_L`, `mouth smile left`; None if none."""
     return _PLAIN.get(_plain(name))
@@ -53,6 +55,11 @@ def channel(name: str) -> str:
     if found := find_channel(str(name)):
         return found
     raise InputError(f"{name!r} is not a control.{nearest(str(name), CHANNELS)}")
+
+
+def limits(name: str) -> tuple[float, float]:
+    """The least and the most that a channel takes."""
+    return (-FARTHEST[name], FARTHEST[name]) if name in FARTHEST else (LOWEST, HIGHEST)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -173,8 +180,7 @@ class Controls:
         return Controls(self.values[before] * (1 - share) + self.values[after] * share, fps)
 
 
-_LOW = np.array([LOWEST] * (len(SHAPES) + 1) + [-FARTHEST[name] for name in HEAD + PLACE], np.float32)
-_HIGH = np.array([HIGHEST] * (len(SHAPES) + 1) + [FARTHEST[name] for name in HEAD + PLACE], np.float32)
+_LOW, _HIGH = np.array([limits(name) for name in CHANNELS], np.float32).T
 
 
 def bounded(values: np.ndarray) -> np.ndarray:

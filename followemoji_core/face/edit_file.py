@@ -13,13 +13,15 @@ import numpy as np
 
 from ..errors import InputError
 from ..files import write_whole
-from .controls import CHANNELS, Controls, bounded, channel, nearest
-from .named_expressions import LONGEST, STRONGEST, ease, expression, find, sequence
+from ..gate import Refused, loading, parse_json, read_bytes, short
+from .controls import CHANNELS, Controls, bounded, channel, limits, nearest
+from .named_expressions import LONGEST, STRONGEST, ease, expression, find, sequence, sequence_frames
 
 FORMAT = "followemoji.edit"
 VERSION = 1
 MOST_BYTES = 16_000_000
 MOST_KEYFRAMES = 100_000
+MOST_ADDED, MOST_ADDED_FRAMES, MOST_LETTERS = 1000, 4 * LONGEST, 40_000  # what is added, in all; of sequences
 
 Base = Literal["portrait", "motion"]
 Easing = Literal["smooth", "linear", "hold"]
@@ -65,7 +67,7 @@ class Edit:
         if self.frames is not None:
             return self.frames
         ends = [math.ceil(key.frame) + 1 for key in self.keyframes]
-        ends += [added.frame + len(_controls_of(added, self.fps)) for added in self.added]
+        ends += [added.frame + _frames_of(added, self.fps) for added in self.added]
         return max([1, *ends])
 
     def controls(self, frames: int | None = None) -> Controls:
@@ -85,16 +87,8 @@ class Edit:
 
 def read_edit(path: str | os.PathLike[str]) -> Edit:
     """The edit of a file. Raises InputError, with the file's name and the key that is wrong."""
-    try:
-        if os.path.getsize(path) > MOST_BYTES:
-            raise InputError(f"{path} is larger than an edit gets ({MOST_BYTES // 1_000_000} MB). Choose an edit.")
-        text = Path(path).read_text("utf-8-sig")
-    except OSError as error:
-        raise InputError(f"The edit {path} cannot be read: {error.strerror}. Check the path.") from error
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path} is not an edit: it is no UTF-8 text. Choose a .json file saved by this pack."
-        ) from error
+    with loading(path, "Edit", InputError, "Choose a .json file saved by this pack."):
+        text = read_bytes(path, MOST_BYTES).decode("utf-8-sig")
     try:
         return parse_edit(text)
     except InputError as error:
@@ -106,9 +100,9 @@ def parse_edit(text: str) -> Edit:
     if len(text) > MOST_BYTES:
         raise InputError(f"The edit is larger than edits get ({MOST_BYTES // 1_000_000} MB).")
     try:
-        given = json.loads(text)
-    except (ValueError, RecursionError) as error:  # a number of 5,000 digits is a ValueError too
-        raise InputError(f"The edit is not JSON ({error}). Save it again, or paste the whole of it.") from error
+        given = parse_json(text.encode())
+    except (ValueError, Refused) as error:
+        raise InputError(f"The edit is not JSON ({short(error)}). Save it again, or paste the whole of it.") from error
     root = _Object(given, "")
     root.known("format", "version", "base", "frames", "fps", "keyframes", "add")
     if root.given.get("format") != FORMAT:
@@ -121,14 +115,20 @@ def parse_edit(text: str) -> Edit:
     fps = root.number("fps", 0.01, 1000.0, 25.0)
     frames = None if root.given.get("frames") is None else root.whole("frames", 1, LONGEST)
     end = LONGEST if frames is None else frames
-    keyframes = tuple(_keyframe(entry, fps, end) for entry in root.objects("keyframes"))
+    keyframes = tuple(_keyframe(entry, fps, end) for entry in root.objects("keyframes", MOST_KEYFRAMES))
     for number, (key, following) in enumerate(zip(keyframes, keyframes[1:], strict=False), 1):
         if following.frame <= key.frame:
             raise InputError(
                 f"keyframes[{number}] is at frame {following.frame:g}, not after {key.frame:g} of the one before. "
                 "Put them in order, one for each frame."
             )
-    added = tuple(_added(entry, fps, end) for entry in root.objects("add"))
+    added = tuple(_added(entry, fps, end) for entry in root.objects("add", MOST_ADDED))
+    frames_added, letters = sum(_frames_of(one, fps) for one in added), sum(len(one.sequence or "") for one in added)
+    if frames_added > MOST_ADDED_FRAMES or letters > MOST_LETTERS:
+        raise InputError(
+            f"What is added has {frames_added} frames and sequences of {letters} letters in all; at most "
+            f"{MOST_ADDED_FRAMES} and {MOST_LETTERS}. Leave some of it out."
+        )
     return Edit(keyframes, added, root.choice("base", get_args(Base), "portrait"), frames, fps)
 
 
@@ -186,6 +186,12 @@ def _controls_of(added: Added, fps: float) -> Controls:
     return expression(added.expression or "", added.frames, added.strength, fps)
 
 
+def _frames_of(added: Added, fps: float) -> int:
+    if added.sequence is not None:
+        return sequence_frames(added.sequence)
+    return added.frames or max(round(find(added.expression or "").seconds * fps), 1)
+
+
 class _Object:
     """A JSON object at a place of the edit; every complaint names the key."""
 
@@ -219,10 +225,10 @@ class _Object:
             raise InputError(f"{self.name(key)} is {_short(value)}; allowed: {', '.join(allowed)}.")
         return value
 
-    def objects(self, key: str) -> list[_Object]:
+    def objects(self, key: str, most: int) -> list[_Object]:
         value = self.given.get(key, [])
-        if not isinstance(value, list) or len(value) > MOST_KEYFRAMES:
-            raise InputError(f"{self.name(key)} must be a list in brackets, of at most {MOST_KEYFRAMES} entries.")
+        if not isinstance(value, list) or len(value) > most:
+            raise InputError(f"{self.name(key)} must be a list in brackets, of at most {most} entries.")
         return [_Object(entry, f"{self.name(key)}[{index}]") for index, entry in enumerate(value)]
 
 
@@ -239,9 +245,9 @@ def _keyframe(entry: _Object, fps: float, end: int) -> Keyframe:
     for name, value in controls.given.items():
         try:
             found = channel(name[:100])
-            values[found] = float(Controls.of({found: _number(value, name[:100], -1000, 1000)})[found][0])
         except InputError as error:
-            raise InputError(f"{entry.place}.controls: {error}") from error
+            raise InputError(f"{controls.place}: {error}") from error
+        values[found] = _number(value, controls.name(name[:100]), *limits(found))
     return Keyframe(frame, values, entry.choice("easing", get_args(Easing), "smooth"))
 
 
@@ -262,7 +268,7 @@ def _added(entry: _Object, fps: float, end: int) -> Added:
     try:
         added = Added(frame, find(text[:200]).name, None, frames, strength) if key == "expression" else None
         added = added or Added(frame, None, text, None, strength)
-        _controls_of(added, fps)
+        _frames_of(added, fps)
     except InputError as error:
         raise InputError(f"{entry.name(key)}: {error}") from error
     return added

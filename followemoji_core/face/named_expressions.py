@@ -17,6 +17,8 @@ from .controls import CHANNELS, Controls, bounded, nearest
 REST = "rest"  # in sequences: a calm face
 LONGEST = 100_000  # frames of a sequence
 STRONGEST = 2.0
+_AT_ONCE = 20  # expressions of one entry of a sequence
+_ENTRIES, _ENTRY = 2000, 1000  # of a sequence; letters of one
 CROSS_FADE = 0.3  # seconds from one expression of a sequence to the next
 
 
@@ -114,15 +116,10 @@ def sequence(text: str, fps: float = 25.0, cross_fade: float = CROSS_FADE) -> Co
     `smile + wink_left 10`. One fades into the next within `cross_fade` seconds; the first comes from rest, the last
     goes back to it. Raises InputError that names the entry which cannot be read.
     """
-    entries = [entry for entry in re.split(r"[,;\n]", text) if entry.strip()]
-    if not entries:
-        raise InputError("The sequence is empty. Write names and frames, such as: smile 12, wink_left 8, rest 6.")
     if not (math.isfinite(cross_fade) and cross_fade >= 0):
         raise InputError(f"Cross-fade is {cross_fade}; it must be 0 seconds or more.")
-    read = [_entry(entry, number) for number, entry in enumerate(entries, 1)]
-    total = int(sum(frames for _, frames, _ in read))
-    if total > LONGEST:
-        raise InputError(f"The sequence has {total} frames; at most {LONGEST}. Split it.")
+    read = _entries(text)
+    total = sum(frames for _, frames, _ in read)
 
     # 1. Borders: over them two neighbours share the face. At both ends the other is rest, and the fade is inside.
     lengths = np.array([frames for _, frames, _ in read])
@@ -131,17 +128,23 @@ def sequence(text: str, fps: float = 25.0, cross_fade: float = CROSS_FADE) -> Co
     middle = [min(fade, shorter) / 2 for shorter in np.minimum(lengths[:-1], lengths[1:])]
     borders = np.concatenate([[first], np.cumsum(lengths)[:-1], [total - last]])
     widths = [first, *middle, last]
-    time = np.arange(total) + 0.5
-    risen = [_risen(time, border, width) for border, width in zip(borders, widths, strict=True)]
 
-    # 2. Each is held in its share of the face.
+    # 2. Each is held in its share of the face, from the border before it to the one after.
     values = np.zeros((total, len(CHANNELS)))
     starts = np.cumsum(lengths) - lengths
     for index, (expressions, frames, strength) in enumerate(read):
-        weight = strength * (risen[index] - risen[index + 1])[:, None]
+        begin, end = borders[index] - widths[index], borders[index + 1] + widths[index + 1]
+        part = slice(max(int(begin) - 1, 0), int(end) + 2)
+        time = np.arange(total)[part] + 0.5
+        weight = _risen(time, borders[index], widths[index]) - _risen(time, borders[index + 1], widths[index + 1])
         for one in expressions:
-            values += weight * one.held(np.clip((time - starts[index]) / frames, 0, 1))
+            values[part] += strength * weight[:, None] * one.held(np.clip((time - starts[index]) / frames, 0, 1))
     return Controls(bounded(values), fps)
+
+
+def sequence_frames(text: str) -> int:
+    """Frames of a sequence. Raises InputError as `sequence` does."""
+    return sum(frames for _, frames, _ in _entries(text))
 
 
 def _risen(time: np.ndarray, border: float, width: float) -> np.ndarray:
@@ -156,12 +159,30 @@ def ease(t: np.ndarray) -> np.ndarray:
     return t * t * (3 - 2 * t)
 
 
+def _entries(text: str) -> list[tuple[list[NamedExpression], int, float]]:
+    """Of each entry of a sequence its expressions, frames and strength."""
+    entries = [entry for entry in re.split(r"[,;\n]", text) if entry.strip()]
+    if not entries:
+        raise InputError("The sequence is empty. Write names and frames, such as: smile 12, wink_left 8, rest 6.")
+    if len(entries) > _ENTRIES:
+        raise InputError(f"The sequence has {len(entries)} entries; at most {_ENTRIES}. Split it.")
+    read = [_entry(entry, number) for number, entry in enumerate(entries, 1)]
+    total = sum(frames for _, frames, _ in read)
+    if total > LONGEST:
+        raise InputError(f"The sequence has {total} frames; at most {LONGEST}. Split it.")
+    return read
+
+
 def _entry(text: str, number: int) -> tuple[list[NamedExpression], int, float]:
+    if len(text) > _ENTRY:
+        raise InputError(f"Entry {number} of the sequence has {len(text)} letters. Separate entries by commas.")
     match = re.fullmatch(r"\s*([A-Za-z_][\w\s+-]*?)\s+(\d+)(?:\s+(?:x\s*)?(-?[\d.]+))?\s*", text)
     where = f"Entry {number} of the sequence, {text.strip()!r}"
     if not match:
         raise InputError(f"{where}, cannot be read. Write a name and a number of frames, such as: smile 12.")
     names, frames, strength = match.groups()
+    if names.count("+") >= _AT_ONCE:
+        raise InputError(f"{where}, has more than {_AT_ONCE} expressions at once. Leave some out.")
     try:
         found = [find(name) for name in names.split("+") if name.strip().lower() != REST]
         return found, _counted(int(frames), names), _strong(float(strength or 1.0), names)

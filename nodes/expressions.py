@@ -9,7 +9,7 @@ import numpy as np
 from comfy_api.v0_0_2 import io
 
 from ..followemoji_core.errors import InputError
-from ..followemoji_core.face.controls import HEAD, PLACE, Controls
+from ..followemoji_core.face.controls import HEAD, PLACE, Controls, channel
 from ..followemoji_core.face.expression import solve
 from ..followemoji_core.face.named_expressions import STRONGEST, expression, find, named_expressions, sequence
 from .edits import (
@@ -275,18 +275,20 @@ def _pose(preset: str, sliders: dict[str, float], more: str, fps: float) -> Cont
 
 
 def _written(text: str) -> dict[str, float]:
-    """'mouthRollLower 0.5, headZ=3' -> its names and numbers. Raises InputError where an entry is not one of each."""
+    """'mouthRollLower 0.5, headZ=3' -> its names and numbers. Raises InputError where an entry is not one of each, and,
+    with the nearest names, for a control that is not known."""
     found = {}
     for entry in re.split(r"[,;\n]", text):
         if not entry.strip():
             continue
         match = re.fullmatch(r"\s*([A-Za-z_ ]+?)\s*[\s:=]\s*([-+.\dEe]+)\s*", entry)
         try:
-            found[match.group(1)] = float(match.group(2))
+            name, value = match.group(1), float(match.group(2))
         except (AttributeError, ValueError) as error:
             raise InputError(
                 f"{entry.strip()!r} is not a control and its value. Write them as: mouthRollLower 0.5, headZ 3."
             ) from error
+        found[channel(name)] = value
     return found
 
 

@@ -21,7 +21,7 @@ from .topology import (
     RIGHT_EYE_UPPER,
     RIGHT_IRIS,
 )
-from .warp_triangles import Back, area, warp_triangles
+from .warp_triangles import Back, area, pixel_grid, warp_triangles
 
 # The mesh's border, from the middle of the forehead on, to the right in the picture.
 OVAL = (
@@ -115,6 +115,7 @@ class Sheet:
         self.height, self.width = picture.shape[:2]
         self.mesh = points[:MESH_LANDMARKS]
         self.face, self.over, self.around = _triangles()
+        self.grid = pixel_grid(self.height, self.width)
 
         # 1. Rings, ended at the picture's edge, where nothing moves.
         rim = self.mesh[list(OVAL)]
@@ -263,10 +264,7 @@ class Sheet:
         depth (468,) cm, farther is more, or None.
         """
         triangles = self.ordered(target, depth)
-        source = self._source_of(target)
-        low = np.floor(np.minimum(target, source).min(axis=0))
-        high = np.ceil(np.maximum(target, source).max(axis=0)) + 1
-        return warp_triangles(picture, target[triangles], source[triangles], len(self.around), low, high)
+        return warp_triangles(picture, target[triangles], self._source_of(target)[triangles], self.grid)
 
 
 def mouth_gap(points: np.ndarray) -> float:

@@ -9,10 +9,9 @@ import numpy as np
 import torch
 from comfy_api.v0_0_2 import InputImpl, io
 
-from ..followemoji_core.face.report import PROFILE
-from ..followemoji_core.face.warp import LARGEST_TURN, beyond_sketch, warp_motion
+from ..followemoji_core.face.warp import warp_motion
 from ..followemoji_core.media import write_video
-from ..followemoji_core.types import AlignedMotion, FaceFrame
+from ..followemoji_core.walk.sketch import sketch_report
 from .edits import describe, one_face, shown, shown_frames, shrunk
 from .footage import written_sound
 from .host.paths import new_video
@@ -75,26 +74,8 @@ class WarpPreview(io.ComfyNode):
         frames = _kept(warped, images, image_frames, strip, set(shown_frames(len(aligned)).tolist()))
         write_video(path, _reported(frames, len(aligned)), aligned.fps, written_sound(audio), _PRESET)
         batch = torch.from_numpy(np.stack(images)).float().div_(255)
-        told = shown(cls, describe(aligned), strip, limits(frame, aligned))
+        told = shown(cls, describe(aligned), strip, sketch_report(frame, aligned))
         return io.NodeOutput(InputImpl.VideoFromFile(str(path)), batch, ui=told)
-
-
-def limits(face: FaceFrame, aligned: AlignedMotion) -> list[str]:
-    """Where the sketch is not to be trusted, a sentence each; empty where it is."""
-    sentences = []
-    look = face.camera_from_face[:3, 2].astype(np.float64)
-    turned = np.degrees(np.arccos(np.clip(look[2] / max(np.linalg.norm(look), 1e-9), -1, 1)))
-    if turned > PROFILE:
-        sentences.append(
-            f"The portrait itself is turned by {turned:.0f} degrees: beyond {PROFILE:g} a sketch does not hold. Take a "
-            "more frontal one."
-        )
-    if beyond := int(beyond_sketch(aligned).sum()):
-        sentences.append(
-            f"{beyond} of {len(aligned)} frames turn the head more than {LARGEST_TURN:g} degrees from the portrait's "
-            "pose: there the sketch ends. Rotation none keeps its pose; the networks turn heads farther."
-        )
-    return sentences
 
 
 def _kept(

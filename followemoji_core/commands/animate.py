@@ -180,18 +180,15 @@ def _diffuse(options: argparse.Namespace, where: tuple, portrait, face, aligned:
 
 def _warp(options: argparse.Namespace, portrait, face, aligned: AlignedMotion, sound) -> Facts:
     """The animation without networks: no torch, no weights but the detector's."""
-    from ..face.warp import LARGEST_TURN, beyond_sketch, warp_motion
+    from ..face.warp import beyond_sketch, warp_motion
+    from ..walk.sketch import sketch_report
 
     frames = along(warp_motion(portrait, face, aligned), len(aligned), "warping")
     count = write_video(options.out, frames, aligned.fps, sound())
     say(f"{options.out}: {count} frames at {aligned.fps:g} fps, a sketch without networks")
-    beyond = int(beyond_sketch(aligned).sum())
-    if beyond:
-        say(
-            f"{beyond} of {count} frames turn the head more than {LARGEST_TURN:g} degrees from the portrait's pose: "
-            "there the sketch ends. --rotation none keeps its pose; the networks turn heads farther."
-        )
-    return {"frames": count, "renderer": "warp", "beyond_sketch": beyond}
+    for sentence in sketch_report(face, aligned):
+        say(sentence)
+    return {"frames": count, "renderer": "warp", "beyond_sketch": int(beyond_sketch(aligned).sum())}
 
 
 def _landmarks(options: argparse.Namespace) -> Facts:

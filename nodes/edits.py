@@ -177,7 +177,7 @@ def shown(
     """What NodeOutput(ui=...) takes: pictures (H,W,3) uint8 of one size as a sheet with `text` below, on the node;
     text and warnings in the history, and warnings on the node and in the log too."""
     tell(cls.define_schema().display_name, cls.hidden.unique_id, warnings)
-    found: dict[str, Any] = {"text": (" ".join([text, *warnings]),)}
+    found: dict[str, Any] = {"text": (" ".join([f"{text}.", *warnings]),)}
     if pictures and user_setting(SETTING, True):
         sheet = torch.from_numpy(_sheet(pictures, text)).float() / 255
         found |= ui.PreviewImage(sheet[None], cls=cls).as_dict()

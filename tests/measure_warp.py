@@ -5,6 +5,10 @@ Self-reenactment: the calmest frame of a clip is the portrait, the clip's own la
 boxes, and of what lies around the face; the error of the landmarks that are detected in the result, in % of the
 distance between the eyes; milliseconds a frame and of preparation, of the processor on one core. The prototype is
 `expressions/prototype/warp.py` of the golden data (FOLLOWEMOJI_REFERENCE); it needs scipy.
+
+--footage: edits warped into those clips instead: how much a pixel outside of the edited region changes at most, and
+flicker inside it, in levels of 255: how far a pixel is from the mean of the frames before and after, of the clip and
+with the edit.
 """
 
 from __future__ import annotations
@@ -24,11 +28,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from followemoji_core.drawn import Acting, Person, paint  # noqa: E402
 from followemoji_core.errors import NoFaceError  # noqa: E402
 from followemoji_core.face import topology  # noqa: E402
+from followemoji_core.face.controls import SHAPES, Controls  # noqa: E402
 from followemoji_core.face.detector import FaceDetector  # noqa: E402
+from followemoji_core.face.expression import solve  # noqa: E402
 from followemoji_core.face.extraction import extract_face, extract_motion  # noqa: E402
 from followemoji_core.face.geometry import CanonicalFace, screen_points  # noqa: E402
-from followemoji_core.face.motion import neutral_frame  # noqa: E402
+from followemoji_core.face.motion import neutral_frame, smooth  # noqa: E402
 from followemoji_core.face.warp import WarpPortrait, mesh_depth  # noqa: E402
+from followemoji_core.face.warp_footage import footage_points, look_at_camera, warp_footage  # noqa: E402
 from followemoji_core.media import Clip, clip_info, read_frames  # noqa: E402
 from followemoji_core.types import FaceMotion  # noqa: E402
 from tests.detector import detector_file  # noqa: E402
@@ -114,13 +121,76 @@ def measure(
     return [*np.nanmean(rows, axis=0), statistics.median(times), statistics.median(prepared)], results
 
 
+EDITS = {
+    "smile": lambda motion: Controls.of({"mouthSmileLeft": 0.6, "mouthSmileRight": 0.6}),
+    "brows raised": lambda motion: Controls.of({"browInnerUp": 0.5, "browOuterUpLeft": 0.5, "browOuterUpRight": 0.5}),
+    "gaze to the camera": look_at_camera,
+    "gaze aside": lambda motion: Controls.of({"eyeLookOutLeft": 0.5, "eyeLookInRight": 0.5}),
+    "lids half shut": lambda motion: Controls.of({"eyeBlinkLeft": 0.4, "eyeBlinkRight": 0.4}),
+    "jaw dropped": lambda motion: Controls.of({"jawOpen": 0.3}),
+    "brows calmed": lambda motion: calmed_brows(motion),
+}
+
+
+def calmed_brows(motion: FaceMotion) -> Controls:
+    """Brows as in the calmest frame."""
+    found = solve(smooth(motion, 0.3), motion.frame(neutral_frame(motion)))
+    brows = [name for name in SHAPES if name.startswith("brow")]
+    return Controls.of({name: -np.clip(found[name], 0, 1) for name in brows}, len(motion), motion.fps)
+
+
+def edited_region(own: np.ndarray, moves: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """(H,W) bool: within 0.22 face heights of a landmark that moves."""
+    mask = np.zeros(shape[:2], np.uint8)
+    for place in own[np.abs(moves).max(axis=1) > 0]:
+        cv2.circle(mask, np.rint(place).astype(int).tolist(), round(0.22 * float(np.ptp(own[:, 1]))), 1, -1)
+    return mask > 0
+
+
+def flicker(frames: list[np.ndarray], masks: list[np.ndarray]) -> float:
+    sums, count = 0.0, 0
+    for before, frame, after, mask in zip(frames, frames[1:], frames[2:], masks[1:], strict=False):
+        apart = np.abs(frame - (before.astype(np.float32) + after) / 2).mean(axis=-1)
+        sums, count = sums + float(apart[mask].sum()), count + int(mask.sum())
+    return sums / max(count, 1)
+
+
+def footage(detector: FaceDetector, options: argparse.Namespace) -> None:
+    print("| clip | edit | outside, most | flicker of the clip | with the edit | ms a frame |\n" + "| --- " * 6 + "|")
+    for name, frames, motion in clips(detector, options.every):
+        if options.only not in name or name.startswith("drawn"):
+            continue
+        for edit_name, make in EDITS.items():
+            edit = make(motion)
+            started = time.process_time()
+            results = list(warp_footage(iter(frames), motion, edit))
+            spent = 1000 * (time.process_time() - started) / len(frames)
+            masks = [edited_region(own, moves, frames[0].shape) for own, moves, _ in footage_points(motion, edit)]
+            outside = max(
+                int(np.abs(a.astype(int) - b)[~mask].max(initial=0))
+                for a, b, mask in zip(results, frames, masks, strict=True)
+            )
+            values = f"{outside} | {flicker(frames, masks):.2f} | {flicker(results, masks):.2f} | {spent:.0f}"
+            print(f"| {name} | {edit_name} | {values} |", flush=True)
+            if options.pictures:
+                options.pictures.mkdir(parents=True, exist_ok=True)
+                picked = np.linspace(0, len(frames) - 1, 6).astype(int)
+                sheet = np.concatenate([np.concatenate([frames[i], results[i]], 0) for i in picked], 1)
+                cv2.imwrite(str(options.pictures / f"{name}_{edit_name.replace(' ', '_')}.jpg"), sheet[..., ::-1])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--every", type=int, default=4, help="of the frames")
     parser.add_argument("--pictures", type=Path, help="folder for sheets: source, truth, prototype, ours")
     parser.add_argument("--only", default="", help="clips whose name holds this")
+    parser.add_argument("--footage", action="store_true", help="edits warped into the clips")
     options = parser.parse_args()
     cv2.setNumThreads(1)
+    if options.footage:
+        with FaceDetector(detector_file()) as detector:
+            footage(detector, options)
+        return
     kinds = {"prototype": prototype(), "warp": WarpPortrait}
     sums: dict[str, list[list[float]]] = {kind: [] for kind in kinds}
     print("| clip | | " + " | ".join(COLUMNS) + " |\n" + "| --- " * (len(COLUMNS) + 2) + "|")

@@ -18,10 +18,11 @@ from .geometry import CanonicalFace, screen_points
 from .topology import INNER_LIP_LOWER, INNER_LIP_UPPER, LIPS
 from .warp_eyes import EYES, Eye
 from .warp_lids import Lid
-from .warp_mesh import BELOW, LIDS, Sheet, lid_row
+from .warp_mesh import BELOW, LIDS, Sheet, lid_row, mouth_gap, similarity
 from .warp_mouth import Mouth
 
 LARGEST_TURN = 12.0  # degrees from the portrait's own pose
+_SAME = 0.05  # pixels up to which an eye is only turned and sized, which the mesh does
 _FAR = 8  # picture sides from the picture: where points are held, so that nothing overflows
 
 _LIPS_FADE = 1.6  # cm around the lips that give way with them
@@ -47,10 +48,21 @@ class WarpPortrait:
         self.picture = rgb_uint8(picture)
         self.points = points = self._checked(points)
         self.sheet = Sheet(points, self.picture)
+
+    # Layers are made when they are first looked at: few edits need all of them.
+
+    @functools.cached_property
+    def eyes(self) -> list[Eye]:
         lashes = self._lashes(self.sheet.source)
-        self.eyes = [Eye(self.picture, points, *parts) for parts in zip(EYES, lashes, strict=True)]
-        self.lids = [Lid(self.picture, self.sheet, number) for number in range(len(LIDS))]
-        self.mouth = Mouth(self.picture, points)
+        return [Eye(self.picture, self.points, *parts) for parts in zip(EYES, lashes, strict=True)]
+
+    @functools.cached_property
+    def lids(self) -> list[Lid]:
+        return [Lid(self.picture, self.sheet, number) for number in range(len(LIDS))]
+
+    @functools.cached_property
+    def mouth(self) -> Mouth:
+        return Mouth(self.picture, self.points)
 
     def render(self, points: np.ndarray, depth: np.ndarray | None = None) -> np.ndarray:
         """The portrait with its landmarks at points (478,2) pixels: (H,W,3) uint8 RGB.
@@ -63,14 +75,16 @@ class WarpPortrait:
             raise InputError(f"Depth has shape {np.shape(depth)}; expected ({MESH_LANDMARKS},) finite cm.")
         target = self.sheet.moved(points)
         out, back = self.sheet.warp(self.picture, target, depth)
-        shut = self.sheet.shut(points)
-        for lid, share in zip(self.lids, shut, strict=True):
-            lid.draw(out, back, target, share)
-        self.mouth.draw(out, points)
-        for eye, lashes in zip(self.eyes, self._lashes(target), strict=True):
-            eye.draw(out, points, lashes)
-        for lid, share in zip(self.lids, shut, strict=True):
-            lid.line(out, points, share)
+        closing = [(number, share) for number, share in enumerate(self.sheet.shut(points)) if share > 0]
+        for number, share in closing:
+            self.lids[number].draw(out, back, target, share)
+        if mouth_gap(points) > mouth_gap(self.points):
+            self.mouth.draw(out, points)
+        for number, lashes in enumerate(self._lashes(target)):
+            if _differs(points, self.points, EYES[number]):
+                self.eyes[number].draw(out, points, lashes)
+        for number, share in closing:
+            self.lids[number].line(out, points, share)
         return out
 
     def folds(self, points: np.ndarray) -> float:
@@ -90,6 +104,13 @@ class WarpPortrait:
             )
         far = _FAR * max(self.picture.shape[:2])
         return np.clip(points, -far, far)
+
+
+def _differs(points: np.ndarray, own: np.ndarray, eye: tuple) -> bool:
+    """Whether lids and iris of points (478,2) are more than turned and sized from where they are in own (478,2)."""
+    parts = [*eye[0], *eye[3]]
+    linear, offset = similarity(own[parts], points[parts])
+    return float(np.abs(own[parts] @ linear.T + offset - points[parts]).max()) > _SAME
 
 
 def warp_motion(portrait: np.ndarray, face: FaceFrame, aligned: AlignedMotion) -> Iterator[np.ndarray]:

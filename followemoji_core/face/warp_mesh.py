@@ -35,6 +35,7 @@ _UP, _DOWN = OVAL[0], OVAL[18]
 RINGS = (1.08, 1.2, 1.35, 1.52, 1.75)
 _REACH = (1.7, 1.5)  # size at which following ends: above, where the hair is; below, where the shoulders are
 _OWN = 0.35  # size by which a ring grows until a bulge of the rim, such as the chin's, is down to a third
+_STILL = 0.05  # pixels: where a quarter of the upper rim moves less, the head is still, and hair and background with it
 _EDGE = 0.08  # share of the picture's side over which following fades towards its edge
 
 # Above each point of the upper lids, corners left out: the mesh's next point.
@@ -233,6 +234,8 @@ class Sheet:
         weights = np.ones(len(OVAL))
         weights[_JAW] = 0.15
         linear, offset = similarity(rim, goal, weights)
+        if np.percentile(np.abs(goal - rim)[weights == 1].max(axis=1), 25) < _STILL:
+            linear, offset = np.eye(2), np.zeros(2)
         bulge = goal - (rim @ linear.T + offset)
         rings = self.rings.reshape(-1, 2)
         follow = self.share.reshape(-1, 1) * (rings @ linear.T + offset - rings)

@@ -38,7 +38,7 @@ class Mouth:
     def draw(self, out: np.ndarray, points: np.ndarray) -> None:
         """Into out (H,W,3) uint8, between the inner lips of points (478,2)."""
         wide = mouth_gap(points)
-        amount = float(np.clip((wide - 0.025) / 0.03, 0, 1))
+        amount = float(np.clip((wide - 0.025) / 0.03, 0, 1) * np.clip((wide - self.gap) / 0.03, 0, 1))
         if self.gap > SHUT:  # its own inside, stretched, gives way where the mouth opens far wider than it was
             amount *= float(np.clip((wide / self.gap - 1.5) / 1.0, 0, 1))
         lips = points[list(INNER_LIPS)]

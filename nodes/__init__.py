@@ -18,7 +18,7 @@ from .long_video import LongVideo
 from .motion_files import LoadMotion, SaveMotion
 from .motion_tools import EditMotion
 from .sampler import SampleVideo
-from .warp_preview import WarpPreview
+from .warp_preview import WarpFootage, WarpPreview
 
 NODES = [
     LoadModel,
@@ -41,6 +41,7 @@ NODES = [
     EditMotion,
     LoadCapture,
     WarpPreview,
+    WarpFootage,
 ]
 for _node in NODES:
     with_relative_texts(_node)

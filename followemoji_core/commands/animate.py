@@ -63,10 +63,10 @@ def add_commands(command: Command) -> None:
     sampling_arguments(demo, steps=2, guidance=1.0, shared_noise=1.0)
 
 
-def portrait_arguments(parser: argparse.ArgumentParser) -> None:
-    """What is animated, how it is framed, and where the result goes."""
+def portrait_arguments(parser: argparse.ArgumentParser, portrait: str = "picture with one face") -> None:
+    """What is animated, how it is framed, and where the result goes. portrait: what it may be."""
     add = parser.add_argument
-    add("--portrait", type=Path, required=True, help="picture with one face")
+    add("--portrait", type=Path, required=True, help=portrait)
     add("--out", type=Path, required=True, help="video to write (.mp4)")
     add("--models", type=Path, default=Path("models"), help="ComfyUI's models folder, or one like it")
     add("--detector", type=Path, help="face_landmarker.task, if not in MODELS/followemoji")

@@ -27,6 +27,7 @@ RANGES = {
     "fps": (0.1, 1000.0),
     "first": (0, 2**31 - 1),
     "frames": (1, 1_000_000),
+    "look_at_camera": (0.0, 1.0),
     "motion": (0, 2**31 - 1),
     "people": (1, 10_000_000),
     "person": (0, 2**31 - 1),
@@ -88,7 +89,7 @@ def check_numbers(options: argparse.Namespace) -> None:
     """Raises InputError for a number outside RANGES."""
     for name, allowed in RANGES.items():
         if (value := getattr(options, name, None)) is not None:
-            check_range(f"--{name}", value, allowed)
+            check_range(f"--{name.replace('_', '-')}", value, allowed)
 
 
 def say(line: str) -> None:

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from followemoji_core.drawn import Acting, Person, paint
 from followemoji_core.face.capture import write_live_link_csv
 from followemoji_core.face.edit_file import Added, Edit, save_edit
-from followemoji_core.face.motion_file import load_motion
+from followemoji_core.face.motion_file import load_motion, save_motion
 from followemoji_core.face.named_expressions import expression, named_expressions, sequence
+from followemoji_core.media import write_video
 from tests.comfy import graphs
 from tests.comfy.server import ComfyServer, PromptFailed
 
@@ -225,6 +227,34 @@ def test_warp_preview_of_any_length_stays_out_of_memory(current):
     assert graphs.describe(video)["frames"] == 1000
     assert len([path for path in files if path.name.startswith("first")]) == 3
     assert peak - before < 300
+
+
+def test_warp_of_footage_keeps_what_is_not_edited(both_servers):
+    """A drawn clip with a smile from frame 6 on; before that it is as it was, and its sound stays."""
+    person = Person.of(20_000_018)
+    motion = person.act(Acting.random(3, 12, still_head=True, from_rest=True), (192, 160))
+    tone = np.sin(np.arange(16_000) / 20)[None].astype(np.float32)
+    write_video(both_servers.input / "clip.mp4", iter(paint(person, motion)), motion.fps, (tone, 16_000))
+    save_motion(both_servers.input / "clip.safetensors", motion)
+    smile = dict(start=6, ease_in=0, ease_out=0, corner_left=1.0, corner_right=1.0)
+    save = {"video": ["warp", 0], "filename_prefix": "clip", "format": "mp4", "codec": "h264", "format.codec": "h264"}
+    graph = {
+        "clip": dict(class_type="LoadVideo", inputs=dict(file="clip.mp4")),
+        "face": node("LoadMotion", file="clip.safetensors", template_fps=30.0),
+        "made": sliders(motion=["face", 0], **smile),
+        "warp": node("WarpFootage", footage=["clip", 0], motion=["made", 0]),
+        "save": dict(class_type="SaveVideo", inputs=save),
+    }
+    (video,) = [path for path in both_servers.outputs(both_servers.run(graph)) if path.suffix == ".mp4"]
+    assert graphs.describe(video) == dict(frames=12, size=(192, 160), fps=25.0, sound=True)
+    before, after = (
+        np.frombuffer(graphs.pixels(file), np.uint8).reshape(12, 160, 192, 3).astype(int)
+        for file in (both_servers.input / "clip.mp4", video)
+    )
+    moved = np.abs(after - before).mean(axis=-1)
+    assert moved[:6].mean() < 4 and moved[6:, 90:140].max() > 60
+    graph["warp"]["inputs"]["motion"] = ["face", 0]
+    assert "There is no edit to warp into the clip" in failure(both_servers, graph)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from followemoji_core.face.capture import write_live_link_csv
 from followemoji_core.face.edit_file import Edit, Keyframe, save_edit
 from followemoji_core.face.motion_file import load_motion, save_motion
 from followemoji_core.face.named_expressions import expression, named_expressions, sequence
-from followemoji_core.media import Clip, clip_info, read_frames
+from followemoji_core.media import Clip, clip_info, read_audio, read_frames, write_video
 from tests import weights
 
 
@@ -99,3 +100,25 @@ def test_express_explains_mistakes(inputs, tmp_path, capsys):
     assert express(inputs, tmp_path / "x.gif", "--sequence", "smile 12") == 1
     assert "must end in .mp4" in capsys.readouterr().err
     assert not list(tmp_path.glob("x.*"))
+
+
+def test_express_changes_the_face_of_footage(inputs, tmp_path, capsys):
+    """A key that lasts, through the whole clip, sound and all; what lies away from the mouth stays."""
+    person = Person.of(20_000_018)
+    motion = person.act(Acting.random(3, 8, still_head=True, from_rest=True), (192, 160))
+    pictures = paint(person, motion)
+    tone = np.sin(np.arange(16_000) / 20)[None].astype(np.float32)
+    write_video(tmp_path / "clip.mp4", iter(pictures), 20.0, (tone, 16_000))
+    save_motion(tmp_path / "face.safetensors", replace(motion, fps=20.0))
+    save_edit(tmp_path / "smile.json", Edit((Keyframe(0, {"mouthSmileLeft": 1, "mouthSmileRight": 1}),), base="motion"))
+    line = ["express", "--portrait", tmp_path / "clip.mp4", "--face", tmp_path / "face.safetensors"]
+    line += ["--out", tmp_path / "out.mp4", "--edit", tmp_path / "smile.json", "--json"]
+    assert main([*map(str, line)]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["frames"] == 8
+    before, after = frames(tmp_path / "clip.mp4"), frames(tmp_path / "out.mp4")
+    moved = np.abs(after - before).mean(axis=-1)
+    assert after.shape == before.shape and read_audio(Clip(tmp_path / "out.mp4")) is not None
+    assert moved[:, 90:140].max(axis=(1, 2)).min() > 25 and moved[:, :40].mean() < 4  # the encoder
+    for more, words in ((("--renderer", "model"), "warp alone"), (("--look-at-camera", "2"), "allowed: 0.0 to 1.0")):
+        assert main([*map(str, line), *more]) == 1
+        assert words in capsys.readouterr().err

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .errors import FollowEmojiError
+from .errors import FollowEmojiError, InputError
 
 MOST_PIXELS = 64_000_000  # of a picture or a video frame: 8000 x 8000; about 450 MB while one with alpha is converted
 MOST_SIDE = 32_768
@@ -67,12 +67,13 @@ def loading(
     except Refused as cause:
         raise error(f"{what} {name} is not read: {short(cause)}. {advice}") from cause
     except (*LEAKS, *more) as cause:
-        if isinstance(cause, OSError) and cause.strerror:
-            wrong = f"cannot be read: {cause.strerror}"
+        why = getattr(cause, "strerror", None)  # without the path, which the text has
+        if isinstance(cause, OSError) and why:
+            wrong = f"cannot be read: {why}"
         elif isinstance(cause, MemoryError):
             wrong = "does not fit into memory, or is damaged"
         else:
-            wrong = f"is damaged or incomplete ({short(cause) or type(cause).__name__})"
+            wrong = f"is damaged or incomplete ({why or short(cause) or type(cause).__name__})"
         raise error(f"{what} {name} {wrong}. {advice}") from cause
 
 
@@ -107,6 +108,17 @@ def check_size(width: int, height: int) -> None:
     """Raises Refused for the sides of a picture that nobody made."""
     if not (1 <= width <= MOST_SIDE and 1 <= height <= MOST_SIDE and width * height <= MOST_PIXELS):
         raise Refused(f"it claims {width} x {height} pixels; at most {MOST_PIXELS / 1e6:g} million are read")
+
+
+def check_drawable(width: int, height: int) -> None:
+    """The same for a picture that is to be made: raises InputError."""
+    try:
+        check_size(width, height)
+    except Refused as error:
+        raise InputError(
+            f"A picture of {width} x {height} pixels cannot be made; at most {MOST_PIXELS / 1e6:g} million pixels, and "
+            f"{MOST_SIDE} a side. Choose a smaller height."
+        ) from error
 
 
 def check_rate(fps: float) -> float:
@@ -205,7 +217,7 @@ def _entry(name: str, about: Any, room: int) -> Entry:
     if dtype not in NUMBERS:
         raise Refused(f"{short(name, 60)} is of the type {short(dtype, 20)}; known are {', '.join(NUMBERS)}")
     sides = (*shape, start, end)
-    if len(shape) > 8 or not all(type(side) is int and 0 <= side <= 1 << 48 for side in sides):
+    if len(shape) > 8 or 0 in shape or not all(type(side) is int and 0 <= side <= 1 << 48 for side in sides):
         raise Refused(f"{short(name, 60)} has no shape that a tensor can have")
     if end > room or math.prod(shape) * NUMBERS[dtype] != end - start:
         raise Refused(f"{short(name, 60)} does not fit into the file; it is damaged or incomplete")

@@ -13,7 +13,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from .errors import InputError
+from .errors import InputError, OutputError
 from .files import check_place, written_whole
 from .gate import FASTEST, LEAKS, MOST_PIXELS, SLOWEST, Refused, check_rate, check_size, loading, short
 
@@ -26,11 +26,15 @@ _FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,asf,mpeg,mpegts,mpegvideo,m4v,h264,hevc,av1,obu,ivf,ogg,gif,apng,"
     "mxf,nut,dv,wtv,png_pipe,jpeg_pipe,webp_pipe,bmp_pipe"
 )
+_WIDEST = 16_384  # pixels of a side that x264 takes
 _JUDGED = 20_000  # packets by which a clip's pace is judged: 11 minutes at 30 frames per second
 _STEADY = 1.0  # frames by which a steady clip's times may be off
 _LONGEST_PAUSE = 600  # seconds
 _FASTEST_SOUND = 768_000  # samples per second
 _MOST_CHANNELS = 64
+_MOST_SOUND = 128 << 20  # bytes of decoded sound that any file may give, and so many times its size beside:
+_SOUND_OF_SIZE = 64  # AAC at 128 kbit/s gives 24 times
+_LAYOUTS = {3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}  # by the number of channels
 _AAC_RATES = (7350, 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 
 
@@ -77,7 +81,8 @@ def _open(clip: Clip):
         )
     except (*LEAKS, av.FFmpegError) as error:
         raise InputError(
-            f"{clip.name} cannot be opened as a video ({short(error, 100)}). Choose another file or re-encode it."
+            f"{clip.name} cannot be opened as a video ({getattr(error, 'strerror', None) or short(error, 100)}). "
+            "Choose another file or re-encode it."
         ) from error
     try:
         with _loading(clip):
@@ -242,7 +247,8 @@ def _packets(container, stream, name: str) -> Iterator:
 def read_audio(clip: Clip, check: Callable[[], None] = lambda: None) -> tuple[np.ndarray, int] | None:
     """The clip's sound as (channels, samples) float32 in [-1,1] and its sample rate, beginning with the picture.
 
-    None without a track that can be decoded: a video is not refused for its sound.
+    One or two channels: more are mixed down to two. Cut, with a warning, where a file holds more sound than its size
+    explains. None without a track that can be decoded: a video is not refused for its sound.
     """
     with _open(clip) as container:
         # A codec that FFmpeg does not know (spatial audio of phones) has no context, and decoding it would crash.
@@ -281,14 +287,20 @@ def _sound(container, stream, clip: Clip, check: Callable[[], None]) -> tuple[np
         elif film.start_time is not None:
             begin = float(film.start_time * film.time_base)
         wanted = round(clip.duration * rate) if clip.duration else None
+        most = (_MOST_SOUND + _SOUND_OF_SIZE * max(container.size, 0)) // 8  # samples of two channels
         # Packed: of planes PyAV counts as many as it finds pointers, past the end from eight channels on.
-        resampler = av.AudioResampler(format="flt", rate=rate)
+        resampler = av.AudioResampler(format="flt", layout="mono" if stream.channels == 1 else "stereo", rate=rate)
         decoded = container.decode(stream)
     chunks: list[np.ndarray] = []
     length = 0
     frame: Any = True
     while frame is not None and (wanted is None or length < wanted):
         check()
+        if length > most:
+            log.warning(
+                "%s: its sound is longer than its size explains, and ends after %d s.", clip.name, length / rate
+            )
+            break
         with _hearing():
             frame = next(decoded, None)  # None: what the resampler still holds
             if frame is not None and frame.layout.nb_channels > _MOST_CHANNELS:
@@ -300,7 +312,7 @@ def _sound(container, stream, clip: Clip, check: Callable[[], None]) -> tuple[np
                 early = round((begin - time) * rate)
                 if early >= samples.shape[1]:
                     continue  # before the trim
-                if -early > _LONGEST_PAUSE * rate:
+                if -early > min(_LONGEST_PAUSE * rate, most):
                     raise Refused(f"it begins {-early / rate:.0f} s after the picture")
                 samples = samples[:, early:] if early > 0 else np.pad(samples, ((0, 0), (-early, 0)))
             chunks.append(samples)
@@ -338,24 +350,38 @@ def write_video(
     audio = None if audio is None else _writable_sound(path.name, *audio)
     count = 0
     with written_whole(path, "Check that the disk has room and that the folder can be written to.") as partial:
-        with av.open(str(partial), "w", format="mp4", options={"movflags": "+faststart"}) as container:
-            # Without mbtree, whose assembly reads past its rows in pictures that are no multiple of 128 wide: the same
-            # frames would not always give the same file (seen with MALLOC_PERTURB_ at 1 and 170).
-            options = {"crf": "17", "x264-params": "mbtree=0", "preset": preset}
-            video = container.add_stream("libx264", rate=rate, options=options)
-            video.pix_fmt = "yuv420p"
-            sound = container.add_stream("aac", rate=audio[1]) if audio else None
-            for count, frame in enumerate(frames, 1):
-                if count == 1:
-                    video.height, video.width = frame.shape[:2]
-                picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
-                container.mux(video.encode(picture))
-            if not count:
-                raise InputError("There are no frames to write.")
-            container.mux(video.encode(None))
-            if sound is not None:
-                _write_sound(container, sound, audio, seconds=float(count / rate))
+        try:
+            with av.open(str(partial), "w", format="mp4", options={"movflags": "+faststart"}) as container:
+                # Without mbtree, whose assembly reads past its rows in pictures that are no multiple of 128 wide: the
+                # same frames would not always give the same file (seen with MALLOC_PERTURB_ at 1 and 170).
+                options = {"crf": "17", "x264-params": "mbtree=0", "preset": preset}
+                video = container.add_stream("libx264", rate=rate, options=options)
+                video.pix_fmt = "yuv420p"
+                sound = container.add_stream("aac", rate=audio[1]) if audio else None
+                for count, frame in enumerate(frames, 1):
+                    if count == 1:
+                        video.height, video.width = frame.shape[:2]
+                        _check_codec_size(path.name, video.width, video.height)
+                    picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+                    container.mux(video.encode(picture))
+                if not count:
+                    raise InputError("There are no frames to write.")
+                container.mux(video.encode(None))
+                if sound is not None:
+                    _write_sound(container, sound, audio, seconds=float(count / rate))
+        except av.FFmpegError as error:
+            if isinstance(error, OSError):  # of the disk
+                raise
+            raise OutputError(f"{path.name} cannot be encoded ({error.strerror}).") from error
     return count
+
+
+def _check_codec_size(name: str, width: int, height: int) -> None:
+    if width % 2 or height % 2 or max(width, height) > _WIDEST:
+        raise OutputError(
+            f"{name} cannot have {width} x {height} pixels: H.264 takes even sides up to {_WIDEST}. Choose "
+            "another size."
+        )
 
 
 def _writable_sound(name: str, samples: np.ndarray, rate: int) -> tuple[np.ndarray, int] | None:
@@ -367,18 +393,23 @@ def _writable_sound(name: str, samples: np.ndarray, rate: int) -> tuple[np.ndarr
         wrong = f"shape {samples.shape}, {rate} samples per second" if samples.size else "no samples"
         log.warning("%s: its sound (%s) cannot be written and is left out.", name, wrong)
         return None
-    samples, rate = np.ascontiguousarray(samples[:2]), int(rate)
-    if rate in _AAC_RATES:
-        return samples, rate
-    to = next((known for known in _AAC_RATES if known > rate), 48_000) if rate < 48_000 else 48_000
-    log.warning("%s: its sound has %d samples per second, which mp4 does not take; resampled to %d.", name, rate, to)
-    layout = "mono" if len(samples) == 1 else "stereo"
-    resampler = av.AudioResampler(format="fltp", layout=layout, rate=to)
+    rate = int(rate)
+    if len(samples) > 2 and len(samples) not in _LAYOUTS:
+        log.warning("%s: its sound has %d channels, whose places are not known; mixed to one.", name, len(samples))
+        samples = samples.mean(axis=0, keepdims=True)
+    if rate in _AAC_RATES and len(samples) <= 2:
+        return np.ascontiguousarray(samples), rate
+    to = rate if rate in _AAC_RATES else next((known for known in _AAC_RATES if rate < known <= 48_000), 48_000)
+    if to != rate:
+        log.warning(
+            "%s: its sound has %d samples per second, which mp4 does not take; resampled to %d.", name, rate, to
+        )
+    given = {1: "mono", 2: "stereo", **_LAYOUTS}[len(samples)]
+    resampler = av.AudioResampler(format="fltp", layout="mono" if given == "mono" else "stereo", rate=to)
     pieces = []
     for start in range(0, samples.shape[1], 1 << 16):
-        frame = av.AudioFrame.from_ndarray(
-            np.ascontiguousarray(samples[:, start : start + (1 << 16)]), format="fltp", layout=layout
-        )
+        packed = np.ascontiguousarray(samples[:, start : start + (1 << 16)].T).reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(packed, format="flt", layout=given)
         frame.sample_rate = rate
         pieces += resampler.resample(frame)
     pieces += resampler.resample(None)

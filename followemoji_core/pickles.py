@@ -11,7 +11,9 @@ from .gate import Refused
 
 TUPLES = 2  # of tuples in tuples
 LONGEST = 4096  # entries of a tuple
-MOST_OPCODES = 5_000_000  # about 10 seconds; a published template takes about 250 a frame
+MOST_OPCODES = 5_000_000  # about 10 seconds
+FEWEST_OPCODES = 100_000  # of any file, and one for so many bytes more:
+BYTES_AN_OPCODE = 32  # a published template takes about 250 for the 11,000 bytes of a frame or more
 MOST_BOXES = 1_500_000  # about 250 MB
 
 
@@ -33,13 +35,15 @@ class Box:
 class Replay:
     """Opcodes to boxes. allowed: names of functions that may be asked for; None: all, as nothing is called anyway.
 
-    depth: of boxes in boxes, where a call with its arguments and its state is one. whole_keys: whether keys of a dict
-    may be whole numbers too.
+    depth: of boxes in boxes, where a call with its arguments and its state is one. size: bytes of the whole file.
+    whole_keys: whether keys of a dict may be whole numbers too.
     """
 
-    def __init__(self, allowed: Collection[str] | None, depth: int, whole_keys: bool = False):
+    def __init__(self, allowed: Collection[str] | None, depth: int, size: int, whole_keys: bool = False):
         self.allowed, self.depth, self.keys = allowed, depth, (str, int) if whole_keys else (str,)
+        self.most = min(FEWEST_OPCODES + size // BYTES_AN_OPCODE, MOST_OPCODES)
         self.opcodes = self.boxes = 0
+        self.encoded: dict[str, bytes] = {}
         self.calls: list[Box] = []
         self.storages: list[Box] = []
 
@@ -51,7 +55,7 @@ class Replay:
         self.memo: dict[int, Any] = {}
         for opcode, argument, _ in pickletools.genops(stream):
             self.opcodes += 1
-            if self.opcodes > MOST_OPCODES or self.boxes > MOST_BOXES:
+            if self.opcodes > self.most or self.boxes > MOST_BOXES:
                 raise Refused("it is made of more pieces than any such file")
             name = opcode.name
             if name in _VALUES:
@@ -172,7 +176,9 @@ class Replay:
             text, coding = arguments.content
             if type(text) is not str or coding != "latin1":
                 raise Refused("it uses _codecs.encode in an unusual way")
-            self.stack.append(text.encode("latin1"))
+            if text not in self.encoded:  # once, however often it is asked for
+                self.encoded[text] = text.encode("latin1")
+            self.stack.append(self.encoded[text])
             return
         box = self._box("call", function.name)
         self._hold(box, (arguments,), level=0)

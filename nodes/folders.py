@@ -77,7 +77,7 @@ def find(name: str) -> Path | None:
         where = f" Download it from {source}" if source else " Put it there"
         raise CheckpointError(
             f"{name} is not in models/{FOLDER}.{where} and press R to refresh. "
-            f"All released files at once: `python -m followemoji_core download --models PATH/TO/ComfyUI/models` in the "
+            f"All released files at once: `python -m followemoji_core download --models ../../models` in the "
             f"pack's folder, with ComfyUI's Python."
         )
     return Path(path)

@@ -148,11 +148,14 @@ class UseFaceLandmarks(io.ComfyNode):
                 *_following(),
             ],
             outputs=[Motion.Output("motion", display_name="motion", tooltip="The face in every frame.")],
+            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
     def execute(cls, face_landmarks, fps: float, face: str, missing: str) -> io.NodeOutput:
-        return io.NodeOutput(motion_from_face_landmarks(face_landmarks, fps, face, missing))
+        story: list[str] = []
+        motion = motion_from_face_landmarks(face_landmarks, fps, face, missing, story.append)
+        return io.NodeOutput(motion, ui=show(cls.hidden.unique_id, "\n".join(story)))
 
 
 class DrawLandmarks(io.ComfyNode):

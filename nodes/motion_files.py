@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 
 import folder_paths
-from comfy_api.v0_0_2 import io, ui
+from comfy_api.v0_0_2 import io
 
 from ..followemoji_core.errors import MotionFileError
 from ..followemoji_core.face.motion_file import load_motion, save_motion
 from ..followemoji_core.small import SMALL_MOTIONS
+from .host.notice import show
 from .host.paths import new_file
 from .sockets import Motion, schema
 
@@ -35,6 +36,7 @@ class SaveMotion(io.ComfyNode):
                 ),
             ],
             outputs=[],
+            hidden=[io.Hidden.unique_id],
             is_output_node=True,
         )
 
@@ -46,7 +48,7 @@ class SaveMotion(io.ComfyNode):
         save_motion(path, motion)
         name = f"{subfolder}/{path.name}" if subfolder else path.name
         where = f"Load Motion lists it as: {name} [output]" if subfolder == _SAVED else "Move it to the input folder."
-        return io.NodeOutput(ui=ui.PreviewText(f"{name}: {len(motion)} frames. {where}"))
+        return io.NodeOutput(ui=show(cls.hidden.unique_id, f"{name}: {len(motion)} frames. {where}"))
 
 
 class LoadMotion(io.ComfyNode):

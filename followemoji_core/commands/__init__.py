@@ -73,6 +73,11 @@ def _print_json(facts: dict[str, Any]) -> None:
     print(json.dumps(facts, default=str), flush=True)
 
 
+class _Stopped(KeyboardInterrupt):
+    """Ctrl-C. After a plain KeyboardInterrupt that passed through exec(), as namedtuple uses it, Python ends itself by
+    SIGINT, whatever the exit code."""
+
+
 @contextlib.contextmanager
 def _stops_noted(stops: list[int]) -> Iterator[None]:
     """Ctrl-C and SIGTERM are noted in `stops`; SIGTERM does what Ctrl-C would do at that moment, whoever handles it."""
@@ -84,6 +89,8 @@ def _stops_noted(stops: list[int]) -> Iterator[None]:
 
     def ctrl_c(number: int, frame) -> None:
         stops.append(number)
+        if before[number] is signal.default_int_handler:
+            raise _Stopped
         before[number](number, frame)
 
     def stop(number: int, frame) -> None:
@@ -93,7 +100,7 @@ def _stops_noted(stops: list[int]) -> Iterator[None]:
         stops.append(number)
         on_ctrl_c = signal.getsignal(signal.SIGINT)
         if not callable(on_ctrl_c):  # ignored, as shells do for jobs in the background
-            raise KeyboardInterrupt
+            raise _Stopped
         on_ctrl_c(signal.SIGINT, frame)
 
     if callable(before[signal.SIGINT]):

@@ -22,6 +22,7 @@ from ..face.draw import overlay
 from ..face.geometry import screen_points
 from ..face.motion import Missing
 from ..face.motion_file import load_motion, save_motion
+from ..face.report import alignment_report
 from ..face.tracking import Which
 from ..files import check_place
 from ..media import Clip, clip_info, read_audio, read_frames, write_video
@@ -149,7 +150,7 @@ def sampling_arguments(parser: argparse.ArgumentParser, steps: int, guidance: fl
 def _animate(options: argparse.Namespace) -> Facts:
     render = renderer(options)
     portrait, face, driving = _inputs(options)
-    aligned = align(face, driving, _align_options(options))
+    aligned = _aligned(face, driving, options)
     facts = render(portrait, face, aligned, lambda: _sound(options.driving))
     return {**_facts(options, facts["frames"], aligned.fps), **facts}
 
@@ -162,10 +163,10 @@ def renderer(options: argparse.Namespace) -> Render:
     with --renderer warp without. What can go wrong with the networks goes wrong here, before the work."""
     if options.renderer == "warp":
         return partial(_warp, options)
-    from ..model.weights.files import find_files
+    from ..walk.studio import check_files
 
     where = device_and_dtype(options.device, options.precision)
-    find_files(options.weights or options.models / "followemoji")
+    check_files(options.models, options.weights)
     _check_sampling(options)
     return partial(_diffuse, options, where)
 
@@ -193,7 +194,7 @@ def _warp(options: argparse.Namespace, portrait, face, aligned: AlignedMotion, s
 
 def _landmarks(options: argparse.Namespace) -> Facts:
     portrait, face, driving = _inputs(options)
-    aligned = align(face, driving, _align_options(options))
+    aligned = _aligned(face, driving, options)
     frames = _side_by_side(options.driving, driving, portrait, aligned)
     count = write_video(options.out, along(frames, len(driving), "drawing"), driving.fps, _sound(options.driving))
     say(f"{options.out}: {count} frames, the driver's landmarks beside their place on the portrait")
@@ -246,6 +247,8 @@ def _check_room(options: argparse.Namespace, aligned: AlignedMotion) -> None:
     from ..walk.job import video_bytes
 
     width, height = aligned.size
+    if options.long:
+        check_place(_windows_folder(options.out) / "0")
     kept = len(aligned) * 4 * 2 * (width // LATENT_CELL) * (height // LATENT_CELL) if options.long else 0
     check_place(options.out, video_bytes(len(aligned), aligned.size) + kept)
 
@@ -280,7 +283,7 @@ def _write_animation(
     until it is written. portrait (H,W,3) uint8 RGB; sound as `read_audio` gives it."""
     from ..walk.job import only_one
 
-    folder = out.with_name(f".{out.stem}.windows") if options.long else None
+    folder = _windows_folder(out) if options.long else None
     with nullcontext() if folder is None else only_one(folder):
         with bar("denoising", "pass") as show:
             store = studio.animate(portrait, aligned, _settings(options), folder=folder, on_pass=show)
@@ -288,6 +291,11 @@ def _write_animation(
         store.clear_up()
     say(f"{out}: {count} frames at {aligned.fps:g} fps")
     return count
+
+
+def _windows_folder(out: Path) -> Path:
+    """Beside OUT; shorter than its name, which may be as long as the file system allows."""
+    return out.with_name(f".{out.stem[:100]}.windows")
 
 
 # --- inputs
@@ -309,7 +317,7 @@ def _inputs(options: argparse.Namespace) -> tuple[np.ndarray, FaceFrame, FaceMot
             clip = Clip(options.driving)
             info = clip_info(clip)
             frames = along(read_frames(clip), info.frame_count, "landmarks")
-            driving = extract_motion(frames, info.fps, finder, options.which, options.missing)
+            driving = extract_motion(frames, info.fps, finder, options.which, options.missing, say=say)
     if options.save_motion:
         save_motion(options.save_motion, driving)
         say(f"{options.save_motion}: the driving motion")
@@ -344,12 +352,21 @@ def face_of(picture: np.ndarray, options: argparse.Namespace, finder: FaceDetect
         return load_motion(options.face).frame(0)
     from ..face.extraction import extract_face
 
-    return extract_face(picture, finder, options.which)
+    return extract_face(picture, finder, options.which, say)
 
 
 def _align_options(options: argparse.Namespace) -> AlignOptions:
     names = ("rotation", "translation", "brows", "eyes", "pupils", "mouth", "smoothing", "neutral", "pupil_anchor")
     return AlignOptions(whole=options.expression, **{name: getattr(options, name) for name in names})
+
+
+def _aligned(face: FaceFrame, driving: FaceMotion, options: argparse.Namespace) -> AlignedMotion:
+    """The driving motion on the portrait's face; what may look wrong in it is said."""
+    chosen = _align_options(options)
+    aligned = align(face, driving, chosen)
+    for sentence in alignment_report(face, driving, aligned, chosen):
+        say(f"warning: {sentence}")
+    return aligned
 
 
 def _side_by_side(

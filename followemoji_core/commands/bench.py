@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from ..errors import check_range
 from ..files import check_place, write_whole
-from .shared import Command, Facts, device_and_dtype, say
+from .shared import LARGEST, Command, Facts, device_and_dtype, say
 
 _ON_GPU, _ON_CPU = (512, 16), (256, 8)  # side in pixels, frames: what is timed where nothing else is asked for
 
@@ -37,6 +38,8 @@ def _bench(options: argparse.Namespace) -> Facts:
     if not options.flops:
         check_place(options.out / "bench.json")
     device, dtype = device_and_dtype(options.device, options.precision)
+    if options.size is not None:
+        check_range("--size", options.size, (64, LARGEST))
     size, frames = options.size or _ON_GPU[0], options.frames or _ON_GPU[1]
     report = {"size": size, "frames": frames, "counts": count_guided_call(size, frames)}
     best = report["counts"]["halves together"]["tflop"]

@@ -137,7 +137,9 @@ def _found(clip: Clip, options: argparse.Namespace, finder: FaceDetector | None)
     from ..face.extraction import extract_motion
 
     info = clip_info(clip)
-    return extract_motion(along(read_frames(clip), info.frame_count, "landmarks"), info.fps, finder, options.which)
+    return extract_motion(
+        along(read_frames(clip), info.frame_count, "landmarks"), info.fps, finder, options.which, say=say
+    )
 
 
 def _kept(motion: FaceMotion, options: argparse.Namespace) -> FaceMotion:

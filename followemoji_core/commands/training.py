@@ -112,7 +112,7 @@ def _autoencoder(options: argparse.Namespace) -> Facts:
     from safetensors.torch import save_file
 
     from ..encoders.opening import open_codec
-    from ..files import write_whole
+    from ..files import check_place, write_whole, written_whole
     from ..training.settings import read_file, read_table
     from ..training.train_autoencoder import AutoencoderSettings, train_autoencoder
 
@@ -124,12 +124,13 @@ def _autoencoder(options: argparse.Namespace) -> Facts:
             curve.append({"step": step, **{name: round(value, 4) for name, value in scalars.items()}})
             say(f"step {step}: " + ", ".join(f"{name} {value:.3f}" for name, value in scalars.items()))
 
-    options.out.mkdir(parents=True, exist_ok=True)
+    check_place(options.out / "autoencoder.safetensors")
     begun = open_codec(options.begun).module if options.begun else None
     network = train_autoencoder(settings, on_step, begun)
     state = {key: value.to(torch.float16).contiguous() for key, value in network.full_state().items()}
     files = [options.out / "autoencoder.safetensors", options.out / "autoencoder.json"]
-    save_file(state, files[0], {"format": "pt"})
+    with written_whole(files[0], "Make room, or choose another folder.") as partial:
+        save_file(state, partial, {"format": "pt"})
     record = {"settings": asdict(settings), "seconds": curve[-1]["seconds"], "curve": curve}
     write_whole(files[1], json.dumps(record, indent=1))
     say(f"{files[0]}: opens in ComfyUI's Load VAE")

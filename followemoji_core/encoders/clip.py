@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Self  # of Python 3.11
 
 _MOST_LAYERS = 64
+_WIDEST = 8192
 
 
 class ClipVision:
@@ -66,8 +67,8 @@ def _from_state(state: dict[str, Tensor], path: Path) -> ClipVision:
         )
     width, _, patch, _ = patches.shape
     layers = len([key for key in state if key.endswith("mlp.fc1.weight")])
-    if layers > _MOST_LAYERS:
-        raise CheckpointError(f"{path.name} is no CLIP image encoder: it would have {layers} layers.")
+    if layers > _MOST_LAYERS or width > _WIDEST:
+        raise CheckpointError(f"{path.name} is no CLIP image encoder: it would have {layers} layers of {width}.")
     places = len(state["vision_model.embeddings.position_embedding.weight"]) - 1
     config = CLIPVisionConfig(
         hidden_size=width,
@@ -78,5 +79,6 @@ def _from_state(state: dict[str, Tensor], path: Path) -> ClipVision:
         patch_size=patch,
         image_size=patch * round(places**0.5),
     )
-    state.setdefault("visual_projection.weight", torch.zeros(config.projection_dim, width))  # never read here
+    unread = torch.zeros(1, 1).expand(config.projection_dim, width)
+    state.setdefault("visual_projection.weight", unread)
     return ClipVision(fill(lambda: CLIPVisionModelWithProjection(config), state, path.name))

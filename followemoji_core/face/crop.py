@@ -7,6 +7,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from ..errors import InputError, check_range
+from ..gate import check_drawable
 from ..types import FaceFrame
 from .geometry import face_frame, screen_points
 from .opencv import opencv
@@ -78,9 +79,13 @@ def crop_portrait(
 
 
 def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """(H,W,3) uint8, or float in [0,1], at another `size` (width, height), same type: area means down, cubic up."""
+    """(H,W,3) uint8, or float in [0,1], at another `size` (width, height), same type: area means down, cubic up.
+
+    Raises InputError for a size that no picture has.
+    """
     if image.shape[1::-1] == tuple(size):
         return image
+    check_drawable(*size)
     cv2 = opencv()
     method = cv2.INTER_AREA if size[0] < image.shape[1] else cv2.INTER_CUBIC
     picture = cv2.resize(np.ascontiguousarray(image), tuple(size), interpolation=method)

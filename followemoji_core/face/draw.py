@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from ..errors import InputError
+from ..gate import check_drawable
 from ..types import LANDMARKS, AlignedMotion
 from .opencv import opencv
 from .topology import DRAWN_EDGES, PUPIL_COLOUR, PUPILS
@@ -30,7 +31,7 @@ def draw_landmarks(
     Paper 4.1, published behaviour: brows, lids, inner lips and pupils on black; an edge with an end outside of the
     picture is left out. Departure: a pupil at the border is cut there, where the published code drops it or wraps it.
     line_width, pupil_halfwidth: pixels of the drawing. Points that are not finite are left out.
-    Raises InputError for points of another shape, or a size below one pixel.
+    Raises InputError for points of another shape, or a size that no picture has.
     """
     points = scale_points(points, size, out_size)
     width, height = out_size or size
@@ -88,12 +89,11 @@ def overlay(image: np.ndarray, points: np.ndarray) -> np.ndarray:
 def scale_points(points: np.ndarray, size: tuple[int, int], out_size: tuple[int, int] | None) -> np.ndarray:
     """(478,2) pixels of a picture of `size` -> float64 pixels of the same picture at `out_size` (default: `size`).
 
-    Raises InputError for points of another shape, or a size below one pixel.
+    Raises InputError for points of another shape, or a size that no picture has.
     """
     points = np.asarray(points, np.float64)
     if points.shape != (LANDMARKS, 2):
         raise InputError(f"Landmark points have shape {points.shape}; expected ({LANDMARKS}, 2), pixels of one frame.")
     for width, height in (size, out_size or size):
-        if width < 1 or height < 1:
-            raise InputError(f"A picture of {width} x {height} pixels cannot be drawn; both must be at least 1.")
+        check_drawable(width, height)
     return points if out_size is None else points * (out_size[0] / size[0], out_size[1] / size[1])

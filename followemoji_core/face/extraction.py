@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from typing import TypeVar
@@ -18,7 +18,7 @@ from .closer import Box, apart, look_closer, square_around, tiles
 from .detector import FaceDetector, rgb_uint8
 from .geometry import ScreenFace, screen_points
 from .motion import FACE_ADVICE, Missing, check_clip, runs_of, stack_screen_faces
-from .plausible import flaw
+from .plausible import plausible
 from .tracking import FaceTracker, Which
 
 log = logging.getLogger(__name__)
@@ -179,22 +179,28 @@ class _Search:
         missing = [number for number, frame in enumerate(chosen) if frame is None]
         if missing:
             yield f"It is missing in {runs_of(missing)} of {len(chosen)}."  # a warning says so already
-        doubts = []
-        if self.tracker.unsure:
-            doubts.append(f"In {runs_of(self.tracker.unsure)} it cannot be told from another one.")
-        if self.tracker.cuts:
-            doubts.append(f"The face is suddenly elsewhere in {runs_of(self.tracker.cuts)}: a cut? It is followed.")
-        if self.flaws:
-            doubts.append(f"What looks like a face is not shaped like one in {runs_of(sorted(self.flaws))}: left out.")
-        for doubt in doubts:
-            log.warning(doubt)
-            yield doubt
+        yield from doubts(self.tracker, self.flaws)
+
+
+def doubts(tracker: FaceTracker, flaws: Mapping[int, str]) -> Iterator[str]:
+    """What is unsure of a clip that was followed to its end, a sentence each, which goes to the log as a warning as
+    well. flaws: by frame, why what was seen is no face."""
+    found = []
+    if tracker.unsure:
+        found.append(f"In {runs_of(tracker.unsure)} it cannot be told from another one.")
+    if tracker.cuts:
+        found.append(f"The face is suddenly elsewhere in {runs_of(tracker.cuts)}: a cut? It is followed.")
+    if flaws:
+        found.append(f"What looks like a face is not shaped like one in {runs_of(sorted(flaws))}: left out.")
+    for doubt in found:
+        log.warning(doubt)
+        yield doubt
 
 
 def _plausible(found: Iterable[ScreenFace]) -> tuple[list[ScreenFace], list[str]]:
     """Those that have the shape of a face, each once, and what is wrong with the others."""
-    flaws = [(face, flaw(face)) for face in found]
-    return apart([face for face, wrong in flaws if wrong is None]), [wrong for _, wrong in flaws if wrong is not None]
+    faces, flaws = plausible(found)
+    return apart(faces), flaws
 
 
 def _seen(count: int, face: ScreenFace, which: Which) -> str:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
 from ..types import LANDMARKS, FaceMotion
+from .extraction import doubts
 from .geometry import ScreenFace
-from .motion import Missing, check_clip, runs_of, stack_screen_faces
+from .motion import Missing, check_clip, stack_screen_faces
+from .plausible import plausible
 from .topology import BLENDSHAPE_NAMES
 from .tracking import FaceTracker, Which
 
@@ -19,14 +21,18 @@ log = logging.getLogger(__name__)
 
 
 def motion_from_face_landmarks(
-    payload: Mapping[str, Any], fps: float, which: Which = "largest", missing: Missing = "interpolate"
+    payload: Mapping[str, Any],
+    fps: float,
+    which: Which = "largest",
+    missing: Missing = "interpolate",
+    say: Callable[[str], None] = log.info,
 ) -> FaceMotion:
     """One face through the clip that ComfyUI's face landmark node looked at.
 
     payload: "image_size" (H, W) and "frames", a list of faces per frame, each with landmarks_xy (478,2) pixels,
-    landmarks_3d (478,3) in units of the network's 192-pixel crop, and blendshapes {name: score}. `which` and `missing`
-    mean what they mean in extract_motion. Raises InputError for a payload of another form, NoFaceError as
-    stack_frames does.
+    landmarks_3d (478,3) in units of the network's 192-pixel crop, and blendshapes {name: score}. `which`, `missing` and
+    `say` mean what they mean in extract_motion; what has not the shape of a face is left out. Raises InputError for a
+    payload of another form, NoFaceError as stack_frames does.
     """
     check_clip(fps, missing)
     try:
@@ -39,18 +45,22 @@ def motion_from_face_landmarks(
         ) from error
     if width < 1 or height < 1:
         raise InputError(f"Face landmarks are of a picture of {width} x {height} pixels.")
-    tracker = FaceTracker(which)
+    tracker, flaws = FaceTracker(which), {}
     for index, faces in enumerate(frames):
         try:
-            tracker.see([_face(face, (width, height)) for face in faces])
+            seen, wrong = plausible(_face(face, (width, height)) for face in faces)
+            tracker.see(seen)
+            if wrong:
+                flaws[index] = wrong[0]
         except (KeyError, TypeError, ValueError, AttributeError, np.linalg.LinAlgError) as error:
             raise InputError(
                 f"Face landmarks of frame {index} (of {len(frames)}) cannot be used: {error}. Expected landmarks_xy "
                 f"({LANDMARKS},2), landmarks_3d ({LANDMARKS},3) and blendshapes by name."
             ) from error
     motion = stack_screen_faces(tracker.chosen(), fps, missing)
-    if tracker.unsure:
-        log.warning("In %s the face cannot be told from another one.", runs_of(tracker.unsure))
+    say(f"{tracker.most} face{'s' if tracker.most > 1 else ''} seen at once at most, the {which} taken.")
+    for doubt in doubts(tracker, flaws):
+        say(doubt)
     return motion
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from ..errors import InputError
 from .geometry import CanonicalFace, ScreenFace
 from .topology import FACE_CONTOUR, LEFT_EYE_UPPER, OUTER_LIP_UPPER, RIGHT_EYE_UPPER
 
@@ -22,10 +23,19 @@ MARGIN = 0.4  # cm: how far inside of the face's outline the corners of eyes and
 def flaw(face: ScreenFace) -> str | None:
     """What is wrong with a face's geometry, in words and with the number that says so; None when it may be a face.
 
-    Refuses shuffled, mirrored and collapsed landmarks, and about a fifth of what a detector wrongly takes for a face at
-    confidence 0.1: most of that has the shape of a face, at a place where there is none.
+    Refuses shuffled, mirrored and collapsed landmarks, and some of what a detector wrongly takes for a face at a low
+    confidence: most of that has the shape of a face, at a place where there is none.
     """
-    return next(_flaws(face), None)
+    try:
+        return next(_flaws(face), None)
+    except InputError:  # of points that no geometry fits
+        return "its points do not form a face at all"
+
+
+def plausible(found: Iterable[ScreenFace]) -> tuple[list[ScreenFace], list[str]]:
+    """Those that have the shape of a face, and what is wrong with the others."""
+    flaws = [(face, flaw(face)) for face in found]
+    return [face for face, wrong in flaws if wrong is None], [wrong for _, wrong in flaws if wrong is not None]
 
 
 def _flaws(face: ScreenFace) -> Iterator[str]:

@@ -62,7 +62,7 @@ def _frames(path: str | os.PathLike[str]) -> list[Box]:
                 raise Refused(f"it holds an array of {short(other[1].decode('latin1'))}, not a list of faces")
             raise Refused("its header is damaged")
         # In memory, where a length that is not true costs nothing.
-        content = Replay(_ALLOWED, _DEPTH).read(io.BytesIO(file.read()))
+        content = Replay(_ALLOWED, _DEPTH, size).read(io.BytesIO(file.read()))
     state = _content(content.state, "tuple") if _is(content, "call") else None
     frames = _content(state[-1], "list") if state else None
     if not frames or not all(_is(frame, "dict") for frame in frames):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import permutations
+from itertools import islice, permutations
 from typing import Literal, get_args
 
 import numpy as np
@@ -50,6 +50,7 @@ _DOUBT = 3.0  # less than this between the best answer and the next is no answer
 _BRIEF = 3  # frames: a shorter run cannot be told from somebody else who is not in sight
 _TOGETHER = 12  # frames: runs that begin within so many are told apart at once
 _MOST = 4  # people among whom a run is looked for
+_REMEMBERED = 32  # people beside the followed one: those who were seen last
 
 
 @dataclass
@@ -112,6 +113,28 @@ class _Run:
         self.end, self.last = index, look
         if keep:
             self.faces[index] = look.face
+
+
+@dataclass
+class _Person:
+    """The runs of one face so far; shape (14,): their average, over the `seen` frames of them."""
+
+    runs: list[_Run]
+    shape: np.ndarray
+    seen: int
+
+    @classmethod
+    def of(cls, run: _Run) -> _Person:
+        return cls([run], run.shape, len(run))
+
+    @property
+    def last(self) -> _Run:
+        return self.runs[-1]
+
+    def add(self, run: _Run) -> None:
+        self.seen += len(run)
+        self.shape = self.shape + (run.shape - self.shape) * (len(run) / self.seen)
+        self.runs.append(run)
 
 
 class FaceTracker:
@@ -228,12 +251,12 @@ class FaceTracker:
 
     def _linked(self) -> list[_Run]:
         """The runs of the followed face."""
-        people = [[self._main]]
+        people = [_Person.of(self._main)]
         others = [run for run in self._runs if run is not self._main]
         for group in _groups(others):
-            free = [person for person in people if person[-1].end < max(run.start for run in group)]
+            free = [person for person in people if person.last.end < max(run.start for run in group)]
             main = bool(free) and free[0] is people[0]
-            rivals = sorted(free[main:], key=lambda person: group[0].start - person[-1].end)
+            rivals = sorted(free[main:], key=lambda person: group[0].start - person.last.end)
             free = free[:main] + rivals[: _MOST - 1]
             answers = [answer for answer in _answers(free, group) if answer[0] < _NEVER]
             best, meant = answers[0]
@@ -249,26 +272,32 @@ class FaceTracker:
                 self.unsure += group[number].faces
             for person, number in zip(free, meant, strict=True):
                 if number is not None and number not in doubtful:
-                    person.append(group[number])
+                    person.add(group[number])
             known = {number for number in meant if number is not None} | doubtful
-            people += [[run] for number, run in enumerate(group) if number not in known]
-        return people[0]
+            people += [_Person.of(run) for number, run in enumerate(group) if number not in known]
+            if len(people) > 2 * _REMEMBERED:
+                people[1:] = sorted(people[1:], key=lambda person: person.last.end)[-_REMEMBERED:]
+        return people[0].runs
 
 
 def _groups(runs: list[_Run]) -> Iterator[list[_Run]]:
     """Runs by their beginning, those together that begin at about the same time and are seen side by side."""
     waiting = sorted(runs, key=lambda run: run.start)
-    while waiting:
-        group = [waiting[0]]
-        for run in waiting[1:]:
-            together = run.start <= min(member.end for member in group) and run.start < group[0].start + _TOGETHER
-            if together and len(group) < _MOST:
+    taken: set[int] = set()
+    for place, first in enumerate(waiting):
+        if place in taken:
+            continue
+        group = [first]
+        for later, run in enumerate(islice(waiting, place + 1, None), place + 1):
+            if len(group) == _MOST or run.start >= first.start + _TOGETHER:
+                break
+            if later not in taken and run.start <= min(member.end for member in group):
                 group.append(run)
-        waiting = [run for run in waiting if not any(run is member for member in group)]
+                taken.add(later)
         yield group
 
 
-def _answers(people: list[list[_Run]], group: list[_Run]) -> list[tuple[float, tuple[int | None, ...]]]:
+def _answers(people: list[_Person], group: list[_Run]) -> list[tuple[float, tuple[int | None, ...]]]:
     """Who of the people may be which of the runs, None for no one of them: cheapest first, with what it costs."""
     numbers = [*range(len(group)), *[None] * len(people)]
     costs = [[_cost(person, run) for run in group] for person in people]
@@ -280,13 +309,12 @@ def _answers(people: list[list[_Run]], group: list[_Run]) -> list[tuple[float, t
     return sorted(((cost, answer) for answer, cost in answers.items()), key=lambda pair: pair[0])
 
 
-def _cost(person: list[_Run], run: _Run) -> float:
+def _cost(person: _Person, run: _Run) -> float:
     """How unusual it would be if a person went on as that run."""
-    last = person[-1]
+    last = person.last
     if last.end >= run.start:
         return _NEVER
     gap = run.start - last.end
-    shape = np.average([part.shape for part in person], axis=0, weights=[len(part) for part in person])
     unusual = [
         last.distance(run.first, run.start) / min(0.3 + 0.03 * gap, 1.0),
         _growth(last.last, run.first) / (0.1 + 0.02 * gap),
@@ -294,9 +322,9 @@ def _cost(person: list[_Run], run: _Run) -> float:
     if len(run) > _OUTSET:
         turned = np.linalg.norm(run.setting_out - last.velocity) / last.last.extent
         unusual.append(float(turned) / (0.05 + 0.005 * gap))
-    seen = min(len(run), sum(len(part) for part in person))
+    seen = min(len(run), person.seen)
     weight = _SHAPE * seen / (seen + 2)  # few frames say little
-    return weight * _rms(run.shape - shape) ** 2 + sum(min(value, _CAP) ** 2 for value in unusual)
+    return weight * _rms(run.shape - person.shape) ** 2 + sum(min(value, _CAP) ** 2 for value in unusual)
 
 
 def _rms(values: np.ndarray) -> float:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..face.opencv import opencv
-from ..files import write_whole
+from ..files import check_place, write_whole
 from ..model.weights.build import load_networks, save_networks
 from ..model.weights.files import find_files
 from ..model.weights.read import LATENT_RGB
@@ -24,7 +24,7 @@ def export(checkpoint: Path, out: Path, clips: Path) -> None:
 
     Raises CheckpointError for a file that is no checkpoint, InputError where the clips carry no latents.
     """
-    out.parent.mkdir(parents=True, exist_ok=True)
+    check_place(out)
     table = fit_latent_rgb(find_clips(clips))
     save_networks(out, load_networks(find_files(checkpoint)), torch.float16, extra={LATENT_RGB: table})
 

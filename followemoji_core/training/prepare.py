@@ -22,7 +22,7 @@ from ..face.crop import resize
 from ..face.detector import FaceDetector
 from ..face.geometry import ScreenFace, screen_points
 from ..face.opencv import opencv
-from ..files import write_whole
+from ..files import check_place, write_whole
 from ..gate import Refused, loading, parse_json, read_bytes
 from ..media import Clip, clip_info, read_frames
 from .shards import check_size, save_clip
@@ -80,7 +80,7 @@ def prepare(
     FaceDetector(task).close()  # without one, every video would be called unreadable
     targets = [out / path.relative_to(videos) for path in found]
     for folder in {target.parent for target in targets}:
-        folder.mkdir(parents=True, exist_ok=True)
+        check_place(folder / "0.safetensors")
     jobs = [job for job in zip(found, targets, strict=True) if not _is_done(job[1], settings)]
     say(f"{len(found)} videos, {len(found) - len(jobs)} of them done before")
     if workers > 1:

@@ -17,7 +17,7 @@ import numpy as np
 from ..errors import InputError
 from ..face.opencv import opencv
 from ..files import write_whole
-from ..gate import MOST_SIDE, Refused, loading, safetensors_header
+from ..gate import MOST_PIXELS, Refused, loading, safetensors_header
 from ..model.config import LATENT_CELL
 from ..types import LANDMARKS
 
@@ -38,9 +38,9 @@ class Clip:
 
 
 def check_size(size: int) -> None:
-    """InputError where clips of that side would fit no latents."""
-    if size % LATENT_CELL or size < 64:
-        raise InputError(f"The size is {size}; it must be a multiple of {LATENT_CELL} and at least 64.")
+    """InputError where clips of that side would fit no latents, or no clip is read again."""
+    if size % LATENT_CELL or not 64 <= size <= MOST_PIXELS**0.5:
+        raise InputError(f"The size is {size}; it must be a multiple of {LATENT_CELL}, 64 to {MOST_PIXELS**0.5:.0f}.")
 
 
 def save_clip(file: Path, images: Sequence[np.ndarray], points: np.ndarray, about: dict[str, str], **more) -> None:
@@ -116,7 +116,7 @@ def read_header(file: Path) -> Clip:
         shape = None
         if "latents" in header.entries:
             shape = header.check("latents", "F16", (frames, None, side // LATENT_CELL, side // LATENT_CELL)).shape[1:]
-        if not frames or not 64 <= side <= MOST_SIDE or side % LATENT_CELL:
+        if not frames or not 64 <= side <= MOST_PIXELS**0.5 or side % LATENT_CELL:
             raise Refused(f"it has {frames} frames of {side} pixels")
     return Clip(file, frames, side, shape)
 

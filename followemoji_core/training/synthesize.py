@@ -14,6 +14,7 @@ from ..drawn.painting import paint
 from ..drawn.people import Person
 from ..face.geometry import screen_points
 from ..face.opencv import opencv
+from ..files import check_place
 from .shards import save_clip
 
 STILL_HEADS = 0.3  # share of the clips in which only the expression changes
@@ -34,7 +35,7 @@ def synthesize(
     stride: only every so many frames of a motion at 25 fps, so that few frames show much: for training on single ones.
     on_clip learns how many are done. Raises OutputError where the disk is full.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    check_place(out / "0.safetensors")
     jobs = [number for number in range(first, first + people) if not _file(out, number).exists()]
     draw = partial(draw_clip, out, frames=frames, size=size, stride=stride)
     if workers > 1:

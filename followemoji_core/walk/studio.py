@@ -16,6 +16,7 @@ from ..encoders.interfaces import Codec, TokenEncoder
 from ..encoders.opening import open_codec
 from ..model.weights.build import Networks, load_networks
 from ..model.weights.files import find_files
+from ..model.weights.read import check_file
 from ..small import SMALL_MODEL, SMALL_MODELS, SMALL_VAE
 from ..types import AlignedMotion
 from .animate import Host, Progress, animate, new_store
@@ -128,6 +129,15 @@ def open_studio(
     own = networks.image_encoder
     token_encoder = open_clip_vision(models / CLIP_FILE).to(device, dtype) if own is None else OwnImageEncoder(own)
     return Studio(networks, codec, token_encoder, Host(torch.device(device), dtype), files.identity)
+
+
+def check_files(models: Path, weights: Path | None = None) -> None:
+    """What can be said of the files that `open_studio` will read, before anything is built from them. Raises
+    CheckpointError."""
+    files = find_files(weights or models / "followemoji")
+    for path in (*vars(files).values(), models / VAE_FILE, models / CLIP_FILE):
+        if path is not None and (path != models / CLIP_FILE or path.is_file()):  # not all networks need it
+            check_file(path)
 
 
 def small_studio(device: str = "cpu", dtype: torch.dtype = torch.float32) -> Studio:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import time
+import secrets
 from pathlib import Path
 
 import folder_paths
@@ -36,5 +35,5 @@ def new_file(prefix: str, folder: str, kind: str, suffix: str, size=(0, 0)) -> t
 
 def new_video(prefix: str) -> Path:
     """A path for a new .mp4 in the temp folder, which no other run has. Raises OutputError as `new_file` does."""
-    unique = f"{os.getpid()}_{time.monotonic_ns() % 10**6}.mp4"
-    return new_file(prefix, folder_paths.get_temp_directory(), "temp", unique)[0]
+    name = f"{secrets.token_hex(4)}.mp4"  # two servers may share a temp folder
+    return new_file(prefix, folder_paths.get_temp_directory(), "temp", name)[0]

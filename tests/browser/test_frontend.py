@@ -46,15 +46,17 @@ def test_shipped_graph(frontend, name, tmp_path):
     assert frontend.complaints == []
 
 
+@pytest.mark.parametrize("width, height, least", [(1600, 900, 0.6), (1280, 800, 0.55)])
 @pytest.mark.parametrize("name", NAMES)
-def test_template_opens_readable(frontend, name):
+def test_template_opens_readable(frontend, name, width, height, least, tmp_path):
     """As the template browser opens it on a small screen: text is drawn, nothing is covered, no wire turns back."""
-    frontend.page.set_viewport_size({"width": 1600, "height": 900})
+    frontend.page.set_viewport_size({"width": width, "height": height})
     types = frontend.open_template(PACK_FOLDER, name)
     assert sorted(types) == sorted(node["type"] for node in graph(name)["nodes"])
     assert frontend.complaints == []
     seen = frontend.layout()
-    assert seen["scale"] >= 0.6 and not seen["low_quality"]
+    frontend.page.screenshot(path=str((SHOTS or tmp_path) / f"{name}_{width}.png"))
+    assert seen["scale"] >= least and not seen["low_quality"]
     boxes, groups = seen["nodes"], seen["groups"]
     assert max(x + w for x, _, w, _ in groups) - min(x for x, *_ in groups) <= 1500
     (note,) = [box for title, box in boxes.items() if title.startswith("MarkdownNote")]

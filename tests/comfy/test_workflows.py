@@ -47,6 +47,23 @@ def test_the_safetensors_split_gives_nearly_the_same(comfy):
     assert sum(abs(a - b) for a, b in zip(split, whole, strict=True)) / len(whole) < 4
 
 
+def test_folder_batch(current):
+    """A video for each portrait of a folder; core's folder node is younger than 0.3.64."""
+    folder = current.input / "portraits"
+    folder.mkdir()
+    picture = Image.open(current.input / "portrait.jpg")
+    for name, size in (("one.png", picture.size), ("two.png", (405, 720))):
+        picture.resize(size).save(folder / name)
+    graph = graphs.load("folder_batch")
+    graphs.change(graph, "LoadVideo", file="temple.mp4")
+    graphs.change(graph, "FollowEmojiPreparePortrait", width=128, height=128)
+    graphs.change(graph, "FollowEmojiLoadModel", **graphs.PUBLISHED)
+    graphs.change(graph, "FollowEmojiLongVideo", steps=2)
+    videos = [path for path in current.outputs(current.run(graph)) if path.suffix == ".mp4"]
+    assert len(videos) == 2 and graphs.pixels(videos[0]) != graphs.pixels(videos[1])
+    assert all(graphs.describe(path) == dict(frames=8, size=(128, 128), fps=30.0, sound=True) for path in videos)
+
+
 def test_look_at_landmarks(comfy):
     graph = graphs.load("look_at_landmarks")
     graphs.change(graph, "LoadImage", image="portrait.jpg")

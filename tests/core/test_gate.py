@@ -150,6 +150,13 @@ BOMBS = {
     "a memo of two thousand million": b"\x80\x04Nr\xff\xff\xff\x7f.",
     "a string that is longer than the file": b"\x80\x04\x8d\xff\xff\xff\xff\xff\xff\xff\x7f.",
     "a number of a million digits": b"\x80\x04I" + b"9" * 1_000_000 + b"\n.",
+    "one string encoded again and again": b"\x80\x02X@\x42\x0f\x00"
+    + b"a" * 1_000_000
+    + b"q\x00X\x06\x00\x00\x00latin1q\x01"
+    + b"c_codecs\nencode\nq\x02]("
+    + b"h\x02h\x00h\x01\x86R" * 5000
+    + b"e.",
+    "more pieces than bytes explain": b"\x80\x02" + b"N0" * 500_000 + b".",
     "nothing": b"",
 }
 
@@ -233,6 +240,23 @@ def test_no_table_of_weights_kills_or_freezes(tmp_path, name):
         read_tensors(tmp_path / "bomb.pth")
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_torch_reads_the_table_that_was_looked_at(tmp_path, first):
+    """Its reader looks names up without case, and where zipfile does not: a second table would be unpickled unseen."""
+    torch.save({"a": torch.zeros(3)}, tmp_path / "whole.pth")
+    with zipfile.ZipFile(tmp_path / "whole.pth") as whole:
+        members = [(name, whole.read(name)) for name in whole.namelist()]
+    table = (members[0][0].replace("data.pkl", "DATA.PKL"), BOMBS["exponential hash by PUT"])
+    with zipfile.ZipFile(tmp_path / "bomb.pth", "w") as bomb:
+        for name, content in [table, *members] if first else [*members, table]:
+            bomb.writestr(name, content)
+    # zipfile finds what was moved; torch counts from the beginning of the file.
+    (tmp_path / "moved.pth").write_bytes(b"PK" + bytes(30) + (tmp_path / "whole.pth").read_bytes())
+    for name in ("bomb.pth", "moved.pth"):
+        with pytest.raises(CheckpointError, match=f"{name}.*table of contents"):
+            read_tensors(tmp_path / name)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_weights_are_finite_or_refused(tmp_path, encoder, value):
     encoder["blocks.0.weight"][1, 0, 1, 1] = value
@@ -265,6 +289,25 @@ def test_sizes_that_a_file_only_claims_cost_nothing(tmp_path, encoder):
     begun = time.process_time()
     with pytest.raises(CheckpointError, match="deep.pth"):
         complete("landmark_encoder", deep, "deep.pth")
+    assert time.process_time() - begun < 2
+    empty = {
+        "conv_in.weight": torch.zeros(1 << 16, 4, 0, 0),
+        "x.motion_modules.0.pos_encoder.pe": torch.zeros(1, 4096, 0),
+    }
+    save_file(empty, tmp_path / "empty.safetensors")
+    with pytest.raises(CheckpointError, match="empty.safetensors.*no shape"):
+        read_tensors(tmp_path / "empty.safetensors")
+
+
+def test_a_network_that_lacks_nearly_everything_is_refused_before_its_tables_are_made():
+    wide = {"conv_in.weight": torch.zeros(1, 4, 1, 1).expand(1 << 15, 4, 3, 3), "clip_fc.weight": torch.zeros(8, 8)}
+    wide |= {"conv_out.weight": torch.zeros(4, 1, 1, 1), "x.motion_modules.0.pos_encoder.pe": torch.zeros(1, 4096, 1)}
+    for level in range(4):
+        wide[f"down_blocks.{level}.resnets.0.conv1.weight"] = torch.zeros(1, 1).expand(1 << 15, 1)
+        wide[f"down_blocks.{level}.attentions.0.norm.weight"] = torch.zeros(1)
+    begun = time.process_time()
+    with pytest.raises(CheckpointError, match="wide.pth is not complete"):
+        complete("denoiser", wide, "wide.pth")
     assert time.process_time() - begun < 2
 
 

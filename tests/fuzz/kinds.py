@@ -170,7 +170,15 @@ def _safetensors(state: dict) -> bytes:
 
 def _weights_seeds(folder: Path) -> list[bytes]:
     half = {key: value.half() if value.is_floating_point() else value for key, value in _image_encoder().items()}
-    return [_safetensors(_landmark_encoder()), _safetensors(half)]
+    return [_safetensors(_landmark_encoder()), _safetensors(half), _safetensors(_denoiser())]
+
+
+def _denoiser() -> dict:
+    from followemoji_core.model.config import UNetConfig
+    from followemoji_core.model.denoiser import Denoiser
+
+    config = UNetConfig((4, 4), (True, False), 1, token_width=4, context_width=4, positions=4, heads=2, groups=2)
+    return Denoiser(config).state_dict()
 
 
 def _pth(old: bool) -> Callable[[Path], list[bytes]]:
@@ -194,8 +202,8 @@ def _read_weights(path: Path) -> None:
 
     state = read_tensors(path)
     latent_table(path)
-    part = "image_encoder" if "heads" in state else "landmark_encoder"
-    recognise(state)
+    found = recognise(state)
+    part = "image_encoder" if "patches.weight" in state else found if found == "denoiser" else "landmark_encoder"
     network = build(complete(part, state, path.name))
     assert all(value.isfinite().all() for value in network.state_dict().values() if value.is_floating_point())
 
@@ -220,9 +228,11 @@ def _opcodes_old(data: bytes, rng) -> bytes:
 def _vae_seeds(folder: Path) -> list[bytes]:
     from diffusers import AutoencoderKL
 
+    from followemoji_core.encoders.autoencoder import TinyAutoencoder
     from followemoji_core.encoders.sd_vae import vae_sizes
 
-    return [_safetensors(AutoencoderKL(**vae_sizes([1, 1, 1, 1])).state_dict())]
+    small = TinyAutoencoder(4, (0, 0, 0, 0)).full_state()
+    return [_safetensors(AutoencoderKL(**vae_sizes([1, 1, 1, 1])).state_dict()), _safetensors(small)]
 
 
 def _read_vae(path: Path) -> None:
@@ -405,7 +415,7 @@ def _sound_seeds(folder: Path) -> list[bytes]:
     tone = np.sin(np.arange(2000) / 9).astype(np.float32)
     write_video(folder / "s.mp4", frames, 25.0, (np.stack([tone, tone]), 44100))
     files = [(folder / "s.mp4").read_bytes()]
-    for name, codec, form in (("s.mkv", "pcm_f32le", "flt"), ("s.avi", "pcm_s16le", "s16")):
+    for name, codec, form in (("s.mkv", "pcm_f32le", "flt"), ("s.avi", "pcm_s16le", "s16"), ("f.mkv", "flac", "s16")):
         with av.open(str(folder / name), "w") as container:
             film = container.add_stream("mjpeg", rate=25)
             film.width = film.height = 16
@@ -415,7 +425,7 @@ def _sound_seeds(folder: Path) -> list[bytes]:
             container.mux(film.encode(av.VideoFrame.from_ndarray(frames[0], format="rgb24")))
             heard = (tone[:800] if form == "flt" else (tone[:800] * 9999).astype(np.int16))[None]
             piece = av.AudioFrame.from_ndarray(heard, format=form, layout="mono")
-            piece.sample_rate = 8000
+            piece.sample_rate, piece.pts = 8000, 0
             container.mux(sound.encode(piece))
             for stream in (film, sound):
                 container.mux(stream.encode(None))

@@ -182,6 +182,9 @@ def safetensors(data: bytes, rng: random.Random) -> bytes:
         if key == "__metadata__":
             word = rng.choice(list(entry))
             entry[word] = rng.choice((*WORDS, "", entry[word] + "0", rng.choice(list(entry.values()))))
+        elif way == 2 and rng.random() < 0.3:  # nothing, of large sides
+            entry["shape"] = rng.choice(([rng.choice((8192, 1 << 20)), 0], [1, 4096, 0], [0] * len(entry["shape"])))
+            entry["data_offsets"] = [entry["data_offsets"][0]] * 2
         elif way == 2:
             entry["shape"] = [rng.choice(NUMBERS) for _ in range(rng.randrange(5))] or entry["shape"][::-1]
         elif way == 3:
@@ -217,7 +220,8 @@ def opcodes(data: bytes, rng: random.Random) -> bytes:
         other = rng.randrange(len(pieces))
         pieces[at], pieces[other] = pieces[other], pieces[at]
     elif way == 3:  # the bomb: pairs of pairs of pairs, as a key
-        level = rng.choice((b"2\x86", b"\x94h%c\x86" % rng.randrange(256), b")\x86", b"\x85"))
+        again = b"c_codecs\nencode\nh%c\x8c\x06latin1\x86R" % rng.randrange(9)
+        level = rng.choice((b"2\x86", b"\x94h%c\x86" % rng.randrange(256), b")\x86", b"\x85", again))
         pieces[at:at] = [
             b"}",
             b")",
@@ -253,7 +257,9 @@ def zipped(data: bytes, rng: random.Random) -> bytes:
     elif way == 3:
         packing = rng.choice((zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA))
     elif way == 4:
-        members.append((rng.choice((name, "../up", "x" * 1000)), content))
+        members.append((rng.choice((name, name.upper(), name.title(), "../up", "x" * 1000)), content))
+        if rng.random() < 0.3:
+            members.insert(0, members.pop())
     elif way == 5:
         del members[at]
     elif way == 6:

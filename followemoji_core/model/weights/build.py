@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from ...errors import CheckpointError
+from ...files import written_whole
 from ..appearance_net import AppearanceNet
 from ..denoiser import Denoiser
 from ..image_encoder import ImageEncoder
@@ -71,4 +72,5 @@ def save_networks(
         if network is not None
         for key, value in network.state_dict().items()
     }
-    save_file({**state, **(extra or {})}, path, metadata={"format": "followemoji", "version": "1"})
+    with written_whole(Path(path), "Make room, or choose another folder.") as partial:
+        save_file({**state, **(extra or {})}, partial, metadata={"format": "followemoji", "version": "1"})

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 import torch.nn.functional as F
 
 from ...errors import CheckpointError
@@ -76,13 +77,13 @@ def complete(part: Part | str, state: State, name: str, helpers: Iterable[State]
     try:
         config = part.sizes(state)
         check_sizes(config)
-        wanted = part.network(config, TORCH.on("meta")).state_dict()
+        with torch.device("meta"):  # its tables as well
+            wanted = part.network(config, TORCH.on("meta")).state_dict()
     except LEAKS as error:
         raise CheckpointError(f"{name} does not describe a {part.title}: {short(error)}. Download it again.") from error
-    for key in wanted:
-        if key.endswith("pos_encoder.pe") and key not in state:
-            state[key] = sinusoids(*wanted[key].shape[1:])
-    _refuse_missing(part, name, [key for key in wanted if key not in state])
+    tables = [key for key in wanted if key.endswith("pos_encoder.pe") and key not in state]
+    _refuse_missing(part, name, [key for key in wanted if key not in state and key not in tables])
+    state |= {key: sinusoids(*wanted[key].shape[1:]) for key in tables}
     wrong = [key for key in wanted if state[key].shape != wanted[key].shape]
     if wrong:
         raise CheckpointError(

@@ -99,7 +99,11 @@ def _check_zip(path: Path) -> None:
     size = file_size(path, MOST_WEIGHTS)
     with zipfile.ZipFile(path) as archive:
         records = archive.infolist()
-        if len(records) > _RECORDS or len({record.filename for record in records}) < len(records):
+        names = {record.filename.lower() for record in records}  # torch looks names up without case
+        # Not first in the file: torch would look for the table of contents elsewhere than zipfile does.
+        if not names or len(records) > _RECORDS or len(names) < len(records) or min(
+            record.header_offset for record in records
+        ):  # fmt: skip
             raise Refused("its table of contents is like no weights file's")
         if any(record.compress_type != zipfile.ZIP_STORED for record in records):  # would be mapped as they lie
             raise Refused(
@@ -108,11 +112,11 @@ def _check_zip(path: Path) -> None:
             )
         if sum(record.file_size for record in records) > size:
             raise Refused("it claims to hold more than its own size")
-        tables = [record for record in records if record.filename.endswith("/data.pkl")]
-        if len(tables) == 1 and tables[0].file_size <= _TABLE:
-            _replay(io.BytesIO(archive.read(tables[0])), size)
-        elif tables:
+        tables = [record for record in records if record.filename.lower().endswith("/data.pkl")]
+        if len(tables) != 1 or tables[0].file_size > _TABLE:
             raise Refused("its table of weights is like no weights file's")
+    # What is replayed is what torch's own reader will find.
+    _replay(io.BytesIO(torch._C.PyTorchFileReader(str(path)).get_record("data.pkl")), size)
 
 
 def _check_old(path: Path) -> None:
@@ -129,7 +133,7 @@ def _check_old(path: Path) -> None:
 
 def _replay(stream: io.BytesIO, size: int) -> None:
     """Raises Refused for a pickle that would make torch's own reader hash tables in tables, or fill the memory."""
-    run = Replay(None, _DEPTH, whole_keys=True)
+    run = Replay(None, _DEPTH, size, whole_keys=True)
     run.read(stream)
     for call in run.calls:
         # OrderedDict and its like take what they hash from their arguments; plain ones are filled after.
@@ -143,7 +147,7 @@ def _replay(stream: io.BytesIO, size: int) -> None:
 def _check_plain(state: State, size: int) -> None:
     for key, value in state.items():
         plain = value.layout == torch.strided and value.device.type == "cpu" and not value.is_quantized
-        if not plain or value.is_complex():
+        if not plain or value.is_complex() or 0 in value.shape:
             raise Refused(f"{short(key, 60)} is no plain table of numbers")
         if value.untyped_storage().nbytes() < value.numel() * value.element_size():
             raise Refused(f"{short(key, 60)} claims to hold more than is there")

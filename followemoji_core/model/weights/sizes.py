@@ -10,6 +10,7 @@ from .read import State
 
 Config = UNetConfig | LandmarkEncoderConfig | ImageEncoderConfig
 _LEVELS, _WIDEST = 8, 1 << 16
+_BLOCKS = 64  # levels by layers; the published networks have 8
 _MOST = {"layers": 32, "query_layers": 32, "positions": 4096, "places": 512, "size": 4096}
 _POSITIONS = 32  # of the published motion modules, when a file leaves the computed table out
 
@@ -72,3 +73,5 @@ def check_sizes(config: Config) -> None:
             raise ValueError(f"{name} would be {value}")
         if name in ("channels", "widths", "layers", "heads", "groups") and not (sides and all(sides)):
             raise ValueError(f"{name} would be {value}")
+    if isinstance(config, UNetConfig) and len(config.channels) * config.layers > _BLOCKS:
+        raise ValueError(f"it would have {len(config.channels)} levels of {config.layers} layers")

@@ -83,10 +83,14 @@ def test_animate_long(inputs, tmp_path, capsys):
     assert "not trained with covered latents" in capsys.readouterr().err
 
 
-def test_landmarks(inputs, tmp_path):
+def test_landmarks(inputs, tmp_path, capsys):
     saved = tmp_path / "kept.safetensors"
     assert main(arguments(inputs, "landmarks", tmp_path / "out.mp4", save_motion=saved, rotation="relative")) == 0
     assert clip_info(Clip(tmp_path / "out.mp4")).frame_count == 6 and saved.is_file()
+    assert "warning" not in capsys.readouterr().out
+    # What may look wrong is said: portrait and driving are swapped.
+    assert main(arguments(inputs, "landmarks", tmp_path / "still.mp4", driving=inputs / "face.safetensors")) == 0
+    assert "warning: The driving motion has one frame" in capsys.readouterr().out
     # With the driver's pictures, and a detector for the portrait or not at all.
     assert main(arguments(inputs, "landmarks", tmp_path / "two.mp4", driving=inputs / "driving.mp4")) == 1
 

@@ -217,6 +217,22 @@ def test_ctrl_c_during_imports(tmp_path):
         assert not list(tmp_path.rglob("*.partial"))
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGTERM to one process")
+def test_sigterm_in_code_that_runs_from_a_string(tmp_path):
+    """As namedtuple and dataclass make classes: Python then ends itself by SIGINT, unless the interrupt is ours."""
+    code = (
+        "import os, signal, sys, threading\n"
+        "from followemoji_core.commands import animate, main\n"
+        "def run(options):\n"
+        "    threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()\n"
+        "    exec('import time\\nwhile True: time.sleep(0.01)')\n"
+        "animate._demo = run\n"
+        "sys.exit(main(['demo']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    assert done.returncode == 143 and "Stopped." in done.stderr
+
+
 def test_an_import_that_words_ctrl_c_as_its_own_error(tmp_path, monkeypatch, capsys):
     """Some packages answer Ctrl-C with an ImportError: it is the stop that counts."""
 

@@ -74,7 +74,7 @@ def test_draw_motion_and_overlay() -> None:
 def test_refused_drawings() -> None:
     with pytest.raises(InputError, match=r"shape \(468, 2\); expected \(478, 2\)"):
         draw_landmarks(np.zeros((468, 2)), (64, 64))
-    with pytest.raises(InputError, match="0 x 64 pixels cannot be drawn"):
+    with pytest.raises(InputError, match="0 x 64 pixels cannot be made"):
         draw_landmarks(OUTSIDE, (64, 64), (0, 64))
 
 

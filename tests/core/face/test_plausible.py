@@ -19,6 +19,13 @@ def drawn(seed: int, size=(320, 256)) -> ScreenFace:
     return ScreenFace(motion.landmarks[0], SCORES, size)
 
 
+@pytest.mark.parametrize("value", [0.5, np.nan])
+def test_points_in_one_place_or_nowhere(value):
+    """An answer, not an error, which would end a whole clip for one bad detection."""
+    points = np.full((478, 3), value, np.float32)
+    assert "do not form a face" in flaw(ScreenFace(points, SCORES, (512, 512)))
+
+
 def test_drawn_people_with_large_eyes_pass():
     assert [flaw(drawn(seed)) for seed in range(60)] == [None] * 60
 

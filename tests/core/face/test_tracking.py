@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 
 from followemoji_core.drawn import Acting, Person
@@ -93,3 +95,22 @@ def test_many_people_at_once_take_no_time():
     crowd = [acted(600 + number, np.full(20, 70.0 * number), side=60) for number in range(8)]
     chosen, tracker = follow([[faces[i] for faces in crowd][:: 1 if i % 2 else -1] for i in range(20)])
     assert all(face is crowd[0][i] for i, face in enumerate(chosen)) and tracker.most == 8
+
+
+def test_a_crowd_that_comes_and_goes_takes_no_square_time():
+    """Thousands of short runs, as a festival seen by a drone gives them."""
+    random = np.random.default_rng(0)
+    faces = [acted(seed, np.zeros(1))[0] for seed in range(8)]
+    tracker = FaceTracker("largest")
+    for _ in range(4000):
+        chosen = random.choice(8, 2, replace=False)
+        moved = random.uniform(-0.4, 0.4, (2, 2)).astype(np.float32)
+        crowd = []
+        for number, offset in zip(chosen, moved, strict=True):
+            landmarks = faces[number].landmarks.copy()
+            landmarks[:, :2] += offset
+            crowd.append(ScreenFace(landmarks, faces[number].blendshapes, WIDE))
+        tracker.see(crowd)
+    begun = time.process_time()
+    assert len(tracker.chosen()) == 4000
+    assert time.process_time() - begun < 15  # 60 where every run is compared with everybody before it

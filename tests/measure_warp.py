@@ -194,7 +194,7 @@ def main() -> None:
         with FaceDetector(detector_file()) as detector:
             footage(detector, options)
         return
-    kinds = {"prototype": prototype(), "warp": WarpPortrait}
+    kinds = {"prototype": prototype(), "warp": lambda picture, points: WarpPortrait(picture, points).prepared()}
     sums: dict[str, list[list[float]]] = {kind: [] for kind in kinds}
     print("| clip | | " + " | ".join(COLUMNS) + " |\n" + "| --- " * (len(COLUMNS) + 2) + "|")
     with FaceDetector(detector_file()) as detector:

@@ -30,10 +30,10 @@ from followemoji_core.errors import NoFaceError  # noqa: E402
 from followemoji_core.face import topology  # noqa: E402
 from followemoji_core.face.controls import SHAPES, Controls  # noqa: E402
 from followemoji_core.face.detector import FaceDetector  # noqa: E402
-from followemoji_core.face.expression import solve  # noqa: E402
 from followemoji_core.face.extraction import extract_face, extract_motion  # noqa: E402
 from followemoji_core.face.geometry import CanonicalFace, screen_points  # noqa: E402
 from followemoji_core.face.motion import neutral_frame, smooth  # noqa: E402
+from followemoji_core.face.solving import solve  # noqa: E402
 from followemoji_core.face.warp import WarpPortrait, mesh_depth  # noqa: E402
 from followemoji_core.face.warp_footage import footage_points, look_at_camera, warp_footage  # noqa: E402
 from followemoji_core.face.warp_mesh import OVAL  # noqa: E402

@@ -17,10 +17,11 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from followemoji_core.face.controls import SHAPES, Controls, bounded  # noqa: E402
-from followemoji_core.face.expression import PIVOT, ExpressionSpace, apply_to_mesh, rotations  # noqa: E402
+from followemoji_core.face.expression import ExpressionSpace, apply_to_mesh  # noqa: E402
 from followemoji_core.face.gaze import moved_pupils, pupil_points  # noqa: E402
 from followemoji_core.face.geometry import CanonicalFace  # noqa: E402
 from followemoji_core.face.named_expressions import named_expressions  # noqa: E402
+from followemoji_core.face.pose import PIVOT, rotations  # noqa: E402
 from followemoji_core.face.topology import (  # noqa: E402
     DRAWN_PATHS,
     FACE_CONTOUR,

@@ -30,12 +30,13 @@ from followemoji_core.errors import NoFaceError  # noqa: E402
 from followemoji_core.face import topology  # noqa: E402
 from followemoji_core.face.controls import SHAPES, Controls  # noqa: E402
 from followemoji_core.face.detector import FaceDetector  # noqa: E402
-from followemoji_core.face.expression import solve  # noqa: E402
 from followemoji_core.face.extraction import extract_face, extract_motion  # noqa: E402
 from followemoji_core.face.geometry import CanonicalFace, screen_points  # noqa: E402
 from followemoji_core.face.motion import neutral_frame, smooth  # noqa: E402
+from followemoji_core.face.solving import solve  # noqa: E402
 from followemoji_core.face.warp import WarpPortrait, mesh_depth  # noqa: E402
 from followemoji_core.face.warp_footage import footage_points, look_at_camera, warp_footage  # noqa: E402
+from followemoji_core.face.warp_mesh import OVAL  # noqa: E402
 from followemoji_core.media import Clip, clip_info, read_frames  # noqa: E402
 from followemoji_core.types import FaceMotion  # noqa: E402
 from tests.detector import detector_file  # noqa: E402
@@ -140,10 +141,12 @@ def calmed_brows(motion: FaceMotion) -> Controls:
 
 
 def edited_region(own: np.ndarray, moves: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """(H,W) bool: within 0.22 face heights of a landmark that moves."""
+    """(H,W) bool: within 0.22 face heights of a landmark that moves, and 0.5 of one at the face's rim, around which
+    hair and neck go along."""
     mask = np.zeros(shape[:2], np.uint8)
-    for place in own[np.abs(moves).max(axis=1) > 0]:
-        cv2.circle(mask, np.rint(place).astype(int).tolist(), round(0.22 * float(np.ptp(own[:, 1]))), 1, -1)
+    for index in np.flatnonzero(np.abs(moves).max(axis=1) > 0):
+        reach = (0.5 if index in OVAL else 0.22) * float(np.ptp(own[:, 1]))
+        cv2.circle(mask, np.rint(own[index]).astype(int).tolist(), round(reach), 1, -1)
     return mask > 0
 
 
@@ -191,7 +194,7 @@ def main() -> None:
         with FaceDetector(detector_file()) as detector:
             footage(detector, options)
         return
-    kinds = {"prototype": prototype(), "warp": WarpPortrait}
+    kinds = {"prototype": prototype(), "warp": lambda picture, points: WarpPortrait(picture, points).prepared()}
     sums: dict[str, list[list[float]]] = {kind: [] for kind in kinds}
     print("| clip | | " + " | ".join(COLUMNS) + " |\n" + "| --- " * (len(COLUMNS) + 2) + "|")
     with FaceDetector(detector_file()) as detector:

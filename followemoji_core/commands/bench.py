@@ -93,7 +93,8 @@ def _time_small_model(device: str, dtype, repeats: int) -> dict[str, dict[str, f
 
 
 def _time_warp(size: int = 512, frames: int = 32) -> dict[str, dict[str, float]]:
-    """The preview without networks, on one core: medians over a drawn person's frames, and of five preparations."""
+    """The preview without networks, of one core's time: medians over a drawn person's frames, and of five
+    preparations."""
     from statistics import median
 
     from ..drawn import Acting, Person, paint
@@ -115,14 +116,14 @@ def _time_warp(size: int = 512, frames: int = 32) -> dict[str, dict[str, float]]
     }
 
     def timed(what: str, work: Callable[[], object]) -> object:
-        started = time.perf_counter()
+        started = time.process_time()
         made = work()
-        seconds[what].append(time.perf_counter() - started)
+        seconds[what].append(time.process_time() - started)
         return made
 
     try:
         for _ in range(5):
-            portrait = timed("preparation of a portrait", lambda: WarpPortrait(picture, points[0]))
+            portrait = timed("preparation of a portrait", lambda: WarpPortrait(picture, points[0]).prepared())
         for target, deep in zip(points, depth, strict=True):
             timed("mesh of a frame", lambda target=target: portrait.sheet.moved(target))
             timed("a frame, mesh and all", lambda target=target, deep=deep: portrait.render(target, deep))

@@ -17,10 +17,12 @@ from ..errors import InputError
 from ..types import FaceMotion
 from .align import AlignOptions, vertex_strengths
 from .controls import Controls, set_gaze
-from .expression import angles, apply, parted, pupils_of, rotations, seen_as
+from .expression import apply, pupils_of, seen_as
 from .geometry import CanonicalFace, solve_geometry
 from .motion import neutral_frame
 from .named_expressions import ease
+from .parting import parted
+from .pose import angles, rotations
 from .topology import BLENDSHAPE_NAMES, LEFT_IRIS, RIGHT_IRIS
 
 _ARRAYS = ("landmarks", "metric", "camera_from_face", "blendshapes", "found")

@@ -64,6 +64,10 @@ class WarpPortrait:
     def mouth(self) -> Mouth:
         return Mouth(self.picture, self.points)
 
+    def prepared(self) -> WarpPortrait:
+        """Itself, with all layers made now."""
+        return self if self.eyes and self.lids and self.mouth else self
+
     def render(self, points: np.ndarray, depth: np.ndarray | None = None) -> np.ndarray:
         """The portrait with its landmarks at points (478,2) pixels: (H,W,3) uint8 RGB.
 

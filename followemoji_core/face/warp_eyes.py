@@ -137,9 +137,10 @@ class Eye:
         eye *= self.shadow + (1 - self.shadow) * lit
 
         # 3. As long as the pupil keeps its place, what was seen is seen as it was.
-        own = layer(self.own, x0, y0)
-        keep = np.clip(1 - np.linalg.norm(shift) / (0.06 * self.width), 0, 1) * own[..., 3:]
-        eye += keep * (own[..., :3] - eye)
+        keep = 1 - float(np.linalg.norm(shift)) / (0.06 * self.width)
+        if keep > 0:
+            own = layer(self.own, x0, y0)
+            eye += keep * own[..., 3:] * (own[..., :3] - eye)
         blend(out, eye, _pixels(lids - low), low, min(max(gap / width - 0.02, 0) / 0.05, 1.0), 0.6)
 
 

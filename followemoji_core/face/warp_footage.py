@@ -11,11 +11,12 @@ from ..errors import InputError
 from ..types import MESH_LANDMARKS, FaceMotion
 from .camera import project
 from .controls import Controls
-from .expression import apply_to_mesh, in_camera, pupils_of, turned
+from .expression import apply_to_mesh, pupils_of
 from .gaze import gaze_of_shifts, moved_pupils, pupil_points
 from .geometry import screen_points
 from .motion import neutral_frame, smooth
 from .named_expressions import ease
+from .pose import in_camera, turned
 from .topology import BLENDSHAPE_NAMES, LEFT_EYE, RIGHT_EYE
 from .warp import WarpPortrait
 

@@ -36,6 +36,7 @@ RINGS = (1.08, 1.2, 1.35, 1.52, 1.75)
 _REACH = (1.7, 1.5)  # size at which following ends: above, where the hair is; below, where the shoulders are
 _OWN = 0.35  # size by which a ring grows until a bulge of the rim, such as the chin's, is down to a third
 _STILL = 0.05  # pixels: where a quarter of the upper rim moves less, the head is still, and hair and background with it
+_LEAST = 0.02  # pixels: what moves less around the face stays
 _EDGE = 0.08  # share of the picture's side over which following fades towards its edge
 
 # Above each point of the upper lids, corners left out: the mesh's next point.
@@ -267,6 +268,10 @@ class Sheet:
         depth (468,) cm, farther is more, or None.
         """
         triangles = self.ordered(target, depth)
+        moves = np.abs(target - self.source).max(axis=1) > _LEAST
+        drawn = moves[triangles].any(axis=1)
+        drawn[len(self.around) :] = True  # what covers is drawn also where it stays
+        triangles = triangles[drawn]
         return warp_triangles(picture, target[triangles], self._source_of(target)[triangles], self.grid)
 
 

@@ -22,7 +22,7 @@ class Mouth:
         cv2 = opencv()
         self.gap = mouth_gap(points)
         thickness = float(np.linalg.norm(points[_MIDDLE[0]] - points[_OUTER_MIDDLE]))
-        self.teeth = bool(thickness > THIN * _width(points))
+        self.teeth = float(np.clip((thickness / (THIN * _width(points)) - 0.85) / 0.3, 0, 1))  # softly: clips move
 
         # Tones of skin and lips.
         masks = np.zeros((2, *picture.shape[:2]), np.uint8)
@@ -74,12 +74,12 @@ class Mouth:
         inside += tongue[..., None] * (0.55 * self.lips - inside)
 
         # 3. A band of teeth under the upper lip, toned from the skin, in the lip's shadow, lost towards the corners.
-        if self.teeth:
+        if self.teeth > 0:
             edge = top + np.minimum(0.1 * width * np.sqrt(np.clip(1 - (u / 0.95) ** 2, 0, 1)), 0.5 * room)
             tooth = np.clip((edge - v) / max(0.03 * width, 1.5) + 0.5, 0, 1) * np.clip((v - top) / 1.5, 0, 1)
             tooth *= np.clip((wide - 0.04) / 0.06, 0, 1) * np.clip(1.25 * (1 - np.abs(u) ** 2.5), 0, 1)
             shade = (0.72 + 0.28 * np.clip((v - top) / (0.07 * width), 0, 1)) * (1 - 0.45 * u * u)
-            inside += (0.85 * tooth)[..., None] * (shade[..., None] * self._tooth() - inside)
+            inside += (0.85 * self.teeth * tooth)[..., None] * (shade[..., None] * self._tooth() - inside)
         rim = 0.7 + 0.3 * np.clip(np.minimum(v - top, bottom - v) / (0.03 * width), 0, 1)
         return (inside * rim[..., None]).astype(np.float32)
 

@@ -9,9 +9,10 @@ from followemoji_core.drawn import Acting, Person
 from followemoji_core.errors import InputError
 from followemoji_core.face.align import AlignOptions, align, vertex_strengths
 from followemoji_core.face.controls import Controls
-from followemoji_core.face.expression import EYES, apply
+from followemoji_core.face.expression import apply
 from followemoji_core.face.geometry import CanonicalFace, screen_points
 from followemoji_core.face.motion import stack_frames
+from followemoji_core.face.parting import EYES
 from followemoji_core.face.topology import INNER_LIPS, LEFT_EYE, LEFT_EYE_UPPER, PUPILS, REGIONS, RIGHT_IRIS
 from followemoji_core.types import FaceFrame, FaceMotion
 from tests.core.face.test_geometry import make_face, turn

@@ -11,22 +11,13 @@ from followemoji_core.drawn.people import Person
 from followemoji_core.errors import InputError
 from followemoji_core.face.camera import project
 from followemoji_core.face.controls import CHANNELS, GAZE_DEGREES, SHAPES, Controls, channel, find_channel
-from followemoji_core.face.expression import (
-    EYES,
-    ExpressionSpace,
-    angles,
-    apply,
-    apply_to_mesh,
-    express,
-    in_camera,
-    neutralise,
-    pupils_of,
-    rotations,
-    solve,
-)
+from followemoji_core.face.expression import ExpressionSpace, apply, apply_to_mesh, express, pupils_of
 from followemoji_core.face.gaze import mixed_places, moved_pupils, pupil_places, pupil_points
 from followemoji_core.face.geometry import CanonicalFace, face_frame, solve_geometry
 from followemoji_core.face.motion import stack_frames
+from followemoji_core.face.parting import EYES
+from followemoji_core.face.pose import angles, in_camera, rotations
+from followemoji_core.face.solving import neutralise, solve
 from followemoji_core.face.topology import INNER_LIP_LOWER, INNER_LIP_UPPER, INNER_LIPS, LEFT_EYE, PUPILS, RIGHT_EYE
 from followemoji_core.types import FaceFrame, FaceMotion
 from tests.core.face.test_geometry import make_face, turn

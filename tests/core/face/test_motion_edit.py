@@ -10,10 +10,12 @@ from followemoji_core.drawn.people import Person
 from followemoji_core.errors import InputError
 from followemoji_core.face import motion_edit as edit
 from followemoji_core.face.controls import SHAPES, Controls
-from followemoji_core.face.expression import angles, apply, solve
+from followemoji_core.face.expression import apply
 from followemoji_core.face.geometry import solve_geometry
 from followemoji_core.face.motion import stack_frames
 from followemoji_core.face.named_expressions import blend, expression, named_expressions, sequence
+from followemoji_core.face.pose import angles
+from followemoji_core.face.solving import solve
 from followemoji_core.face.topology import (
     LEFT_EYE,
     LEFT_IRIS,

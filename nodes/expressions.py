@@ -10,8 +10,8 @@ from comfy_api.v0_0_2 import io
 
 from ..followemoji_core.errors import InputError
 from ..followemoji_core.face.controls import HEAD, PLACE, Controls, channel
-from ..followemoji_core.face.expression import solve
 from ..followemoji_core.face.named_expressions import STRONGEST, expression, find, named_expressions, sequence
+from ..followemoji_core.face.solving import solve
 from .edits import (
     base_inputs,
     eased,

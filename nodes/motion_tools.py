@@ -9,7 +9,7 @@ from comfy_api.v0_0_2 import io
 from ..followemoji_core.errors import InputError
 from ..followemoji_core.face import motion_edit
 from ..followemoji_core.face.align import STRONGEST
-from ..followemoji_core.face.expression import neutralise
+from ..followemoji_core.face.solving import neutralise
 from ..followemoji_core.types import FaceMotion
 from .edits import edited, motion_outputs
 from .host.progress import check_cancel

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,6 +36,7 @@ class FaceMotion:
     """One face through T frames: FaceFrame's arrays with a leading T, in frames per second `fps`.
 
     found (T,) bool: False where the detector saw no face and the values were filled in.
+    edit: None, or Controls of 1 or T frames (face/controls.py) for the portrait's own mesh; the arrays are without it.
     """
 
     landmarks: np.ndarray
@@ -45,6 +46,7 @@ class FaceMotion:
     size: tuple[int, int]
     found: np.ndarray
     fps: float
+    edit: Any = None
 
     def __len__(self) -> int:
         return len(self.landmarks)
@@ -61,11 +63,15 @@ class AlignedMotion:
     """The driving motion on the portrait's face.
 
     points (T,478,2) float32 in pixels of a picture of `size` (width, height), 468..472 right iris, 473..477 left iris.
+    Where they are known: depth (T,468) float32, cm of the mesh from the camera's plane; turn (T,) float32, degrees
+    between where the head looks and where the portrait's does.
     """
 
     points: np.ndarray
     size: tuple[int, int]
     fps: float
+    depth: np.ndarray | None = None
+    turn: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.points)

@@ -7,14 +7,18 @@ from comfy_api.v0_0_2 import ComfyExtension, io
 from . import folders
 from .alignment import AlignMotion
 from .appearance import EncodeAppearance, PreparePortrait
+from .capture import LoadCapture
 from .drawn import DrawnMotion, DrawnPortrait
+from .expressions import CopyExpression, Expression, NamedExpression
 from .host.error_texts import with_relative_texts
 from .landmarks import DrawLandmarks, ExtractLandmarks, UseFaceLandmarks
 from .landmarks_video import LandmarksVideo
 from .loaders import LoadModel
 from .long_video import LongVideo
 from .motion_files import LoadMotion, SaveMotion
+from .motion_tools import EditMotion
 from .sampler import SampleVideo
+from .warp_preview import WarpFootage, WarpPreview
 
 NODES = [
     LoadModel,
@@ -31,6 +35,13 @@ NODES = [
     LoadMotion,
     DrawnPortrait,
     DrawnMotion,
+    NamedExpression,
+    Expression,
+    CopyExpression,
+    EditMotion,
+    LoadCapture,
+    WarpPreview,
+    WarpFootage,
 ]
 for _node in NODES:
     with_relative_texts(_node)

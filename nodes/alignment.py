@@ -7,7 +7,7 @@ from typing import get_args
 from comfy_api.v0_0_2 import io
 
 from ..followemoji_core.errors import InputError
-from ..followemoji_core.face.align import STRONGEST, AlignOptions, Rotation, Translation, align
+from ..followemoji_core.face.align import STRONGEST, AlignOptions, PupilAnchor, Rotation, Translation, align
 from ..followemoji_core.face.report import alignment_report
 from .host.notice import tell
 from .sockets import Aligned, Motion, advanced, schema
@@ -36,7 +36,7 @@ class AlignMotion(io.ComfyNode):
             ["retarget", "motion alignment", "expression transfer"],
             description="Carries the driver's expression and head motion to the portrait's own face, so that no "
             "feature of the driver's face comes along. The defaults suit any pair and warn of what may look wrong; as "
-            "published: rotation driving, translation driving.",
+            "published: rotation driving, translation driving, pupil_anchor box.",
             inputs=[
                 Motion.Input("portrait", tooltip="The portrait's face: one image through Extract Face Landmarks."),
                 Motion.Input("driving", tooltip="The driving clip's face."),
@@ -82,6 +82,17 @@ class AlignMotion(io.ComfyNode):
                         "frozen or twisted.",
                     )
                 ),
+                advanced(
+                    io.Combo.Input(
+                        "pupil_anchor",
+                        options=list(get_args(PupilAnchor)),
+                        default=AlignOptions.pupil_anchor,
+                        optional=True,
+                        tooltip="What a pupil's place is measured from. corners: the corners of its eye, so that "
+                        "neither a tilted head nor closing lids push it. box (published): the box around the eye on "
+                        "the screen.",
+                    )
+                ),
             ],
             hidden=[io.Hidden.unique_id],
             outputs=[
@@ -103,6 +114,7 @@ class AlignMotion(io.ComfyNode):
         mouth: float,
         smoothing: float,
         neutral_frame: int = -1,
+        pupil_anchor: str = AlignOptions.pupil_anchor,
     ) -> io.NodeOutput:
         if len(portrait) != 1:
             raise InputError(
@@ -119,6 +131,7 @@ class AlignMotion(io.ComfyNode):
             mouth=mouth,
             whole=expression,
             smoothing=smoothing,
+            pupil_anchor=pupil_anchor,
         )
         face = portrait.frame(0)
         aligned = align(face, driving, options)

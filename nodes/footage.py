@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,6 +15,8 @@ from comfy_api.v0_0_2 import Input
 from ..followemoji_core import media
 from ..followemoji_core.errors import InputError
 from .host.pictures import to_numpy
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -45,3 +48,18 @@ def open_footage(source, image_fps: float = 25.0) -> Footage:
         return found and {"waveform": torch.from_numpy(found[0])[None], "sample_rate": found[1]}
 
     return Footage(media.read_frames(clip, check), info.fps, info.frame_count, sound)
+
+
+def written_sound(audio) -> tuple[np.ndarray, int] | None:
+    """AUDIO, the first of its batch, as `write_video` takes it; None without samples. Raises InputError for a sound
+    that is none."""
+    if audio is None:
+        return None
+    waveform, rate = audio["waveform"], int(audio["sample_rate"])
+    if not waveform.numel():
+        log.warning("The sound has no samples: the video goes without.")
+        return None
+    samples = waveform[0].float().cpu().numpy()
+    if rate < 1 or not np.isfinite(samples).all():
+        raise InputError(f"The sound is damaged: {rate} samples per second, or some are not numbers. Load it again.")
+    return samples, rate

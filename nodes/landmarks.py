@@ -22,6 +22,7 @@ from ..followemoji_core.face.motion import Missing, stack_frames
 from ..followemoji_core.face.tracking import Which
 from ..followemoji_core.types import AlignedMotion, FaceMotion
 from . import folders
+from .edits import with_edit_applied
 from .footage import open_footage
 from .host.notice import show
 from .host.progress import task_progress
@@ -214,7 +215,7 @@ def drawn_pictures(motion: AlignedMotion | FaceMotion, background, height: int) 
     background: IMAGE or VIDEO to draw on, one picture or one for each frame; None: black. height: of the pictures, 0 as
     the background or the motion is. Raises InputError, at the end, where the background has another number of frames.
     """
-    points = motion.points if isinstance(motion, AlignedMotion) else screen_points(motion)
+    points = motion.points if isinstance(motion, AlignedMotion) else screen_points(with_edit_applied(motion))
     for index, below in enumerate(_backgrounds(background, len(points))):
         size = motion.size if below is None else below.shape[1::-1]
         scale = height / size[1] if height else 1.0

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 from itertools import islice
 
-import folder_paths
 import numpy as np
 import torch
 from comfy_api.v0_0_2 import InputImpl, io
@@ -14,8 +12,8 @@ from comfy_api.v0_0_2 import InputImpl, io
 from ..followemoji_core.errors import InputError
 from ..followemoji_core.face.crop import resize
 from ..followemoji_core.media import write_video
-from .footage import open_footage
-from .host.paths import new_file
+from .footage import open_footage, written_sound
+from .host.paths import new_video
 from .host.progress import task_progress
 from .landmarks import drawn_pictures
 from .sockets import Aligned, Motion, schema
@@ -101,8 +99,7 @@ class LandmarksVideo(io.ComfyNode):
             pictures = _side_by_side(pictures, drawn_pictures(beside, beside_background, height))
         if count < len(motion):
             pictures = islice(pictures, count)
-        name = f"{secrets.token_hex(4)}.mp4"  # two servers may share a temp folder
-        path, _ = new_file("followemoji/landmarks", folder_paths.get_temp_directory(), "temp", name)
+        path = new_video("followemoji/landmarks")
         write_video(path, _reported(pictures, count), motion.fps, _sound(background, beside_background), _PRESET)
         return io.NodeOutput(InputImpl.VideoFromFile(str(path)))
 
@@ -127,5 +124,5 @@ def _sound(*sources) -> tuple[np.ndarray, int] | None:
     for source in sources:
         if source is not None and not isinstance(source, torch.Tensor):
             sound = open_footage(source).sound()
-            return sound and (sound["waveform"][0].float().cpu().numpy(), int(sound["sample_rate"]))
+            return written_sound(sound)
     return None

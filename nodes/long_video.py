@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import logging
-import os
-import time
 from pathlib import Path
 
 import folder_paths
-import numpy as np
 from comfy_api.v0_0_2 import InputImpl, io
 
 from ..followemoji_core.diffusion.progressive import KEYFRAMES
 from ..followemoji_core.diffusion.sampler import CARRIERS
-from ..followemoji_core.errors import InputError, check_range
+from ..followemoji_core.errors import check_range
 from ..followemoji_core.files import check_place
 from ..followemoji_core.media import write_video
 from ..followemoji_core.walk.animate import landmark_size, new_store, plan_job
 from ..followemoji_core.walk.job import job_key, only_one, sweep, video_bytes
 from ..followemoji_core.walk.settings import AUTO, PROGRESSIVE, WINDOWS, Settings
+from .footage import written_sound
 from .host.encoders import check_decoder, decode_frames
 from .host.job_progress import JobProgress
 from .host.loading import LoadedModel
 from .host.memory import activations
-from .host.paths import new_file
+from .host.paths import new_video
 from .host.pictures import checked_landmarks
 from .host.progress import check_cancel
 from .host.run import run
@@ -136,9 +134,8 @@ class LongVideo(io.ComfyNode):
         plan = plan_job(model.denoiser.model.config, appearance, landmarks, settings)
         check_range("fps", fps, (1.0, 240.0))
         check_decoder(vae, appearance.latent_shape[0])
-        sound = _sound(audio)
-        unique = f"{os.getpid()}_{time.monotonic_ns() % 10**6}.mp4"
-        path, _ = new_file("followemoji/long", folder_paths.get_temp_directory(), "temp", unique)
+        sound = written_sound(audio)
+        path = new_video("followemoji/long")
         check_place(path, video_bytes(plan.frame_count, landmark_size(landmarks)))
         jobs = Path(folder_paths.get_user_directory()) / "followemoji" / "jobs"
         key = job_key(model.identity, model.dtype, settings, landmarks, appearance)
@@ -165,18 +162,3 @@ class LongVideo(io.ComfyNode):
             write_video(path, decode_frames(vae, store.latents), fps, sound)
             store.clear_up()
         return io.NodeOutput(InputImpl.VideoFromFile(str(path)))
-
-
-def _sound(audio) -> tuple[np.ndarray, int] | None:
-    """AUDIO, the first of its batch, as `write_video` takes it; None without samples. Raises InputError for a sound
-    that is none."""
-    if audio is None:
-        return None
-    waveform, rate = audio["waveform"], int(audio["sample_rate"])
-    if not waveform.numel():
-        log.warning("The sound has no samples: the video goes without.")
-        return None
-    samples = waveform[0].float().cpu().numpy()
-    if rate < 1 or not np.isfinite(samples).all():
-        raise InputError(f"The sound is damaged: {rate} samples per second, or some are not numbers. Load it again.")
-    return samples, rate

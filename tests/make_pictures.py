@@ -5,6 +5,7 @@ The screenshot of the graph comes from the browser tests: FOLLOWEMOJI_SCREENSHOT
 
 import importlib.util
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -18,9 +19,13 @@ from followemoji_core.diffusion.progressive import plan_progressive  # noqa: E40
 from followemoji_core.drawn import Acting, Person, paint  # noqa: E402
 from followemoji_core.drawn.people import STYLES  # noqa: E402
 from followemoji_core.face.align import AlignOptions, align  # noqa: E402
+from followemoji_core.face.controls import Controls  # noqa: E402
 from followemoji_core.face.draw import draw_landmarks, overlay  # noqa: E402
 from followemoji_core.face.geometry import screen_points  # noqa: E402
+from followemoji_core.face.motion import stack_frames  # noqa: E402
+from followemoji_core.face.named_expressions import find  # noqa: E402
 from followemoji_core.face.topology import BLENDSHAPE_NAMES  # noqa: E402
+from followemoji_core.face.warp import warp_motion  # noqa: E402
 from followemoji_core.types import AlignedMotion  # noqa: E402
 from followemoji_core.walk.studio import SMALL_SETTINGS, Studio, small_studio  # noqa: E402
 
@@ -50,6 +55,7 @@ def main() -> None:
     save("animate_portrait", [[driver[frames[0]], read[0], portrait]])
     save("../nodes/web/docs/pictures/alignment", [seen, placed, read])
     draw_people()
+    draw_expressions()
     studio = small_studio()
     animate_drawn_people(studio)
     save_moving(studio)
@@ -63,6 +69,16 @@ def draw_people() -> None:
     people = [Person.of(number, STYLES[number % len(STYLES)]) for number in range(40, 50)]
     pictures = [paint(person, person.act(acting, (192, 192))) for person in people]
     save("../nodes/web/docs/pictures/drawn_people", [list(row) for row in zip(*pictures, strict=True)])
+
+
+def draw_expressions() -> None:
+    """Thumbnail of the template with named expressions: three of them, as sketches without networks."""
+    person = Person.of(20_000_018)
+    rest = person.act(Acting.rest(), (256, 256))
+    poses = np.concatenate([find(name).held(np.zeros(1)) for name in ("wink_left", "laugh", "kiss")])
+    still = stack_frames([rest.frame(0)] * len(poses), 25.0)
+    aligned = align(rest.frame(0), replace(still, edit=Controls(poses)))
+    save("expressions", [list(warp_motion(paint(person, rest)[0], rest.frame(0), aligned))])
 
 
 def animate_drawn_people(studio: Studio) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import partial
 from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -15,7 +16,7 @@ import numpy as np
 from ..diffusion.progressive import KEYFRAMES
 from ..diffusion.windows import STRATEGIES
 from ..errors import InputError
-from ..face.align import AlignOptions, Rotation, Translation, align
+from ..face.align import AlignOptions, PupilAnchor, Rotation, Translation, align
 from ..face.crop import ROOM, Framing, crop_portrait, resize
 from ..face.draw import overlay
 from ..face.geometry import screen_points
@@ -30,12 +31,14 @@ from ..types import AlignedMotion, FaceFrame, FaceMotion
 from .shared import Command, Facts, along, bar, detector_file, device_and_dtype, picture_size, say
 
 if TYPE_CHECKING:
+    from ..face.detector import FaceDetector
     from ..walk.settings import Settings
     from ..walk.studio import Studio
 
 # Those of diffusion, whose modules import torch; a test compares them.
 SCHEDULERS = ("ddim", "euler", "dpm++ 2m", "unipc")
 CARRIERS = ("concat", "replace")
+RENDERERS = ("diffusion", "warp")
 _MOTION_FILES = (".safetensors", ".npy")
 
 
@@ -45,34 +48,26 @@ def add_commands(command: Command) -> None:
     landmarks = command("landmarks", _landmarks, "Write a video of the driver's landmarks, before and after alignment.")
     for added in (animate, landmarks):
         _input_arguments(added)
-    animate.add_argument("--weights", type=Path, help="folder (or one file) with the three networks, if not in MODELS")
     animate.add_argument(
-        "--precision", choices=["auto", "fp16", "bf16", "fp32"], default="auto", help="of the networks"
+        "--renderer",
+        choices=RENDERERS,
+        default=RENDERERS[0],
+        help="diffusion: the networks; warp: a sketch without them, in real time on a CPU, for small turns of the head",
     )
-    animate.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
-    animate.add_argument(
-        "--compile",
-        action="store_true",
-        help="torch.compile the denoiser: minutes at first; needs a compiler or Triton",
-    )
+    network_arguments(animate)
     demo = command("demo", _demo, "Animate a drawn person with the small model that ships; needs no files.")
     demo.add_argument("--out", type=Path, default=Path("out/demo"), help="folder for what is made")
     demo.add_argument("--person", type=int, default=20_000_007, help="number of the person; another is the driver")
     demo.add_argument("--motion", type=int, default=7, help="number of the motion")
     demo.add_argument("--frames", type=int, default=48, help="length of the clip, at 25 frames per second")
-    _sampling_arguments(animate, steps=30, guidance=3.5, shared_noise=0.0)
-    _sampling_arguments(demo, steps=2, guidance=1.0, shared_noise=1.0)
+    sampling_arguments(animate, steps=30, guidance=3.5, shared_noise=0.0)
+    sampling_arguments(demo, steps=2, guidance=1.0, shared_noise=1.0)
 
 
-def _input_arguments(parser: argparse.ArgumentParser) -> None:
+def portrait_arguments(parser: argparse.ArgumentParser, portrait: str = "picture with one face") -> None:
+    """What is animated, how it is framed, and where the result goes. portrait: what it may be."""
     add = parser.add_argument
-    add("--portrait", type=Path, required=True, help="picture with one face")
-    add(
-        "--driving",
-        type=Path,
-        required=True,
-        help="video, or motion file (.safetensors, published .npy; has no picture and no sound)",
-    )
+    add("--portrait", type=Path, required=True, help=portrait)
     add("--out", type=Path, required=True, help="video to write (.mp4)")
     add("--models", type=Path, default=Path("models"), help="ComfyUI's models folder, or one like it")
     add("--detector", type=Path, help="face_landmarker.task, if not in MODELS/followemoji")
@@ -87,6 +82,17 @@ def _input_arguments(parser: argparse.ArgumentParser) -> None:
         default=0.5,
         help="of the detector; lower finds nothing more, raise it if something is taken for a face",
     )
+
+
+def _input_arguments(parser: argparse.ArgumentParser) -> None:
+    portrait_arguments(parser)
+    add = parser.add_argument
+    add(
+        "--driving",
+        type=Path,
+        required=True,
+        help="video, or motion file (.safetensors, published .npy; has no picture and no sound)",
+    )
     add("--missing", choices=get_args(Missing), default="interpolate", help="frames without a face")
     add("--rotation", choices=get_args(Rotation), default=AlignOptions.rotation, help="of the head; published: driving")
     add(
@@ -98,11 +104,31 @@ def _input_arguments(parser: argparse.ArgumentParser) -> None:
     add("--neutral", type=int, help="driving frame whose face is at rest; found if not given")
     for name in ("expression", "brows", "eyes", "pupils", "mouth"):
         add(f"--{name}", type=float, default=1.0, help="strength, 0 to 3")
+    add(
+        "--pupil-anchor",
+        choices=get_args(PupilAnchor),
+        default=AlignOptions.pupil_anchor,
+        help="what a pupil's place is measured from: the corners of its eye, or its box on the screen; published: box",
+    )
     add("--smoothing", type=float, default=0.0, help="of the driving motion, 0 to 1")
     add("--save-motion", type=Path, help="also write the driving motion (.safetensors)")
 
 
-def _sampling_arguments(parser: argparse.ArgumentParser, steps: int, guidance: float, shared_noise: float) -> None:
+def network_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which networks, and where they compute."""
+    add = parser.add_argument
+    add("--weights", type=Path, help="folder (or one file) with the three networks, if not in MODELS")
+    add("--precision", choices=["auto", "fp16", "bf16", "fp32"], default="auto", help="of the networks")
+    add("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
+    add(
+        "--compile",
+        action="store_true",
+        help="torch.compile the denoiser: minutes at first; needs a compiler or Triton",
+    )
+
+
+def sampling_arguments(parser: argparse.ArgumentParser, steps: int, guidance: float, shared_noise: float) -> None:
+    """How the networks sample, with these defaults."""
     add = parser.add_argument
     add("--steps", type=int, default=steps, help="denoising steps")
     add("--guidance", type=float, default=guidance, help="classifier-free guidance scale")
@@ -122,17 +148,48 @@ def _sampling_arguments(parser: argparse.ArgumentParser, steps: int, guidance: f
 
 
 def _animate(options: argparse.Namespace) -> Facts:
-    from ..walk.studio import check_files, open_studio
-
-    device, dtype = device_and_dtype(options.device, options.precision)
-    check_files(options.models, options.weights)  # what can go wrong goes wrong before the work
-    _check_sampling(options)
+    render = renderer(options)
     portrait, face, driving = _inputs(options)
     aligned = _aligned(face, driving, options)
+    facts = render(portrait, face, aligned, lambda: _sound(options.driving))
+    return {**_facts(options, facts["frames"], aligned.fps), **facts}
+
+
+Render = Callable[[np.ndarray, FaceFrame, AlignedMotion, Callable[[], "tuple[np.ndarray, int] | None"]], Facts]
+
+
+def renderer(options: argparse.Namespace) -> Render:
+    """What writes OUT from portrait (H,W,3) uint8 RGB, its face, a motion and what reads the sound: by networks, or
+    with --renderer warp without. What can go wrong with the networks goes wrong here, before the work."""
+    if options.renderer == "warp":
+        return partial(_warp, options)
+    from ..walk.studio import check_files
+
+    where = device_and_dtype(options.device, options.precision)
+    check_files(options.models, options.weights)
+    _check_sampling(options)
+    return partial(_diffuse, options, where)
+
+
+def _diffuse(options: argparse.Namespace, where: tuple, portrait, face, aligned: AlignedMotion, sound) -> Facts:
+    from ..walk.studio import open_studio
+
     _check_room(options, aligned)
-    studio = open_studio(options.models, device, dtype, options.weights, compiled=options.compile)
-    count = _write_animation(studio, portrait, aligned, _sound(options.driving), options, options.out)
-    return _facts(options, count, aligned.fps)
+    studio = open_studio(options.models, *where, options.weights, compiled=options.compile)
+    return {"frames": _write_animation(studio, portrait, aligned, sound(), options, options.out)}
+
+
+def _warp(options: argparse.Namespace, portrait, face, aligned: AlignedMotion, sound) -> Facts:
+    """The animation without networks: no torch, no weights but the detector's."""
+    from ..face.warp import beyond_sketch, warp_motion
+    from ..walk.sketch import sketch_report
+
+    frames = along(warp_motion(portrait, face, aligned), len(aligned), "warping")
+    count = write_video(options.out, frames, aligned.fps, sound())
+    say(f"{options.out}: {count} frames at {aligned.fps:g} fps, a sketch without networks")
+    for sentence in sketch_report(face, aligned):
+        say(sentence)
+    return {"frames": count, "renderer": "warp", "beyond_sketch": int(beyond_sketch(aligned).sum())}
 
 
 def _landmarks(options: argparse.Namespace) -> Facts:
@@ -246,33 +303,21 @@ def _windows_folder(out: Path) -> Path:
 
 def _inputs(options: argparse.Namespace) -> tuple[np.ndarray, FaceFrame, FaceMotion]:
     """The framed portrait (H,W,3) uint8 RGB, its face, and the driving motion; found, or read from motion files."""
-    from ..face.detector import FaceDetector
-    from ..face.extraction import extract_face, extract_motion
+    from ..face.extraction import extract_motion
 
-    size, _ = picture_size(options.size), _align_options(options)
-    if options.out.suffix.lower() != ".mp4":
-        raise InputError(f"{options.out} must end in .mp4.")
-    check_place(options.out)
-    if options.save_motion:
-        check_place(options.save_motion)
+    size = checked_outputs(options)
+    _align_options(options)
     picture = read_picture(options.portrait)
     motion_file = options.driving.suffix in _MOTION_FILES
-    if options.face and motion_file:
-        face, driving = load_motion(options.face).frame(0), load_motion(options.driving)
-    else:
-        with FaceDetector(detector_file(options), options.confidence) as finder:
-            face = (
-                load_motion(options.face).frame(0)
-                if options.face
-                else extract_face(picture, finder, options.which, say)
-            )
-            if motion_file:
-                driving = load_motion(options.driving)
-            else:
-                clip = Clip(options.driving)
-                info = clip_info(clip)
-                frames = along(read_frames(clip), info.frame_count, "landmarks")
-                driving = extract_motion(frames, info.fps, finder, options.which, options.missing, say=say)
+    with detector(options, needed=not (options.face and motion_file)) as finder:
+        face = face_of(picture, options, finder)
+        if motion_file:
+            driving = load_motion(options.driving)
+        else:
+            clip = Clip(options.driving)
+            info = clip_info(clip)
+            frames = along(read_frames(clip), info.frame_count, "landmarks")
+            driving = extract_motion(frames, info.fps, finder, options.which, options.missing, say=say)
     if options.save_motion:
         save_motion(options.save_motion, driving)
         say(f"{options.save_motion}: the driving motion")
@@ -280,8 +325,38 @@ def _inputs(options: argparse.Namespace) -> tuple[np.ndarray, FaceFrame, FaceMot
     return portrait, face, driving
 
 
+def checked_outputs(options: argparse.Namespace) -> tuple[int, int]:
+    """The size (width, height) of the video. Raises InputError for another size or name, OutputError where OUT and
+    --save-motion cannot be written."""
+    size = picture_size(options.size)
+    if options.out.suffix.lower() != ".mp4":
+        raise InputError(f"{options.out} must end in .mp4.")
+    for file in (options.out, options.save_motion):
+        if file:
+            check_place(file)
+    return size
+
+
+def detector(options: argparse.Namespace, needed: bool = True) -> AbstractContextManager[FaceDetector | None]:
+    """A face detector while the block runs; None where no face is to be found. Raises InputError without its file."""
+    if not needed:
+        return nullcontext()
+    from ..face.detector import FaceDetector
+
+    return FaceDetector(detector_file(options), options.confidence)
+
+
+def face_of(picture: np.ndarray, options: argparse.Namespace, finder: FaceDetector | None) -> FaceFrame:
+    """The portrait's face: of the motion file --face, else found in the picture (H,W,3)."""
+    if options.face:
+        return load_motion(options.face).frame(0)
+    from ..face.extraction import extract_face
+
+    return extract_face(picture, finder, options.which, say)
+
+
 def _align_options(options: argparse.Namespace) -> AlignOptions:
-    names = ("rotation", "translation", "brows", "eyes", "pupils", "mouth", "smoothing", "neutral")
+    names = ("rotation", "translation", "brows", "eyes", "pupils", "mouth", "smoothing", "neutral", "pupil_anchor")
     return AlignOptions(whole=options.expression, **{name: getattr(options, name) for name in names})
 
 

@@ -6,6 +6,7 @@ import argparse
 import json
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,6 +53,7 @@ def _bench(options: argparse.Namespace) -> Facts:
         times = time_parts(*timed, device, dtype, options.repeats)
         report["times"] |= {f"{timed[0]}x{timed[0]}, {timed[1]} frames: {name}": row for name, row in times.items()}
     report["times"] |= _time_small_model(device, dtype, options.repeats)
+    report["times"] |= _time_warp()
     if options.clip and options.detector:
         report["times"] |= _time_landmarks(options.clip, options.detector)
     say(table(report))
@@ -88,6 +90,46 @@ def _time_small_model(device: str, dtype, repeats: int) -> dict[str, dict[str, f
         "small model, 64 frames: portrait and sampling": {"seconds": sampling},
         "small model, 64 frames: decoding and writing": {"seconds": writing},
     }
+
+
+def _time_warp(size: int = 512, frames: int = 32) -> dict[str, dict[str, float]]:
+    """The preview without networks, of one core's time: medians over a drawn person's frames, and of five
+    preparations."""
+    from statistics import median
+
+    from ..drawn import Acting, Person, paint
+    from ..face.geometry import screen_points
+    from ..face.opencv import opencv
+    from ..face.warp import WarpPortrait, mesh_depth
+
+    cv2 = opencv()
+    person = Person.of(20_000_007)
+    motion = person.act(Acting.random(7, frames, from_rest=True), (size, size))
+    points, depth = screen_points(motion), mesh_depth(motion)
+    picture = paint(person, person.act(Acting.rest(), (size, size)))[0]
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    seconds: dict[str, list[float]] = {
+        "preparation of a portrait": [],
+        "mesh of a frame": [],
+        "a frame, mesh and all": [],
+    }
+
+    def timed(what: str, work: Callable[[], object]) -> object:
+        started = time.process_time()
+        made = work()
+        seconds[what].append(time.process_time() - started)
+        return made
+
+    try:
+        for _ in range(5):
+            portrait = timed("preparation of a portrait", lambda: WarpPortrait(picture, points[0]).prepared())
+        for target, deep in zip(points, depth, strict=True):
+            timed("mesh of a frame", lambda target=target: portrait.sheet.moved(target))
+            timed("a frame, mesh and all", lambda target=target, deep=deep: portrait.render(target, deep))
+    finally:
+        cv2.setNumThreads(threads)
+    return {f"warp, {size}x{size}, one core: {what}": {"seconds": median(times)} for what, times in seconds.items()}
 
 
 def _time_landmarks(clip: Path, detector: Path) -> dict[str, dict[str, float]]:

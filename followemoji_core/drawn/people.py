@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import colorsys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
+from ..face.controls import Controls
+from ..face.expression import apply
 from ..types import FaceMotion
 from .acting import Acting
 from .rig import Rig, shape_face
@@ -104,6 +106,19 @@ class Person:
             fps=acting.fps,
             eyeballs=EYEBALLS,
         )
+
+    def express(
+        self, controls: Controls, size: tuple[int, int] = (128, 128), acting: Acting | None = None
+    ) -> FaceMotion:
+        """This person with those controls, in a picture of `size` (width, height): exact landmarks, mesh and pose.
+
+        Any of the 51 shapes, gaze, head and place, as on every other face (face/expression.py); T frames at their rate.
+        acting: what the person does besides, as many frames; rests unless given. `act` alone stays as it is, since
+        pictures that models learn from, and are measured on, are drawn by it.
+        """
+        motion = self.act(acting or Acting.rest(len(controls)), size)
+        calm = self.act(Acting.rest(), size).metric[0]
+        return apply(replace(motion, fps=controls.fps), controls, rest=calm)
 
 
 def _shape(*modes: float) -> np.ndarray:

@@ -234,5 +234,5 @@ def table(report: dict[str, Any]) -> str:
         lines.append(f"| {form} | {row['tflop']:.2f} | {row['operations']:.0f} | {traffic} |")
     if report.get("times"):
         lines += ["", f"{report['machine']}, {report['precision']}", "", "| | seconds |", "| --- | --- |"]
-        lines += [f"| {name} | {row['seconds']:.3f} |" for name, row in report["times"].items()]
+        lines += [f"| {name} | {row['seconds']:.4f} |" for name, row in report["times"].items()]
     return "\n".join(lines)

@@ -11,13 +11,17 @@ import numpy as np
 from ..errors import InputError
 from ..types import AlignedMotion, FaceFrame, FaceMotion
 from .camera import NEAR, near_plane, project
+from .controls import Controls
+from .expression import express, pupils_of
+from .gaze import mixed_places, moved_pupils, pupil_places, pupil_points
 from .geometry import CanonicalFace, screen_points
 from .motion import neutral_frame, smooth
-from .steady import keep_inside, steady_path
+from .steady import room_inside, steady_path
 from .topology import LEFT_EYE, LEFT_IRIS, REGIONS, RIGHT_EYE, RIGHT_IRIS
 
 Rotation = Literal["driving", "relative", "none"]
 Translation = Literal["driving", "none", "steady"]
+PupilAnchor = Literal["corners", "box"]
 STRONGEST = 3.0
 
 # An eye flatter than this share of its length is shut: where the pupil is in it cannot be told from there. Blinks that
@@ -36,6 +40,8 @@ class AlignOptions:
     neutral: driving frame whose expression counts as the portrait's (negative counts from the end); None: the calmest.
     brows, eyes (lids), pupils, mouth: strength of the expression there, 0 the portrait's, 1 the driver's, up to 3;
     whole: factor on all of them and on the rest of the face. smoothing: of the driving motion, 0 to 1.
+    pupil_anchor: what the place of a pupil is measured from. "corners" the two corners of its eye, in 3D, so that
+    neither a head that rolls nor lids that close push it; "box" the box around the eye on the screen.
     Raises InputError for a value outside its range.
     """
 
@@ -48,9 +54,11 @@ class AlignOptions:
     mouth: float = 1.0
     whole: float = 1.0
     smoothing: float = 0.0
+    pupil_anchor: PupilAnchor = "corners"
 
     def __post_init__(self) -> None:
-        for name, choices in (("rotation", get_args(Rotation)), ("translation", get_args(Translation))):
+        allowed = {"rotation": Rotation, "translation": Translation, "pupil_anchor": PupilAnchor}
+        for name, choices in ((name, get_args(kind)) for name, kind in allowed.items()):
             if getattr(self, name) not in choices:
                 raise InputError(f"{name} is {getattr(self, name)!r}; allowed: {', '.join(choices)}.")
         for field in fields(self):
@@ -60,18 +68,20 @@ class AlignOptions:
 
     @classmethod
     def published(cls) -> AlignOptions:
-        """What the published code does: the driver's own rotation, and his way through the picture."""
-        return cls(rotation="driving", translation="driving")
+        """What the published code does: the driver's own rotation, his way through the picture, pupils by boxes."""
+        return cls(rotation="driving", translation="driving", pupil_anchor="box")
 
 
 def align(portrait: FaceFrame, driving: FaceMotion, options: AlignOptions | None = None) -> AlignedMotion:
     """The driving motion (T frames) on the portrait's face.
 
+    An edit that the motion carries is added to the portrait's own face after the driver's expression: no strength, no
+    smoothing and no choice of the neutral frame weakens it.
     Returns points (T,478,2) float32 in pixels of the portrait's picture, from its top left. They may lie outside; with
-    translation "steady" no farther than the portrait's own.
-    Raises InputError for a motion without frames, or a neutral frame that it does not have.
-    Paper 4.1. Departures: rotation "relative" and translation "steady", unless the options are `published`; the
-    published code drops the first frame, here T frames give T frames.
+    translation "steady" no farther than the portrait's own, but for what an edit moves.
+    Raises InputError for a motion without frames, an edit of other frames, or a neutral frame that it does not have.
+    Paper 4.1. Departures: rotation "relative", translation "steady", pupils by corners, unless the options are
+    `published`; the published code drops the first frame, here T frames give T frames.
     """
     options = options or AlignOptions()
     if len(driving) == 0:
@@ -85,29 +95,65 @@ def align(portrait: FaceFrame, driving: FaceMotion, options: AlignOptions | None
 
     # 2. Head pose, in the camera's space.
     rotation = head_rotations(portrait, driving, options.rotation, neutral)
-    translation = portrait.camera_from_face[:3, 3].astype(np.float64)
-    if options.translation == "driving":
-        path = driving.camera_from_face[:, :3, 3].astype(np.float64)
-        translation = translation + path - path[0]
-    mesh = metric @ np.swapaxes(rotation, -1, -2) + np.broadcast_to(translation, (len(driving), 3))[:, None]
+    rotation = np.broadcast_to(rotation, (len(driving), 3, 3))
+    place = portrait.camera_from_face[:3, 3].astype(np.float64)
+    path = driving.camera_from_face[:, :3, 3].astype(np.float64)
+    translation = place + (path - path[0]) * (options.translation == "driving")
+    followed = metric @ np.swapaxes(rotation, -1, -2) + translation[:, None]
+    mesh, turned = followed, rotation
 
-    # 3. Onto the portrait's picture.
+    # 3. The edit: on the portrait's own proportions.
+    edit: Controls | None = driving.edit
+    if edit is not None:
+        if len(edit) not in (1, len(driving)):
+            raise InputError(f"The motion has {len(driving)} frames, its edit {len(edit)}. Retime one of them.")
+        metric, turned, moved = express(metric, rotation, translation, edit, portrait.metric)
+        mesh = metric @ np.swapaxes(turned, -1, -2) + moved[:, None]
+
+    # 4. Onto the portrait's picture. The mesh has no pupils: they are at the driver's place in their eyes.
     points = project(mesh, portrait.size)
+    if options.pupil_anchor == "box":
+        unedited = points if edit is None else project(followed, portrait.size)
+        irises = _irises_by_box(portrait, driving, unedited, options.whole * options.pupils)
+        places = (
+            None if edit is None else pupil_places(np.append(unedited, irises, 1), followed, rotation, portrait.size)
+        )
+    else:
+        own = (portrait.landmarks[None], portrait.metric[None], portrait.camera_from_face[None], portrait.size)
+        theirs = (driving.landmarks, driving.metric, driving.camera_from_face, driving.size)
+        places = mixed_places(pupils_of(*own), pupils_of(*theirs), options.whole * options.pupils)
+    if places is not None:
+        places = places if edit is None else moved_pupils(places, edit)
+        irises = project(pupil_points(places, mesh, turned), portrait.size)
+    points = np.append(points, irises, axis=1)
 
-    # 4. Pupils: at the same place in the eye, since the mesh has none.
-    mine, theirs = screen_points(portrait), screen_points(driving)
+    # 5. Place and size in the picture: flat, so that it shows the head from where the portrait does. An edit moves the
+    # head from there, as far as it says.
+    if options.translation == "steady":
+        unedited = points if edit is None else project(followed, portrait.size)
+        points = _placed(points, unedited, portrait, *steady_path(driving, neutral))
+    turn = _turns(portrait.camera_from_face[:3, :3], turned)
+    return AlignedMotion(points.astype(np.float32), portrait.size, driving.fps, -mesh[..., 2].astype(np.float32), turn)
+
+
+def _irises_by_box(portrait: FaceFrame, driving: FaceMotion, points: np.ndarray, strength: float) -> np.ndarray:
+    """(T,10,2) pixels, landmarks 468..477: where the driver's irises are in the boxes of their eyes, as published."""
     irises = []
     for iris, eye in ((RIGHT_IRIS, RIGHT_EYE), (LEFT_IRIS, LEFT_EYE)):
-        gaze, own = (_place_in_eye(face[..., iris, :], face[..., eye, :]) for face in (theirs, mine))
-        place = own + options.whole * options.pupils * (gaze - own)
+        theirs, own = (
+            _place_in_eye(face[..., iris, :], face[..., eye, :])
+            for face in (screen_points(driving), screen_points(portrait))
+        )
         centre, extent = _box(points[:, eye])
-        irises.append(centre + place * extent)
-    points = np.concatenate([points, *irises], axis=1)
+        irises.append(centre + (own + strength * (theirs - own)) * extent)
+    return np.concatenate(irises, axis=1)
 
-    # 5. Place and size in the picture: flat, so that it shows the head from where the portrait does.
-    if options.translation == "steady":
-        points = _placed(points, mine, translation, portrait.size, *steady_path(driving, neutral))
-    return AlignedMotion(points.astype(np.float32), portrait.size, driving.fps)
+
+def _turns(own: np.ndarray, rotation: np.ndarray) -> np.ndarray:
+    """(T,) float32 degrees between where heads of rotation (T,3,3) look and where one of `own` (3,3) does. A head that
+    only rolls in the picture's plane keeps looking there."""
+    cosine = rotation[..., 2] @ own[:, 2] / np.maximum(np.linalg.norm(rotation[..., 2], axis=-1), 1e-9)
+    return np.degrees(np.arccos(np.clip(cosine / max(np.linalg.norm(own[:, 2]), 1e-9), -1, 1))).astype(np.float32)
 
 
 def vertex_strengths(options: AlignOptions) -> np.ndarray:
@@ -154,20 +200,18 @@ def head_rotations(portrait: FaceFrame, driving: FaceMotion, mode: Rotation, neu
 
 
 def _placed(
-    points: np.ndarray,
-    own: np.ndarray,
-    translation: np.ndarray,
-    size: tuple[int, int],
-    moves: np.ndarray,
-    sizes: np.ndarray,
+    points: np.ndarray, unedited: np.ndarray, portrait: FaceFrame, moves: np.ndarray, sizes: np.ndarray
 ) -> np.ndarray:
     """points (T,N,2) of a head that keeps its place, moved (T,2) in cm at the face and grown (T,) about that place, as
-    far as the picture, or the portrait's own points (N,2) where they lie outside, leave room."""
-    centre = project(translation, size)
-    pixels_per_cm = size[1] / near_plane(size)[1] * NEAR / max(-translation[2], NEAR)
-    grown = centre + (points - centre) * sizes[:, None, None]
+    far as the picture, or the portrait's own points where they lie outside, leave room for the unedited ones."""
+    size, position = portrait.size, portrait.camera_from_face[:3, 3].astype(np.float64)
+    centre = project(position, size)
+    pixels_per_cm = size[1] / near_plane(size)[1] * NEAR / max(-position[2], NEAR)
+    own = screen_points(portrait)
     low, high = np.minimum(own.min(axis=0), 0), np.maximum(own.max(axis=0), size)
-    return keep_inside(grown, moves * pixels_per_cm, centre, low, high)
+    grown = centre + (unedited - centre) * sizes[:, None, None]
+    fits, shifts = room_inside(grown, moves * pixels_per_cm, centre, low, high)
+    return centre + (points - centre) * (sizes * fits)[:, None, None] + shifts[:, None]
 
 
 def _box(outline: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -13,6 +13,7 @@ from ..errors import InputError, MotionFileError
 from ..files import written_whole
 from ..gate import Refused, check_rate, check_size, file_size, loading, parse_json, safetensors_header, short
 from ..types import BLENDSHAPES, LANDMARKS, MESH_LANDMARKS, FaceMotion
+from .controls import CHANNELS, Controls
 from .published_template import FARTHEST, LARGEST, NPY_MAGIC, read_template
 
 FORMAT = "followemoji.motion"
@@ -28,16 +29,20 @@ _SHAPES = {
     "blendshapes": (BLENDSHAPES,),
     "found": (),
 }
+_EDIT = "edit"  # its controls (1 or T, 58), in the order of CHANNELS, where a motion carries some
 
 
 def save_motion(path: str | os.PathLike[str], motion: FaceMotion) -> None:
-    """Write a motion as one .safetensors file: FaceMotion's arrays as they are, its size and rate in the metadata.
+    """Write a motion as one .safetensors file: FaceMotion's arrays and its edit's controls as they are, its size and
+    rate in the metadata.
 
     The file appears whole or not at all. Raises OutputError where it cannot be written.
     """
     from safetensors.numpy import save
 
     arrays = {name: np.ascontiguousarray(getattr(motion, name)) for name in _SHAPES}
+    if motion.edit is not None:
+        arrays[_EDIT] = np.ascontiguousarray(motion.edit.values)
     width, height = (int(side) for side in motion.size)
     metadata = {"format": FORMAT, "version": str(VERSION), "fps": repr(float(motion.fps))}
     metadata["size"] = json.dumps([width, height])
@@ -87,12 +92,22 @@ def _load_safetensors(path: str | os.PathLike[str], fps: float | None) -> FaceMo
             raise Refused("it has no frames")
         for key, shape in _SHAPES.items():
             header.check(key, "BOOL" if key == "found" else "F32", (frames, *shape))
+        edited = header.entries.get(_EDIT)
+        if edited:
+            rows = 1 if edited.shape[:1] == (1,) else frames
+            header.check(_EDIT, "F32", (rows, len(CHANNELS)))
         width, height = parse_json(about["size"].encode(), 1)
         check_size(int(width), int(height))
         rate = check_rate(float(about["fps"]))
         with safe_open(os.fspath(path), framework="np") as file:
             arrays = {key: file.get_tensor(key) for key in _SHAPES}
+            values = file.get_tensor(_EDIT) if edited else None
         for key, array in arrays.items():
             if key != "found" and not (np.abs(array) <= FARTHEST).all():
                 raise Refused(f"{key} holds numbers that are not finite, or that no face has")
-    return FaceMotion(**arrays, size=(int(width), int(height)), fps=rate if fps is None else float(fps))
+        fps = rate if fps is None else float(fps)
+        try:
+            edit = Controls(values, fps) if edited else None
+        except InputError as error:
+            raise Refused(f"in its edit, {error}") from error
+    return FaceMotion(**arrays, size=(int(width), int(height)), fps=fps, edit=edit)

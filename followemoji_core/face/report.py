@@ -27,11 +27,11 @@ def alignment_report(
     Empty where all is well. Told are: a driving motion of one frame; a face that the portrait's picture cuts; the
     share of frames in which landmarks leave the picture farther than that; the share in which the head is turned by
     more than TURNED from the portrait's, if that is OFTEN or once more than PROFILE; a neutral frame whose blendshapes
-    sum up to more than RESTLESS.
+    sum up to more than RESTLESS. A still that carries an edit is meant to be one.
     """
     options = options or AlignOptions()
     report = []
-    if len(driving) == 1:
+    if len(driving) == 1 and driving.edit is None:
         report.append("The driving motion has one frame: a still. Portrait and driving may be swapped.")
     report += _edges(portrait, aligned, options)
     report += _turns(portrait, driving, options)
@@ -72,7 +72,8 @@ def _turns(portrait: FaceFrame, driving: FaceMotion, options: AlignOptions) -> l
 def _rest(driving: FaceMotion, options: AlignOptions) -> list[str]:
     neutral = resting_frame(driving, options.neutral)
     scores = driving.blendshapes[neutral, 1:]
-    if scores.sum() <= RESTLESS:
+    still = driving.edit is not None and not np.ptp(driving.metric, axis=0).any()
+    if still or scores.sum() <= RESTLESS:
         return []
     strongest = ", ".join(f"{BLENDSHAPE_NAMES[1 + i]} {scores[i]:.2f}" for i in np.argsort(-scores)[:3])
     return [

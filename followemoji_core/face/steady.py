@@ -61,20 +61,21 @@ def baseline(values: np.ndarray, fps: float) -> np.ndarray:
     return (np.linalg.pinv(left, rcond=1e-9, hermitian=True)[:, :1] @ right)[:, 0]
 
 
-def keep_inside(
+def room_inside(
     points: np.ndarray, moves: np.ndarray, centre: np.ndarray, low: np.ndarray, high: np.ndarray
-) -> np.ndarray:
-    """points (T,N,2) moved by moves (T,2) as far as they stay between the corners low (2,) and high (2,).
+) -> tuple[np.ndarray, np.ndarray]:
+    """How far points (T,N,2) may move by moves (T,2) and stay between the corners low (2,) and high (2,).
 
-    A movement keeps its size up to half of the room towards the edge and is shortened softly beyond. Points that lie
-    outside unmoved are moved in; those of a frame that do not fit are made smaller around `centre` (2,).
+    Returns factors (T,) <= 1 about `centre` (2,), for frames that do not fit, and shifts (T,2) after them. A movement
+    keeps its size up to half of the room towards the edge and is shortened softly beyond. Points that lie outside
+    unmoved are moved in.
     """
     extent = np.ptp(points, axis=1)
     fits = np.min((high - low) / np.maximum(extent, 1e-9), axis=-1).clip(max=1.0)
     points = centre + (points - centre) * fits[:, None, None]
     least, most = low - points.min(axis=1), high - points.max(axis=1)
     moves = np.where(moves > 0, _softly(moves, most), -_softly(-moves, -least))
-    return points + np.clip(moves, np.minimum(least, most), most)[:, None]
+    return fits, np.clip(moves, np.minimum(least, most), most)
 
 
 def _softly(move: np.ndarray, room: np.ndarray) -> np.ndarray:

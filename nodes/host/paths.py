@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 
 import folder_paths
@@ -30,3 +31,9 @@ def new_file(prefix: str, folder: str, kind: str, suffix: str, size=(0, 0)) -> t
     path = Path(where) / f"{name}_{counter:05}_{suffix}"
     check_place(path)
     return path, subfolder
+
+
+def new_video(prefix: str) -> Path:
+    """A path for a new .mp4 in the temp folder, which no other run has. Raises OutputError as `new_file` does."""
+    name = f"{secrets.token_hex(4)}.mp4"  # two servers may share a temp folder
+    return new_file(prefix, folder_paths.get_temp_directory(), "temp", name)[0]

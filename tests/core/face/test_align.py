@@ -5,11 +5,15 @@ import dataclasses
 import numpy as np
 import pytest
 
+from followemoji_core.drawn import Acting, Person
 from followemoji_core.errors import InputError
 from followemoji_core.face.align import AlignOptions, align, vertex_strengths
+from followemoji_core.face.controls import Controls
+from followemoji_core.face.expression import apply
 from followemoji_core.face.geometry import CanonicalFace, screen_points
 from followemoji_core.face.motion import stack_frames
-from followemoji_core.face.topology import INNER_LIPS, LEFT_EYE, PUPILS, REGIONS, RIGHT_IRIS
+from followemoji_core.face.parting import EYES
+from followemoji_core.face.topology import INNER_LIPS, LEFT_EYE, LEFT_EYE_UPPER, PUPILS, REGIONS, RIGHT_IRIS
 from followemoji_core.types import FaceFrame, FaceMotion
 from tests.core.face.test_geometry import make_face, turn
 
@@ -50,10 +54,82 @@ def test_a_motion_aligned_to_its_own_neutral_frame_is_itself(driving: FaceMotion
 
 def test_published_is_what_the_defaults_were() -> None:
     published = AlignOptions.published()
-    assert (published.rotation, published.translation) == ("driving", "driving")
+    assert (published.rotation, published.translation, published.pupil_anchor) == ("driving", "driving", "box")
     defaults = AlignOptions()
-    assert (defaults.rotation, defaults.translation) == ("relative", "steady")
-    assert published == dataclasses.replace(defaults, rotation="driving", translation="driving")
+    assert (defaults.rotation, defaults.translation, defaults.pupil_anchor) == ("relative", "steady", "corners")
+    assert published == dataclasses.replace(defaults, rotation="driving", translation="driving", pupil_anchor="box")
+
+
+@pytest.mark.parametrize(("anchor", "least", "most"), [("corners", 0.0, 0.005), ("box", 0.05, 0.15)])
+def test_a_head_that_rolls_pushes_pupils_only_by_the_box(anchor: str, least: float, most: float) -> None:
+    """rotation none, a driver who looks aside and rolls by 30 degrees: error in eye widths."""
+    face = Person.of(3).act(Acting.rest(), (512, 512)).frame(0)
+    aside = apply(face, Controls.of({"eyeLookOutRight": 0.8, "eyeLookInLeft": 0.8}))
+    rolled = [apply(aside, Controls.of({"headRoll": degrees})) for degrees in (0.0, 15.0, 30.0)]
+    options = AlignOptions(rotation="none", translation="none", pupil_anchor=anchor)
+    points = align(face, stack_frames(rolled, 25.0), options).points
+    width = np.linalg.norm(points[0, LEFT_EYE_UPPER[0]] - points[0, LEFT_EYE_UPPER[-1]])
+    error = np.linalg.norm(points[2, list(PUPILS)] - points[0, list(PUPILS)], axis=-1).max() / width
+    assert least <= error <= most
+
+
+def smiling(frames: int, of: slice = slice(None), **also: float) -> Controls:
+    """T frames of a smile, in some of them."""
+    values = Controls.rest(frames).values
+    values[of] = Controls.of({"mouthSmileLeft": 0.8, "mouthSmileRight": 0.8, "headYaw": 5.0, **also}).values
+    return Controls(values)
+
+
+@pytest.mark.parametrize("rotation", ["driving", "relative", "none"])
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
+@pytest.mark.parametrize("anchor", ["corners", "box"])
+def test_a_constant_edit_on_a_smiling_portrait_shows_in_full(
+    portrait: FaceFrame, driving: FaceMotion, rotation: str, smoothing: float, anchor: str
+) -> None:
+    """In every frame it does what it does to the face that alignment alone gives, whatever the strengths."""
+    smiles = apply(portrait, Controls.of({"mouthSmileLeft": 0.5, "mouthSmileRight": 0.5}))
+    options = AlignOptions(rotation=rotation, translation="driving", smoothing=smoothing, pupil_anchor=anchor)
+    edit = smiling(1, eyeLookUpLeft=0.8)
+    for strengths in ({}, {"mouth": 0.0, "whole": 0.3, "pupils": 0.0}):
+        given = dataclasses.replace(options, **strengths)
+        plain = align(smiles, driving, given)
+        edited = align(smiles, dataclasses.replace(driving, edit=edit), given)
+        moved = np.linalg.norm(edited.points - plain.points, axis=-1) / np.ptp(plain.points[..., 0], axis=1)[:, None]
+        assert (moved[:, [61, 291]] > 0.03).all()  # corners of the mouth, in widths of the face
+        assert (edited.points[:, PUPILS[0], 1] - plain.points[:, PUPILS[0], 1] < -0.5).all()  # left pupil: up
+        assert edited.turn.shape == (4,) and edited.depth.shape == (4, 468)
+    zero = align(smiles, dataclasses.replace(driving, edit=Controls.rest(4)), options)
+    np.testing.assert_allclose(zero.points, align(smiles, driving, options).points, atol=1e-3)
+
+
+def test_an_edit_of_one_frame_on_a_still_portrait_shows(portrait: FaceFrame) -> None:
+    still = dataclasses.replace(stack_frames([portrait], 25.0), edit=smiling(1))
+    one = align(portrait, still).points[0]
+    assert one[61, 1] < screen_points(portrait)[61, 1] - 2 and one[291, 1] < screen_points(portrait)[291, 1] - 2
+    moving = dataclasses.replace(stack_frames([portrait] * 9, 25.0), edit=smiling(9, of=slice(4, 5)))
+    points = align(portrait, moving, AlignOptions(smoothing=0.3)).points
+    np.testing.assert_allclose(points[4], one, atol=0.01)
+    np.testing.assert_allclose(points[[0, 3, 5, 8]], points[[0] * 4], atol=1e-3)
+    np.testing.assert_allclose(points[4], apply(portrait, smiling(1)).landmarks[:, :2] * portrait.size, atol=0.05)
+
+
+def test_lids_that_an_edit_shuts_are_shut_whatever_the_driver_does(portrait: FaceFrame, driving: FaceMotion) -> None:
+    edit = Controls.of({"eyeBlinkLeft": 1.0, "eyeBlinkRight": 1.0})
+    options = AlignOptions(eyes=1.5)
+    points = align(portrait, dataclasses.replace(driving, edit=edit), options).points
+    for upper, lower in EYES:
+        gap = points[:, list(upper[1:-1])] - points[:, list(lower[1:-1])]
+        width = np.linalg.norm(points[:, upper[0]] - points[:, upper[-1]], axis=-1).min()
+        assert np.abs(gap).max() < 0.02 * width
+
+
+def test_steady_damps_the_driver_and_not_the_edit(portrait: FaceFrame, driving: FaceMotion) -> None:
+    """A head that an edit moves goes where it says, even out of the picture."""
+    edit = Controls.of({"headX": 30.0})
+    plain = align(portrait, driving).points
+    moved = align(portrait, dataclasses.replace(driving, edit=edit)).points
+    cm = portrait.size[1] / (2 * np.tan(np.radians(31.5))) / 40.0  # pixels, 40 cm away
+    assert ((moved - plain)[..., 0] > 20 * cm).all() and moved[..., 0].max() > portrait.size[0]
 
 
 def test_strength_zero_is_a_still(portrait: FaceFrame, driving: FaceMotion) -> None:
@@ -91,23 +167,27 @@ def test_vertex_strengths_are_exact_in_regions_and_do_not_tear() -> None:
     assert (np.abs(strengths[:, None] - strengths) / distances).max() < 3  # per cm
 
 
-def test_pupils_keep_their_place_in_the_eye(portrait: FaceFrame, driving: FaceMotion) -> None:
-    options = {"rotation": "none", "translation": "none"}
-    looking = align(portrait, driving, AlignOptions(**options)).points[3]
+@pytest.mark.parametrize("anchor", ["corners", "box"])
+def test_pupils_keep_their_place_in_the_eye(portrait: FaceFrame, driving: FaceMotion, anchor: str) -> None:
+    options = {"rotation": "none", "translation": "none", "pupil_anchor": anchor}
+    ahead, *_, looking = align(portrait, driving, AlignOptions(**options)).points
     not_looking = align(portrait, driving, AlignOptions(pupils=0.0, **options)).points[3]
     right, left = PUPILS[1], PUPILS[0]
-    assert looking[right, 0] - not_looking[right, 0] > 0.5 and abs(looking[left, 0] - not_looking[left, 0]) < 0.1
+    assert looking[right, 0] - ahead[right, 0] > 0.5 and abs(looking[left, 0] - ahead[left, 0]) < 0.1
     np.testing.assert_allclose(not_looking[[right, left]], screen_points(portrait)[[right, left]], atol=0.5)
+    far = align(portrait, driving, AlignOptions(pupils=3.0, whole=3.0, **options)).points[3]
+    assert (far[right, 0] > looking[right, 0]) and np.isfinite(far).all()
 
 
-def test_a_shut_eye_keeps_the_pupil_near(portrait: FaceFrame, driving: FaceMotion) -> None:
+@pytest.mark.parametrize("anchor", ["corners", "box"])
+def test_a_shut_eye_keeps_the_pupil_near(portrait: FaceFrame, driving: FaceMotion, anchor: str) -> None:
     landmarks = driving.landmarks.copy()
     heights = landmarks[:, list(LEFT_EYE), 1].mean(axis=1, keepdims=True)
     for frame, openness in enumerate((1.0, 0.05, 1e-6, 0.0)):
         eye = landmarks[frame, list(LEFT_EYE), 1]
         landmarks[frame, list(LEFT_EYE), 1] = heights[frame] + openness * (eye - heights[frame])
     shut = dataclasses.replace(driving, landmarks=landmarks)
-    points = align(portrait, shut, AlignOptions(rotation="none", translation="none")).points
+    points = align(portrait, shut, AlignOptions(rotation="none", translation="none", pupil_anchor=anchor)).points
     own = screen_points(portrait)
     assert np.isfinite(points).all()
     assert np.abs(points[:, PUPILS[0]] - own[PUPILS[0]]).max() <= np.ptp(own[list(LEFT_EYE)], axis=0).max()
@@ -135,6 +215,7 @@ def test_an_explicit_neutral_frame(portrait: FaceFrame, driving: FaceMotion) -> 
     [
         ({"rotation": "sideways"}, "rotation is 'sideways'; allowed: driving, relative, none"),
         ({"translation": "relative"}, "translation is 'relative'; allowed: driving, none, steady"),
+        ({"pupil_anchor": "lids"}, "pupil_anchor is 'lids'; allowed: corners, box"),
         ({"mouth": -0.1}, "mouth is -0.1; allowed: 0 to 3"),
         ({"whole": float("nan")}, "whole is nan; allowed: 0 to 3"),
         ({"smoothing": 1.5}, "smoothing is 1.5; allowed: 0 to 1"),
@@ -143,6 +224,11 @@ def test_an_explicit_neutral_frame(portrait: FaceFrame, driving: FaceMotion) -> 
 def test_refused_options(options: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         AlignOptions(**options)
+
+
+def test_an_edit_of_other_frames_is_refused(portrait: FaceFrame, driving: FaceMotion) -> None:
+    with pytest.raises(InputError, match="The motion has 4 frames, its edit 3. Retime one of them"):
+        align(portrait, dataclasses.replace(driving, edit=Controls.rest(3)))
 
 
 def test_refused_neutral_frames(portrait: FaceFrame, driving: FaceMotion) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from followemoji_core.drawn import Acting, Person
 from followemoji_core.errors import InputError, MotionFileError, NoFaceError
+from followemoji_core.face.controls import Controls
 from followemoji_core.face.crop import crop_portrait
 from followemoji_core.face.geometry import ScreenFace, face_frame, screen_points
 from followemoji_core.face.interop import motion_from_face_landmarks
@@ -90,6 +91,36 @@ def test_round_trip(tmp_path):
     assert same(loaded, MOTION) and (loaded.size, loaded.fps) == (MOTION.size, 24.0)
     assert load_motion(tmp_path / "m.safetensors", fps=30).fps == 30
     assert os.listdir(tmp_path) == ["m.safetensors"]  # no half file beside it
+
+
+@pytest.mark.parametrize("frames", [1, 12])
+def test_a_motion_file_carries_the_edit(tmp_path, frames):
+    edit = Controls.of({"mouthSmileLeft": np.linspace(-1, 2, frames), "headYaw": -90.0}, frames, MOTION.fps)
+    save_motion(tmp_path / "m.safetensors", replace(MOTION, edit=edit))
+    loaded = load_motion(tmp_path / "m.safetensors")
+    assert same(loaded, MOTION) and loaded.edit.fps == MOTION.fps
+    assert np.array_equal(loaded.edit.values, edit.values)
+    assert load_motion(tmp_path / "m.safetensors", 50.0).edit.fps == 50.0
+    save_motion(tmp_path / "m.safetensors", MOTION)
+    assert load_motion(tmp_path / "m.safetensors").edit is None
+
+
+@pytest.mark.parametrize(
+    ("edit", "why"),
+    [
+        (np.zeros((5, 58), np.float32), r"edit is F32 \(5, 58\), expected F32 \(12, 58\)"),
+        (np.zeros((12, 52), np.float32), r"edit is F32 \(12, 52\), expected F32 \(12, 58\)"),
+        (np.zeros((12, 58), np.float64), "edit is F64"),
+        (np.full((1, 58), np.nan, np.float32), "browDownLeft is nan in frame 0; allowed: -1 to 2"),
+        (np.full((1, 58), 3, np.float32), "browDownLeft is 3 in frame 0"),
+    ],
+)
+def test_an_edit_that_fits_no_motion_is_refused(tmp_path, edit, why):
+    from types import SimpleNamespace
+
+    save_motion(tmp_path / "m.safetensors", replace(MOTION, edit=SimpleNamespace(values=edit)))
+    with pytest.raises(MotionFileError, match=f"Motion file m.safetensors is not read: .*{why}"):
+        load_motion(tmp_path / "m.safetensors")
 
 
 def template(with_size: bool = True) -> np.ndarray:

@@ -9,6 +9,7 @@ import pytest
 
 from followemoji_core.drawn import Acting, Person
 from followemoji_core.face.align import AlignOptions, align
+from followemoji_core.face.controls import Controls
 from followemoji_core.face.report import RESTLESS, alignment_report
 from followemoji_core.face.topology import BLENDSHAPE_NAMES
 from followemoji_core.types import FaceFrame, FaceMotion
@@ -70,3 +71,11 @@ def test_a_driver_who_is_not_at_rest(portrait: FaceFrame) -> None:
 def test_a_driving_motion_of_one_frame(portrait: FaceFrame) -> None:
     said = report(portrait, act(frames=1))
     assert said == "The driving motion has one frame: a still. Portrait and driving may be swapped."
+
+
+def test_a_still_that_carries_an_edit_is_meant_to_be_one(portrait: FaceFrame) -> None:
+    """A smiling portrait with an edit: neither one frame nor its own smile is amiss."""
+    still = act(frames=1)
+    still.blendshapes[:, 1:9] = 0.9
+    assert "not at rest" in report(portrait, still)
+    assert report(portrait, dataclasses.replace(still, edit=Controls.of({"jawOpen": 0.5}))) == ""

@@ -11,7 +11,7 @@ from followemoji_core.drawn import Acting, Person
 from followemoji_core.face.align import AlignOptions, align
 from followemoji_core.face.geometry import screen_points
 from followemoji_core.face.motion import stack_frames
-from followemoji_core.face.steady import CUTOFF, baseline, keep_inside, steady_path
+from followemoji_core.face.steady import CUTOFF, baseline, room_inside, steady_path
 from followemoji_core.face.topology import LEFT_EYE, LIPS, RIGHT_EYE
 from followemoji_core.types import FaceFrame, FaceMotion
 from tests import measure_align
@@ -142,11 +142,12 @@ def test_kept_inside() -> None:
     square = np.array([(40, 40), (60, 60)], float)
     moves = np.array([(0, 0), (20, -20), (30, 0), (1000, -1000)], float)
     points = np.tile(square, (4, 1, 1))
-    moved = keep_inside(points, moves, np.array([50.0, 50.0]), np.zeros(2), np.full(2, 100.0)) - square
-    np.testing.assert_allclose(moved[:2, 0], moves[:2])
-    assert 20 < moved[2, 0, 0] < 30 and moved[3, 0].tolist() == [40, -40]
+    fits, shifts = room_inside(points, moves, np.array([50.0, 50.0]), np.zeros(2), np.full(2, 100.0))
+    np.testing.assert_allclose(shifts[:2], moves[:2])
+    assert 20 < shifts[2, 0] < 30 and shifts[3].tolist() == [40, -40] and (fits == 1).all()
     big = np.array([[(-50, 10), (150, 60)]], float)  # does not fit, and hangs over on one side
-    kept = keep_inside(big, np.zeros((1, 2)), np.array([0.0, 0.0]), np.zeros(2), np.full(2, 100.0))
+    fits, shifts = room_inside(big, np.zeros((1, 2)), np.array([0.0, 0.0]), np.zeros(2), np.full(2, 100.0))
+    kept = big * fits + shifts
     assert kept.min() >= 0 and kept.max() <= 100 and np.ptp(kept[0, :, 1]) == 25
 
 

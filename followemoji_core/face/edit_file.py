@@ -1,0 +1,292 @@
+"""Edits as files: controls over time as versioned JSON, in a workflow or on disk. Read as data, never run."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from ..errors import InputError
+from ..files import write_whole
+from ..gate import Refused, loading, parse_json, read_bytes, short
+from .controls import CHANNELS, Controls, bounded, channel, limits, nearest
+from .named_expressions import LONGEST, STRONGEST, ease, expression, find, sequence, sequence_frames
+
+FORMAT = "followemoji.edit"
+VERSION = 1
+MOST_BYTES = 16_000_000
+MOST_KEYFRAMES = 100_000
+MOST_ADDED, MOST_ADDED_FRAMES, MOST_LETTERS = 1000, 4 * LONGEST, 40_000  # what is added, in all; of sequences
+
+Base = Literal["portrait", "motion"]
+Easing = Literal["smooth", "linear", "hold"]
+
+
+@dataclass(frozen=True)
+class Keyframe:
+    """Controls at a frame, counted from 0, whole or not; easing: how it goes on from here to the next key of each."""
+
+    frame: float
+    controls: dict[str, float]
+    easing: Easing = "smooth"
+
+
+@dataclass(frozen=True)
+class Added:
+    """A named expression, or a sequence of them as text, from a frame on."""
+
+    frame: int = 0
+    expression: str | None = None
+    sequence: str | None = None
+    frames: int | None = None  # of the expression; in its own time unless given
+    strength: float = 1.0
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What an artist did to a face over time.
+
+    base: "portrait", a still face that the controls move, or "motion", a driving motion that they are added to.
+    frames: how long; None is as long as the motion, or as the last key. A control keeps its first key's value before
+    it and its last key's after it; one without keys rests. What is added is summed.
+    """
+
+    keyframes: tuple[Keyframe, ...] = ()
+    added: tuple[Added, ...] = ()
+    base: Base = "portrait"
+    frames: int | None = None
+    fps: float = 25.0
+
+    def length(self) -> int:
+        """Frames of it: as given, else as far as keys and additions reach; at least 1."""
+        if self.frames is not None:
+            return self.frames
+        ends = [math.ceil(key.frame) + 1 for key in self.keyframes]
+        ends += [added.frame + _frames_of(added, self.fps) for added in self.added]
+        return max([1, *ends])
+
+    def controls(self, frames: int | None = None) -> Controls:
+        """(T,58) controls; T = frames, or length(). What lies beyond the end is cut off."""
+        count = self.length() if frames is None else frames
+        time = np.arange(count, dtype=np.float64)
+        values = np.zeros((count, len(CHANNELS)))
+        for index, name in enumerate(CHANNELS):
+            keys = [(key.frame, key.controls[name], key.easing) for key in self.keyframes if name in key.controls]
+            if keys:
+                values[:, index] = _track(time, keys)
+        for added in self.added:
+            given = _controls_of(added, self.fps).values[: max(count - added.frame, 0)]
+            values[added.frame : added.frame + len(given)] += given
+        return Controls(bounded(values), self.fps)
+
+
+def read_edit(path: str | os.PathLike[str]) -> Edit:
+    """The edit of a file. Raises InputError, with the file's name and the key that is wrong."""
+    with loading(path, "Edit", InputError, "Choose a .json file saved by this pack."):
+        text = read_bytes(path, MOST_BYTES).decode("utf-8-sig")
+    try:
+        return parse_edit(text)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def parse_edit(text: str) -> Edit:
+    """The edit of JSON text. Raises InputError that names the key which is wrong, and what is allowed."""
+    if len(text) > MOST_BYTES:
+        raise InputError(f"The edit is larger than edits get ({MOST_BYTES // 1_000_000} MB).")
+    try:
+        given = parse_json(text.encode())
+    except (ValueError, Refused) as error:
+        raise InputError(f"The edit is not JSON ({short(error)}). Save it again, or paste the whole of it.") from error
+    root = _Object(given, "")
+    root.known("format", "version", "base", "frames", "fps", "keyframes", "add")
+    if root.given.get("format") != FORMAT:
+        raise InputError(
+            f"format is {_short(root.given.get('format'))}; an edit has {FORMAT!r}. Choose an edit's file."
+        )
+    version = root.whole("version", 1, 10**9)
+    if version > VERSION:
+        raise InputError(f"version is {version}; this pack reads up to {VERSION}. Update the pack.")
+    fps = root.number("fps", 0.01, 1000.0, 25.0)
+    frames = None if root.given.get("frames") is None else root.whole("frames", 1, LONGEST)
+    end = LONGEST if frames is None else frames
+    keyframes = tuple(_keyframe(entry, fps, end) for entry in root.objects("keyframes", MOST_KEYFRAMES))
+    for number, (key, following) in enumerate(zip(keyframes, keyframes[1:], strict=False), 1):
+        if following.frame <= key.frame:
+            raise InputError(
+                f"keyframes[{number}] is at frame {following.frame:g}, not after {key.frame:g} of the one before. "
+                "Put them in order, one for each frame."
+            )
+    added = tuple(_added(entry, fps, end) for entry in root.objects("add", MOST_ADDED))
+    frames_added, letters = sum(_frames_of(one, fps) for one in added), sum(len(one.sequence or "") for one in added)
+    if frames_added > MOST_ADDED_FRAMES or letters > MOST_LETTERS:
+        raise InputError(
+            f"What is added has {frames_added} frames and sequences of {letters} letters in all; at most "
+            f"{MOST_ADDED_FRAMES} and {MOST_LETTERS}. Leave some of it out."
+        )
+    return Edit(keyframes, added, root.choice("base", get_args(Base), "portrait"), frames, fps)
+
+
+def edit_text(edit: Edit) -> str:
+    """The edit as JSON text; parse_edit gives the same edit back."""
+    content: dict[str, Any] = {"format": FORMAT, "version": VERSION, "base": edit.base, "fps": edit.fps}
+    if edit.frames is not None:
+        content["frames"] = edit.frames
+    content["keyframes"] = [
+        {"frame": key.frame, "easing": key.easing, "controls": dict(key.controls)} for key in edit.keyframes
+    ]
+    content["add"] = [{name: value for name, value in vars(added).items() if value is not None} for added in edit.added]
+    return json.dumps(content, indent=1, allow_nan=False)
+
+
+def save_edit(path: str | os.PathLike[str], edit: Edit) -> None:
+    """Write it; the file appears whole or not at all. Raises OutputError where it cannot be written."""
+    write_whole(Path(path), edit_text(edit) + "\n")
+
+
+def edit_of_controls(controls: Controls, base: Base = "portrait") -> Edit:
+    """Controls of T frames as an edit with a key in every frame in which something changes."""
+    values = controls.values.astype(np.float64)
+    used = np.flatnonzero(values.any(axis=0))
+    keys = []
+    for frame in range(len(values)):
+        inside = 0 < frame < len(values) - 1
+        if (
+            inside
+            and np.array_equal(values[frame - 1, used], values[frame, used])
+            and np.array_equal(values[frame, used], values[frame + 1, used])
+        ):
+            continue
+        named = {CHANNELS[index]: float(controls.values[frame, index]) for index in used}
+        keys.append(Keyframe(float(frame), named, "linear"))
+    return Edit(tuple(keys), (), base, max(len(values), 1), controls.fps)
+
+
+def _track(time: np.ndarray, keys: list[tuple[float, float, str]]) -> np.ndarray:
+    """(T,) of one control, through its keys (frame, value, easing)."""
+    frames, values, easings = (np.array(part) for part in zip(*keys, strict=True))
+    after = np.searchsorted(frames, time, side="right")
+    before = np.clip(after - 1, 0, len(keys) - 1)
+    after = np.minimum(after, len(keys) - 1)
+    span = np.maximum(frames[after] - frames[before], 1e-9)
+    share = np.clip((time - frames[before]) / span, 0.0, 1.0)
+    share = np.where(easings[before] == "smooth", ease(share), share)
+    share = np.where((easings[before] == "hold") | (after == before), 0.0, share)
+    return values[before] + share * (values[after] - values[before])
+
+
+def _controls_of(added: Added, fps: float) -> Controls:
+    if added.sequence is not None:
+        return sequence(added.sequence, fps).scaled(added.strength)
+    return expression(added.expression or "", added.frames, added.strength, fps)
+
+
+def _frames_of(added: Added, fps: float) -> int:
+    if added.sequence is not None:
+        return sequence_frames(added.sequence)
+    return added.frames or max(round(find(added.expression or "").seconds * fps), 1)
+
+
+class _Object:
+    """A JSON object at a place of the edit; every complaint names the key."""
+
+    def __init__(self, given: Any, place: str):
+        if not isinstance(given, dict):
+            raise InputError(f"{place or 'The edit'} is {_short(given)}; it must be an object in braces.")
+        self.given, self.place = given, place
+
+    def name(self, key: str) -> str:
+        return f"{self.place}.{key}" if self.place else key
+
+    def known(self, *keys: str) -> None:
+        for key in self.given:
+            if key not in keys:
+                raise InputError(f"{self.name(_short(key, 60, str))} is not a key of an edit.{nearest(key[:60], keys)}")
+
+    def number(self, key: str, low: float, high: float, default: float | None = None) -> float:
+        if key not in self.given and default is not None:
+            return default
+        return _number(self.given.get(key), self.name(key), low, high)
+
+    def whole(self, key: str, low: int, high: int, default: int | None = None) -> int:
+        value = self.number(key, low, high, default)
+        if value != int(value):
+            raise InputError(f"{self.name(key)} is {value}; it must be a whole number.")
+        return int(value)
+
+    def choice(self, key: str, allowed: tuple[str, ...], default: str) -> Any:
+        value = self.given.get(key, default)
+        if value not in allowed or not isinstance(value, str):
+            raise InputError(f"{self.name(key)} is {_short(value)}; allowed: {', '.join(allowed)}.")
+        return value
+
+    def objects(self, key: str, most: int) -> list[_Object]:
+        value = self.given.get(key, [])
+        if not isinstance(value, list) or len(value) > most:
+            raise InputError(f"{self.name(key)} must be a list in brackets, of at most {most} entries.")
+        return [_Object(entry, f"{self.name(key)}[{index}]") for index, entry in enumerate(value)]
+
+
+def _keyframe(entry: _Object, fps: float, end: int) -> Keyframe:
+    entry.known("frame", "second", "controls", "easing")
+    if ("frame" in entry.given) == ("second" in entry.given):
+        raise InputError(f"{entry.place} needs either a frame or a second.")
+    if "frame" in entry.given:
+        frame = entry.number("frame", 0, end - 1)
+    else:
+        frame = entry.number("second", 0, (end - 1) / fps) * fps
+    controls = _Object(entry.given.get("controls", {}), entry.name("controls"))
+    values: dict[str, float] = {}
+    for name, value in controls.given.items():
+        try:
+            found = channel(name[:100])
+        except InputError as error:
+            raise InputError(f"{controls.place}: {error}") from error
+        values[found] = _number(value, controls.name(name[:100]), *limits(found))
+    return Keyframe(frame, values, entry.choice("easing", get_args(Easing), "smooth"))
+
+
+def _added(entry: _Object, fps: float, end: int) -> Added:
+    entry.known("expression", "sequence", "frame", "second", "frames", "strength")
+    if ("expression" in entry.given) == ("sequence" in entry.given):
+        raise InputError(f"{entry.place} needs either an expression or a sequence.")
+    if "second" in entry.given:
+        frame = round(entry.number("second", 0, (end - 1) / fps) * fps)
+    else:
+        frame = entry.whole("frame", 0, end - 1, 0)
+    frames = entry.whole("frames", 1, LONGEST) if "frames" in entry.given else None
+    strength = entry.number("strength", 0.0, STRONGEST, 1.0)
+    key = "expression" if "expression" in entry.given else "sequence"
+    text = entry.given[key]
+    if not isinstance(text, str):
+        raise InputError(f"{entry.name(key)} is {_short(text)}; it must be text.")
+    try:
+        added = Added(frame, find(text[:200]).name, None, frames, strength) if key == "expression" else None
+        added = added or Added(frame, None, text, None, strength)
+        _frames_of(added, fps)
+    except InputError as error:
+        raise InputError(f"{entry.name(key)}: {error}") from error
+    return added
+
+
+def _number(value: Any, name: str, low: float, high: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InputError(f"{name} is {_short(value)}; it must be a number.")
+    if not low <= value <= high:
+        raise InputError(f"{name} is {_short(value)}; allowed: {low:g} to {high:g}.")
+    return float(value)
+
+
+def _short(value: Any, length: int = 40, show=repr) -> str:
+    """A stranger's value, cut to what fits into a message."""
+    if isinstance(value, list | dict):
+        return "a list" if isinstance(value, list) else "an object"
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**20:
+        return "a number of more than 20 digits"
+    text = show(value)
+    return text if len(text) <= length else text[:length] + "..."

@@ -1,0 +1,31 @@
+"""From a portrait and an aligned motion to frames without networks: where such a sketch is not to be trusted."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..face.report import PROFILE
+from ..face.warp import LARGEST_TURN, beyond_sketch
+from ..types import AlignedMotion, FaceFrame
+
+
+def sketch_report(face: FaceFrame, aligned: AlignedMotion) -> list[str]:
+    """What a warp of the portrait's face in that motion cannot show, and what helps, in short sentences.
+
+    Empty where all is well. Told are: a portrait whose head is itself turned by more than PROFILE degrees from the
+    camera; the number of frames in which it is turned by more than LARGEST_TURN from the portrait's pose.
+    """
+    report = []
+    look = face.camera_from_face[:3, 2].astype(np.float64)
+    turned = np.degrees(np.arccos(np.clip(look[2] / max(np.linalg.norm(look), 1e-9), -1, 1)))
+    if turned > PROFILE:
+        report.append(
+            f"The portrait's head is itself turned by {turned:.0f} degrees: beyond {PROFILE:g} a sketch does not hold. "
+            "Take a more frontal portrait."
+        )
+    if beyond := int(beyond_sketch(aligned).sum()):
+        report.append(
+            f"{beyond} of {len(aligned)} frames turn the head more than {LARGEST_TURN:g} degrees from the portrait's "
+            "pose: there the sketch ends. Rotation none keeps its pose; the networks turn heads farther."
+        )
+    return report

@@ -1,0 +1,362 @@
+"""Expressions by name, by sliders, and off a picture's face: motions that carry an edit for any portrait."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+import numpy as np
+from comfy_api.v0_0_2 import io
+
+from ..followemoji_core.errors import InputError
+from ..followemoji_core.face.controls import HEAD, PLACE, Controls, channel
+from ..followemoji_core.face.named_expressions import STRONGEST, expression, find, named_expressions, sequence
+from ..followemoji_core.face.solving import solve
+from .edits import (
+    base_inputs,
+    eased,
+    easing_inputs,
+    edited,
+    frames_input,
+    held_length,
+    motion_outputs,
+    one_face,
+    put_on,
+    rate_of,
+    timing_inputs,
+)
+from .sockets import Motion, advanced, schema
+
+_NONE = "none"
+
+
+def _strength(what: str) -> io.Input:
+    return io.Float.Input("strength", default=1.0, min=0.0, max=STRONGEST, step=0.05, tooltip=f"Strength of {what}.")
+
+
+class NamedExpression(io.ComfyNode):
+    """The name of an expression, or a sequence as text -> FaceMotion that carries it as an edit, its rate and length.
+
+    Raises InputError, with the nearest names, for one that is not known; for a sequence that cannot be read.
+    """
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            "FollowEmojiNamedExpression",
+            "Named Expression",
+            ["emotion", "smile", "wink", "preset expression", "emoji"],
+            description="Makes a face smile, wink, yawn ...: one of the named expressions from rest and back to it, or "
+            "several in a row, as a motion for any portrait. The list is ours.",
+            inputs=[
+                io.Combo.Input(
+                    "expression", options=list(named_expressions()), default="smile_wide", tooltip="Which one."
+                ),
+                _strength("it, and of all in a sequence; 1 is as it was made, exaggerated"),
+                frames_input("the expression's own time. A sequence says its own"),
+                io.String.Input(
+                    "sequence",
+                    default="",
+                    multiline=True,
+                    optional=True,
+                    tooltip="Instead of the one above: names and frames in a row, such as: smile_wide 12, wink_left 8, "
+                    "rest 6. A third number is a strength; + joins what happens at once: smile + wink_left 10 0.7.",
+                ),
+                *base_inputs(),
+                *timing_inputs(),
+                advanced(
+                    io.Float.Input(
+                        "cross_fade",
+                        default=0.3,
+                        min=0.0,
+                        max=10.0,
+                        step=0.05,
+                        tooltip="Seconds in which one expression of a sequence fades into the next.",
+                    )
+                ),
+            ],
+            outputs=motion_outputs(),
+            hidden=[io.Hidden.unique_id],
+            is_output_node=True,
+            has_intermediate_output=True,
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        expression: str,
+        strength: float,
+        frames: int,
+        sequence: str = "",
+        motion=None,
+        picture=None,
+        fps: float = 25.0,
+        start: int = 0,
+        cross_fade: float = 0.3,
+    ) -> io.NodeOutput:
+        rate = rate_of(motion, fps)
+        if sequence.strip():
+            controls = _in_a_row(sequence, rate, cross_fade).scaled(strength)
+        else:
+            controls = _named(expression, frames or None, strength, rate)
+        return edited(cls, put_on(motion, controls, start), motion, picture)
+
+
+_in_a_row, _named = sequence, expression  # the core's, whose names are those of two widgets
+
+
+@dataclass(frozen=True)
+class _Slider:
+    """A widget for controls: what it moves above 0, and below; without a `below` it takes the same ones back."""
+
+    name: str
+    tooltip: str
+    above: tuple[str, ...]
+    below: tuple[str, ...] = ()
+    folded: bool = False
+
+    def widget(self) -> io.Input:
+        if self.name in _TURNS:
+            return _slider(self.name, self.tooltip, -45.0, 45.0)
+        return _slider(self.name, self.tooltip, -2.0 if self.below else -1.0, 2.0, self.folded)
+
+    def controls(self, value: float) -> dict[str, float]:
+        """value as named controls; those of one slider never work against each other."""
+        if value < 0 and self.below:
+            return dict.fromkeys(self.below, -value)
+        return dict.fromkeys(self.above, value)
+
+
+def _slider(name: str, tooltip: str, least: float, most: float, folded: bool = False) -> io.Input:
+    """A widget that rests at 0; of degrees where it goes beyond 2."""
+    step = 1.0 if most > 2 else 0.05
+    display = io.NumberDisplay.slider
+    widget = io.Float.Input(
+        name, default=0.0, min=least, max=most, step=step, tooltip=tooltip, display_mode=display, optional=True
+    )
+    return advanced(widget) if folded else widget
+
+
+def _pair(name: str, tooltip: str, above: str, below: str = "", folded: bool = False) -> list[_Slider]:
+    """Sliders of both sides."""
+    return [
+        _Slider(
+            f"{name}_{side.lower()}",
+            tooltip,
+            (above + side,),
+            (below + side,) if below else (),
+            folded=folded,
+        )
+        for side in ("Left", "Right")
+    ]
+
+
+_STRETCH = ("mouthStretchLeft", "mouthStretchRight")
+# In the order of the node: brows, lids, (gaze,) cheeks and nose, jaw, mouth corners, lips, head.
+_BROWS_AND_LIDS = (
+    *_pair("brow", "Brow: up above 0, down and knit below.", "browOuterUp", "browDown"),
+    _Slider("brow_inner", "Inner ends of both brows, up: worry, sadness.", ("browInnerUp",)),
+    *_pair("eye", "Lids: 1 is shut on any face, below 0 wide open.", "eyeBlink", "eyeWide"),
+)
+_TURNS = ("head_yaw", "head_pitch", "head_roll")
+_GAZE = ("gaze_sideways", "gaze_up", "crossed", "left_eye_sideways", "left_eye_up")
+_LOWER = (
+    _Slider("cheek_puff", "Cheeks blown up.", ("cheekPuff",)),
+    _Slider("jaw_open", "Jaw: 1 is wide open.", ("jawOpen",)),
+    _Slider("jaw_sideways", "Jaw to the person's left above 0, right below.", ("jawLeft",), ("jawRight",)),
+    *_pair("corner", "Mouth corner: smile above 0, frown below.", "mouthSmile", "mouthFrown"),
+    _Slider("mouth_sideways", "Mouth to the person's left above 0, right below.", ("mouthLeft",), ("mouthRight",)),
+    _Slider(
+        "pucker", "Lips: kiss above 0, drawn wide below.", ("mouthPucker",), ("mouthStretchLeft", "mouthStretchRight")
+    ),
+    _Slider("lips_in", "Both lips rolled in.", ("mouthRollUpper", "mouthRollLower")),
+    _Slider("head_yaw", "Degrees: the head turns to the person's left above 0.", ("headYaw",)),
+    _Slider("head_pitch", "Degrees: the head goes up above 0.", ("headPitch",)),
+    _Slider("head_roll", "Degrees: the head tilts to the person's left above 0.", ("headRoll",)),
+)
+_FOLDED = (
+    *_pair("squint", "Eye narrowed from below.", "eyeSquint", folded=True),
+    *_pair("cheek", "Cheek raised, as in a laugh.", "cheekSquint", folded=True),
+    *_pair("nose", "Nose wrinkled on this side.", "noseSneer", folded=True),
+    *_pair("upper_lip", "Upper lip raised.", "mouthUpperUp", folded=True),
+    *_pair("lower_lip", "Lower lip drawn down.", "mouthLowerDown", folded=True),
+    *_pair("dimple", "Mouth corner drawn in.", "mouthDimple", folded=True),
+    _Slider("jaw_forward", "Jaw pushed forward.", ("jawForward",), folded=True),
+    _Slider("funnel", "Lips put forward, open, as in O.", ("mouthFunnel",), folded=True),
+    _Slider("lips_press", "Lips pressed together.", ("mouthPressLeft", "mouthPressRight"), folded=True),
+    _Slider("chin", "Lower lip and chin pushed up.", ("mouthShrugLower",), folded=True),
+)
+_SLIDERS = (*_BROWS_AND_LIDS, *_LOWER, *_FOLDED)
+
+
+class Expression(io.ComfyNode):
+    """Sliders, in ARKit's controls -> FaceMotion that carries them as an edit, its rate and length.
+
+    `left` and `right` are the person's. Raises InputError for a preset or a control in `more` that is not known, with
+    the nearest names.
+    """
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            "FollowEmojiExpression",
+            "Expression",
+            ["face sliders", "arkit", "blendshapes", "gaze", "eyes", "brows", "mouth", "expression editor"],
+            description="A face by sliders: brows, lids, gaze, cheeks, jaw, mouth and head, left and right apart. As a "
+            "motion for any portrait, or added to a driving motion. Left is the person's left: the picture's right.",
+            inputs=[
+                io.Combo.Input(
+                    "preset",
+                    options=[_NONE, *named_expressions()],
+                    default=_NONE,
+                    tooltip="A named expression to begin with; the sliders are added to it.",
+                ),
+                _strength("all of it"),
+                frames_input("to the end of a driving motion, otherwise one second"),
+                *easing_inputs(),
+                *(slider.widget() for slider in _BROWS_AND_LIDS),
+                _slider("gaze_sideways", "Degrees: both eyes look to the person's left above 0.", -40.0, 40.0),
+                _slider("gaze_up", "Degrees: both eyes look up above 0, down below.", -30.0, 30.0),
+                _slider("crossed", "Degrees that each eye looks towards the nose.", -40.0, 40.0),
+                *(slider.widget() for slider in _LOWER),
+                *base_inputs(),
+                _slider("left_eye_sideways", "Degrees, of the left eye alone, on top.", -40.0, 40.0, True),
+                _slider("left_eye_up", "Degrees, of the left eye alone, on top.", -30.0, 30.0, True),
+                *(slider.widget() for slider in _FOLDED),
+                advanced(
+                    io.String.Input(
+                        "more",
+                        default="",
+                        tooltip="Any other of ARKit's 52 controls, and headX, headY, headZ in cm, such as: "
+                        "mouthRollLower 0.5, headZ 3.",
+                    )
+                ),
+                *timing_inputs(),
+            ],
+            outputs=motion_outputs(),
+            hidden=[io.Hidden.unique_id],
+            is_output_node=True,
+            has_intermediate_output=True,
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        preset: str,
+        strength: float,
+        frames: int,
+        ease_in: int,
+        ease_out: int,
+        motion=None,
+        picture=None,
+        more: str = "",
+        fps: float = 25.0,
+        start: int = 0,
+        **sliders: float,
+    ) -> io.NodeOutput:
+        rate = rate_of(motion, fps)
+        pose = _pose(preset, sliders, more, rate).scaled(strength)
+        controls = eased(pose, held_length(motion, frames, start, rate), ease_in, ease_out)
+        return edited(cls, put_on(motion, controls, start), motion, picture)
+
+
+def _pose(preset: str, sliders: dict[str, float], more: str, fps: float) -> Controls:
+    """(1,58) controls: a preset's apex, the sliders, and what is written in words, added up."""
+    pose = Controls.rest(1, fps)
+    if preset != _NONE:
+        pose = Controls(find(preset).held(np.zeros(1)), fps)
+    for slider in _SLIDERS:
+        pose = pose.plus(Controls.of(slider.controls(sliders.get(slider.name, 0.0)), fps=fps))
+    sideways, up, crossed, left_sideways, left_up = (sliders.get(name, 0.0) for name in _GAZE)
+    gaze = Controls.rest(1, fps).with_gaze(
+        [[sideways + crossed, up], [sideways - crossed + left_sideways, up + left_up]]
+    )
+    return pose.plus(gaze).plus(Controls.of(_written(more), fps=fps))
+
+
+def _written(text: str) -> dict[str, float]:
+    """'mouthRollLower 0.5, headZ=3' -> its names and numbers. Raises InputError where an entry is not one of each, and,
+    with the nearest names, for a control that is not known."""
+    found = {}
+    for entry in re.split(r"[,;\n]", text):
+        if not entry.strip():
+            continue
+        match = re.fullmatch(r"\s*([A-Za-z_ ]+?)\s*[\s:=]\s*([-+.\dEe]+)\s*", entry)
+        try:
+            name, value = match.group(1), float(match.group(2))
+        except (AttributeError, ValueError) as error:
+            raise InputError(
+                f"{entry.strip()!r} is not a control and its value. Write them as: mouthRollLower 0.5, headZ 3."
+            ) from error
+        found[channel(name)] = value
+    return found
+
+
+class CopyExpression(io.ComfyNode):
+    """The face of a picture (FaceMotion of one frame), or of a clip (T) -> FaceMotion that carries its expression.
+
+    Raises InputError for a neutral face, or a base, of a wrong number of frames.
+    """
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            "FollowEmojiCopyExpression",
+            "Copy Expression",
+            ["expression from photo", "steal expression", "transfer expression", "reference expression"],
+            description="Reads the expression and the gaze off a face in a picture and puts them on any other: of one "
+            "picture as many frames as you like, of a clip frame by frame.",
+            inputs=[
+                Motion.Input("face", tooltip="Whose expression: a picture, or a clip, through Extract Face Landmarks."),
+                _strength("the copy"),
+                frames_input("to the end of a driving motion, otherwise one second. A clip keeps its own length"),
+                *easing_inputs(),
+                *base_inputs(),
+                Motion.Input(
+                    "neutral",
+                    optional=True,
+                    tooltip="The same person at rest, one picture: the copy is then measured, and more exact, also "
+                    "where the detector's scores say little: nose, cheeks, chin.",
+                ),
+                advanced(
+                    io.Boolean.Input(
+                        "head", default=False, tooltip="Also how the head is turned from the neutral face."
+                    )
+                ),
+                *timing_inputs(),
+            ],
+            outputs=motion_outputs(),
+            hidden=[io.Hidden.unique_id],
+            is_output_node=True,
+            has_intermediate_output=True,
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        face,
+        strength: float,
+        frames: int,
+        ease_in: int,
+        ease_out: int,
+        motion=None,
+        picture=None,
+        neutral=None,
+        head: bool = False,
+        fps: float = 25.0,
+        start: int = 0,
+    ) -> io.NodeOutput:
+        rest = None if neutral is None else one_face(neutral, "neutral face").frame(0)
+        controls = without_head(solve(face, rest)) if not head else solve(face, rest)
+        controls = controls.scaled(strength)
+        if len(face) == 1:
+            rate = rate_of(motion, fps)
+            controls = replace(controls, fps=rate)
+            controls = eased(controls, held_length(motion, frames, start, rate), ease_in, ease_out)
+        return edited(cls, put_on(motion, controls, start), motion, picture)
+
+
+def without_head(controls: Controls) -> Controls:
+    """The same without turns and place of the head."""
+    rest = Controls.of(dict.fromkeys((*HEAD, *PLACE), 1.0)).values == 0
+    return replace(controls, values=controls.values * rest)

@@ -1,0 +1,157 @@
+"""Motions and edits on pictures without networks: seconds instead of minutes, also on a computer without a card."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import torch
+from comfy_api.v0_0_2 import InputImpl, io
+
+from ..followemoji_core.face.detector import rgb_uint8
+from ..followemoji_core.face.warp import warp_motion
+from ..followemoji_core.face.warp_footage import look_at_camera as gaze_to_camera
+from ..followemoji_core.face.warp_footage import warp_footage
+from ..followemoji_core.media import write_video
+from ..followemoji_core.walk.sketch import sketch_report
+from .edits import describe, one_face, shown, shown_frames, shrunk
+from .footage import open_footage, written_sound
+from .host.paths import new_video
+from .host.pictures import one_picture, to_numpy
+from .host.progress import task_progress
+from .sockets import Aligned, Motion, advanced, schema
+
+_PRESET = "superfast"  # it is a sketch, and must not take longer than making it
+
+
+class WarpPreview(io.ComfyNode):
+    """IMAGE (1,H,W,C), its face, an AlignedMotion (T) -> VIDEO of T frames, a file in the temp folder, and the first
+    frames as IMAGE (N,H,W,3).
+
+    Raises InputError unless there is one picture and one face, and both and the motion are of one size.
+    """
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            "FollowEmojiWarpPreview",
+            "Warp Preview",
+            ["preview animation", "warp", "sketch", "no gpu", "cpu", "fast preview"],
+            description="A sketch of the animation without any network, faster than real time on a CPU: the portrait "
+            "itself, bent. For small turns of the head: up to about 12 degrees from the portrait's own pose. Wrinkles "
+            "neither come nor go, teeth are made up. Clips of any length take no memory.",
+            inputs=[
+                io.Image.Input("portrait", tooltip="The portrait, one picture: that of Frame Portrait, or your own."),
+                Motion.Input("face", tooltip="Where its face is: Extract Face Landmarks, or Frame Portrait."),
+                Aligned.Input("aligned", tooltip="The motion, from Align Motion to the same face."),
+                io.Audio.Input("audio", optional=True, tooltip="Sound of the video, cut to its length."),
+                advanced(
+                    io.Int.Input(
+                        "image_frames",
+                        default=64,
+                        min=1,
+                        max=10_000,
+                        tooltip="How many frames, from the first on, also come out as images. Each takes 3 MB at 512 x "
+                        "512. The video always has all.",
+                    )
+                ),
+            ],
+            outputs=[
+                io.Video.Output("video", display_name="video", tooltip="All frames, for Save Video."),
+                io.Image.Output("images", display_name="images", tooltip="The first frames, see image_frames."),
+            ],
+            hidden=[io.Hidden.unique_id],
+            is_output_node=True,
+            has_intermediate_output=True,
+        )
+
+    @classmethod
+    def execute(cls, portrait, face, aligned, audio=None, image_frames: int = 64) -> io.NodeOutput:
+        picture = to_numpy(one_picture(portrait, "portrait"), 0)
+        frame = one_face(face, "portrait's face").frame(0)
+        warped = warp_motion(picture, frame, aligned)
+        images: list[np.ndarray] = []
+        strip: list[np.ndarray] = []
+        path = new_video("followemoji/warp")
+        frames = _kept(warped, images, image_frames, strip, set(shown_frames(len(aligned)).tolist()))
+        write_video(path, _reported(frames, len(aligned)), aligned.fps, written_sound(audio), _PRESET)
+        batch = torch.from_numpy(np.stack(images)).float().div_(255)
+        told = shown(cls, describe(aligned), strip, sketch_report(frame, aligned))
+        return io.NodeOutput(InputImpl.VideoFromFile(str(path)), batch, ui=told)
+
+
+class WarpFootage(io.ComfyNode):
+    """VIDEO or IMAGE batch of T frames, and its face's FaceMotion (T) with an edit -> VIDEO of T frames, in the temp
+    folder, sound kept.
+
+    Raises InputError where clip and motion do not fit, and without an edit.
+    """
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            "FollowEmojiWarpFootage",
+            "Warp Footage",
+            ["edit video face", "eye contact", "gaze correction", "add smile", "retouch expression"],
+            description="Changes the face in a clip, without any network: a smile is added, brows are calmed, the gaze "
+            "is brought to the camera. What the edit does not reach stays as it was filmed. Clips of any length take "
+            "no memory.",
+            inputs=[
+                io.MultiType.Input(
+                    "footage", types=[io.Video, io.Image], tooltip="The clip; a video keeps its rate and sound."
+                ),
+                Motion.Input(
+                    "motion",
+                    tooltip="Its face: Extract Face Landmarks on the same clip, then Expression, Named Expression or "
+                    "Load Capture, which add to it.",
+                ),
+                io.Float.Input(
+                    "look_at_camera",
+                    default=0.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    optional=True,
+                    tooltip="How far both eyes are brought to the camera; 1 all of the way.",
+                ),
+            ],
+            outputs=[io.Video.Output("video", display_name="video", tooltip="For Save Video.")],
+            hidden=[io.Hidden.unique_id],
+            is_output_node=True,
+            has_intermediate_output=True,
+        )
+
+    @classmethod
+    def execute(cls, footage, motion, look_at_camera: float = 0.0) -> io.NodeOutput:
+        if look_at_camera:
+            edit = gaze_to_camera(motion, look_at_camera)
+            motion = replace(motion, edit=edit if motion.edit is None else edit.plus(motion.edit))
+        clip = open_footage(footage, motion.fps)
+        strip: list[np.ndarray] = []
+        path = new_video("followemoji/footage")
+        warped = warp_footage(map(rgb_uint8, clip.frames), motion)
+        frames = _kept(warped, [], 0, strip, set(shown_frames(len(motion)).tolist()))
+        write_video(path, _reported(frames, len(motion)), clip.fps, written_sound(clip.sound()), _PRESET)
+        told = shown(cls, describe(motion), strip)
+        return io.NodeOutput(InputImpl.VideoFromFile(str(path)), ui=told)
+
+
+def _kept(
+    frames: Iterator[np.ndarray], images: list[np.ndarray], count: int, strip: list[np.ndarray], shown: set[int]
+) -> Iterator[np.ndarray]:
+    """The frames with even sides, as videos must have them; the first `count` go whole to images, those `shown` to
+    strip."""
+    for index, frame in enumerate(frames):
+        if index < count:
+            images.append(frame)
+        if index in shown:
+            strip.append(shrunk(frame))
+        yield frame[: len(frame) // 2 * 2, : frame.shape[1] // 2 * 2]
+
+
+def _reported(frames: Iterator[np.ndarray], count: int) -> Iterator[np.ndarray]:
+    progress = task_progress(count)
+    for index, frame in enumerate(frames):
+        progress(index)
+        yield frame

@@ -220,8 +220,13 @@ def pupils_of(
     landmarks: np.ndarray, metric: np.ndarray, camera_from_face: np.ndarray, size: tuple[int, int]
 ) -> np.ndarray:
     """Places (T,2,5,2) of the irises of T faces in their eyes, see pupil_places."""
-    points = landmarks[..., :2].astype(np.float64) * size
-    return pupil_places(points, in_camera(metric, camera_from_face), camera_from_face, size)
+    places = [np.zeros((0, 2, 5, 2))]
+    for start in range(0, len(landmarks), _AT_ONCE):  # a long clip
+        part = slice(start, start + _AT_ONCE)
+        points = landmarks[part, :, :2].astype(np.float64) * size
+        mesh = in_camera(metric[part], camera_from_face[part])
+        places.append(pupil_places(points, mesh, camera_from_face[part], size))
+    return np.concatenate(places)
 
 
 def express(

@@ -109,8 +109,9 @@ class Controls:
         """Controls by name, numbers or (T,) each; the others rest. Raises InputError for an unknown name."""
         values = np.zeros((frames, len(CHANNELS)), np.float32)
         for name, value in given.items():
+            index = _INDEX[channel(name)]
             try:
-                values[:, _INDEX[channel(name)]] = np.asarray(value, np.float64)
+                values[:, index] = np.asarray(value, np.float64)
             except (TypeError, ValueError, OverflowError) as error:
                 raise InputError(f"{name} is {value!r}; it must be a number, or {frames} of them.") from error
         return cls(values, fps)

@@ -116,6 +116,8 @@ class _Slider:
     folded: bool = False
 
     def widget(self) -> io.Input:
+        if self.name == "lids_still":
+            return _slider(self.name, self.tooltip, 0.0, 1.0, self.folded)
         if self.name in _TURNS:
             return _slider(self.name, self.tooltip, -45.0, 45.0)
         return _slider(self.name, self.tooltip, -2.0 if self.below else -1.0, 2.0, self.folded)
@@ -181,6 +183,7 @@ _FOLDED = (
     *_pair("upper_lip", "Upper lip raised.", "mouthUpperUp", folded=True),
     *_pair("lower_lip", "Lower lip drawn down.", "mouthLowerDown", folded=True),
     *_pair("dimple", "Mouth corner drawn in.", "mouthDimple", folded=True),
+    _Slider("lids_still", "Upper lids do not follow the gaze.", ("lidsStill",), folded=True),
     _Slider("jaw_forward", "Jaw pushed forward.", ("jawForward",), folded=True),
     _Slider("funnel", "Lips put forward, open, as in O.", ("mouthFunnel",), folded=True),
     _Slider("lips_press", "Lips pressed together.", ("mouthPressLeft", "mouthPressRight"), folded=True),
@@ -261,7 +264,7 @@ class Expression(io.ComfyNode):
 
 
 def _pose(preset: str, sliders: dict[str, float], more: str, fps: float) -> Controls:
-    """(1,58) controls: a preset's apex, the sliders, and what is written in words, added up."""
+    """(1,59) controls: a preset's apex, the sliders, and what is written in words, added up."""
     pose = Controls.rest(1, fps)
     if preset != _NONE:
         pose = Controls(find(preset).held(np.zeros(1)), fps)

@@ -16,9 +16,10 @@ from .topology import BLENDSHAPE_NAMES
 
 SHAPES = BLENDSHAPE_NAMES[1:]  # the 51 that move the face, MediaPipe's order
 TONGUE = "tongueOut"  # ARKit's 52nd: kept in files, moves nothing
+STILL = "lidsStill"  # share of the lids' following the gaze that is left out, 0 to 1
 HEAD = ("headYaw", "headPitch", "headRoll")  # degrees; + is the person's left, up, and the picture's anticlockwise
 PLACE = ("headX", "headY", "headZ")  # cm in the camera's space: to the picture's right, up, towards the camera
-CHANNELS = (*SHAPES, TONGUE, *HEAD, *PLACE)
+CHANNELS = (*SHAPES, TONGUE, STILL, *HEAD, *PLACE)
 LOWEST, HIGHEST = -1.0, 2.0  # of a shape; 0 is rest, 1 is in full
 FARTHEST = {**dict.fromkeys(HEAD, 90.0), **dict.fromkeys(PLACE, 100.0)}  # degrees, cm
 
@@ -59,6 +60,8 @@ def channel(name: str) -> str:
 
 def limits(name: str) -> tuple[float, float]:
     """The least and the most that a channel takes."""
+    if name == STILL:
+        return 0.0, 1.0
     return (-FARTHEST[name], FARTHEST[name]) if name in FARTHEST else (LOWEST, HIGHEST)
 
 
@@ -76,8 +79,9 @@ def nearest(name: str, known: Iterable[str]) -> str:
 class Controls:
     """T frames of controls, at `fps` frames per second.
 
-    values (T,58) float32 in the order of CHANNELS: shapes in [-1,2], 0 rest and 1 in full; tongueOut; head yaw, pitch
-    and roll in degrees, up to 90; place x, y, z in cm, up to 100. Head and place are added to the face's own.
+    values (T,59) float32 in the order of CHANNELS: shapes in [-1,2], 0 rest and 1 in full; tongueOut; lidsStill; head
+    yaw, pitch and roll in degrees, up to 90; place x, y, z in cm, up to 100. Head and place are added to the face's
+    own.
     Raises InputError for another shape, and for numbers that are not finite or outside those ranges.
     """
 
@@ -127,6 +131,11 @@ class Controls:
     def shapes(self) -> np.ndarray:
         """(T,51), MediaPipe's order without `_neutral`."""
         return self.values[:, : len(SHAPES)]
+
+    @property
+    def lids_follow(self) -> np.ndarray:
+        """(T,) share of the lids' following the gaze, 1 unless lidsStill says less."""
+        return 1.0 - self.values[:, _INDEX[STILL]]
 
     @property
     def turns(self) -> np.ndarray:
@@ -185,7 +194,7 @@ _LOW, _HIGH = np.array([limits(name) for name in CHANNELS], np.float32).T
 
 
 def bounded(values: np.ndarray) -> np.ndarray:
-    """(...,58) kept within what Controls allows."""
+    """(...,59) kept within what Controls allows."""
     return np.clip(values, _LOW, _HIGH)
 
 

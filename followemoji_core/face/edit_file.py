@@ -71,7 +71,7 @@ class Edit:
         return max([1, *ends])
 
     def controls(self, frames: int | None = None) -> Controls:
-        """(T,58) controls; T = frames, or length(). What lies beyond the end is cut off."""
+        """(T,59) controls; T = frames, or length(). What lies beyond the end is cut off."""
         count = self.length() if frames is None else frames
         time = np.arange(count, dtype=np.float64)
         values = np.zeros((count, len(CHANNELS)))

@@ -63,13 +63,12 @@ def apply_to_mesh(
     metric: np.ndarray,
     controls: Controls | np.ndarray,
     rest: np.ndarray | None = None,
-    lid_follow: float = 1.0,
     space: ExpressionSpace | None = None,
 ) -> np.ndarray:
     """Faces with expressions added: (T,468,3) float64 cm in canonical face space, pose and scale of the mesh as given.
 
     metric (468,3) or (T,468,3) cm; controls of 1 or T frames, or their shapes (T,51). rest (468,3): the face whose
-    proportions count, the first one unless given. lid_follow: share of the lids' following the gaze, 0 to leave them.
+    proportions count, the first one unless given.
     Displacements add up, then lids and lips that crossed are parted; a blink shuts the eye as it is in `metric`.
     Zero controls change nothing.
     """
@@ -86,7 +85,8 @@ def apply_to_mesh(
         both = np.maximum(np.minimum(weights[:, one], weights[:, other] * ratio), 0.0)
         weights[:, one] -= both
         weights[:, other] -= both / ratio
-    weights[:, GAZES] *= lid_follow
+    if isinstance(controls, Controls):
+        weights[:, GAZES] *= controls.lids_follow[:, None]
 
     # 1. Jaw and lips close what the face, or the jaw, has opened, and no more.
     fields = space.carried(rest)
@@ -117,13 +117,12 @@ def apply(
     face: FaceFrame | FaceMotion,
     controls: Controls,
     rest: np.ndarray | None = None,
-    lid_follow: float = 1.0,
 ) -> FaceFrame | FaceMotion:
     """The face with expression, gaze, head turn and place added, as if it had been seen so in its picture.
 
     A FaceFrame with controls of T > 1 frames gives a FaceMotion at their rate; T = 1 gives a FaceFrame. A FaceMotion
     takes 1 or as many frames. rest (468,3) cm: the face whose proportions count; that of the frame, or of the motion's
-    calmest one, unless given. lid_follow: see apply_to_mesh. Blendshapes become those of the face plus the controls, as
+    calmest one, unless given. Blendshapes become those of the face plus the controls, as
     the detector would report them. The result is consistent: geometry solved from its landmarks is its own.
     Raises InputError for numbers of frames that do not fit.
     """
@@ -146,7 +145,7 @@ def apply(
     def part(start: int) -> list[np.ndarray]:
         chosen = slice(start, start + _AT_ONCE)
         given = replace(controls, values=values[chosen])
-        return _applied(*(array[chosen] for array in arrays.values()), given, rest, lid_follow, face.size)
+        return _applied(*(array[chosen] for array in arrays.values()), given, rest, face.size)
 
     parts = [part(start) for start in range(0, count, _AT_ONCE)]
     landmarks, metric, camera_from_face, blendshapes = (np.concatenate(pieces) for pieces in zip(*parts, strict=True))
@@ -167,12 +166,11 @@ def _applied(
     scores: np.ndarray,
     controls: Controls,
     rest: np.ndarray,
-    lid_follow: float,
     size: tuple[int, int],
 ) -> list[np.ndarray]:
     """The arrays of T frames with the controls of T frames on them, float32."""
     # 1. Expression, head pose, gaze.
-    mesh = apply_to_mesh(metric, controls, rest, lid_follow)
+    mesh = apply_to_mesh(metric, controls, rest)
     linear, translation = turned(camera_from_face, controls)
     places = moved_pupils(pupils_of(landmarks, metric, camera_from_face, size), controls)
     results = seen_as(landmarks, metric, camera_from_face, size, mesh, (linear, translation), places)
@@ -235,14 +233,13 @@ def express(
     translation: np.ndarray,
     edit: Controls,
     rest: np.ndarray,
-    lid_follow: float = 1.0,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """An edit on an aligned portrait, after the driver's expression: the same three of T frames, in float64.
 
     metric (T,468,3) cm in face space, rotation (3,3) or (T,3,3) and translation (3,) or (T,3) camera from face, cm;
     edit of 1 or T frames; rest (468,3): the portrait's own mesh. Raises InputError where the frames do not fit.
     """
-    mesh = apply_to_mesh(metric, edit, rest, lid_follow)
+    mesh = apply_to_mesh(metric, edit, rest)
     pose = np.zeros((len(mesh), 4, 4))
     pose[:, :3, :3], pose[:, :3, 3] = rotation, translation
     linear, moved = turned(pose, edit)

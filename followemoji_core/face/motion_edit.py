@@ -257,7 +257,7 @@ def _taken(motion: FaceMotion, frames: np.ndarray) -> FaceMotion:
 
 
 def _edit_values(motion: FaceMotion) -> np.ndarray:
-    """(T,58) controls that the motion carries."""
+    """(T,59) controls that the motion carries."""
     edit = motion.edit or Controls.rest(1)
     return np.broadcast_to(edit.values, (len(motion), edit.values.shape[1]))
 

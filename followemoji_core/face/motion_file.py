@@ -29,7 +29,7 @@ _SHAPES = {
     "blendshapes": (BLENDSHAPES,),
     "found": (),
 }
-_EDIT = "edit"  # its controls (1 or T, 58), in the order of CHANNELS, where a motion carries some
+_EDIT = "edit"  # its controls (1 or T, 59), in the order of CHANNELS, where a motion carries some
 
 
 def save_motion(path: str | os.PathLike[str], motion: FaceMotion) -> None:

@@ -26,7 +26,7 @@ CROSS_FADE = 0.3  # seconds from one expression of a sequence to the next
 class NamedExpression:
     """An expression over time.
 
-    onset, apex, offset: seconds to it, in it, and back to rest. moments (N,) in [0,1] and poses (N,58), controls: what
+    onset, apex, offset: seconds to it, in it, and back to rest. moments (N,) in [0,1] and poses (N,59), controls: what
     it is at these shares of the apex, easing between; one that does not change has a single one.
     """
 
@@ -43,7 +43,7 @@ class NamedExpression:
         return self.onset + self.apex + self.offset
 
     def held(self, shares: np.ndarray) -> np.ndarray:
-        """(T,58) controls at shares (T,) of the apex, 0 to 1."""
+        """(T,59) controls at shares (T,) of the apex, 0 to 1."""
         after = np.clip(np.searchsorted(self.moments, shares, side="right"), 1, max(len(self.moments) - 1, 1))
         if len(self.moments) == 1:
             return np.repeat(self.poses, len(shares), axis=0)
@@ -53,7 +53,7 @@ class NamedExpression:
         return self.poses[before] * (1 - share) + self.poses[after] * share
 
     def over(self, frames: int, strength: float = 1.0) -> np.ndarray:
-        """(frames,58): onset, apex and offset in proportion, from rest and back to it."""
+        """(frames,59): onset, apex and offset in proportion, from rest and back to it."""
         time = (np.arange(frames) + 0.5) / frames * self.seconds
         risen = ease(np.clip(time / self.onset, 0, 1)) * ease(np.clip((self.seconds - time) / self.offset, 0, 1))
         return self.held(np.clip((time - self.onset) / self.apex, 0, 1)) * (strength * risen[:, None])

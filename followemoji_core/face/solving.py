@@ -26,9 +26,7 @@ def controls_from_scores(scores: np.ndarray, fps: float = 25.0) -> Controls:
     return Controls(values, fps)
 
 
-def solve(
-    face: FaceFrame | FaceMotion, neutral: FaceFrame | None = None, lid_follow: float = 1.0, highest: float = 1.0
-) -> Controls:
+def solve(face: FaceFrame | FaceMotion, neutral: FaceFrame | None = None, highest: float = 1.0) -> Controls:
     """The controls that make `neutral` look like the face; T frames give T frames.
 
     With a neutral face of the same person: least squares within [0, highest] on the mesh, gaze from the pupils, head
@@ -40,7 +38,7 @@ def solve(
     parts = []
     for start in range(0, len(motion), _AT_ONCE):
         chosen = _frames(motion, slice(start, start + _AT_ONCE))
-        parts.append(_read(chosen) if neutral is None else _solved(chosen, neutral, lid_follow, highest))
+        parts.append(_read(chosen) if neutral is None else _solved(chosen, neutral, highest))
     return Controls(np.concatenate(parts) if parts else Controls.rest(0).values, motion.fps)
 
 
@@ -82,8 +80,8 @@ def _read(motion: FaceMotion) -> np.ndarray:
     return values
 
 
-def _solved(motion: FaceMotion, neutral: FaceFrame, lid_follow: float, highest: float) -> np.ndarray:
-    """(T,58) controls by least squares."""
+def _solved(motion: FaceMotion, neutral: FaceFrame, highest: float) -> np.ndarray:
+    """(T,59) controls by least squares."""
     space = ExpressionSpace.default()
     values = Controls.rest(len(motion)).values.astype(np.float64)
 
@@ -98,7 +96,7 @@ def _solved(motion: FaceMotion, neutral: FaceFrame, lid_follow: float, highest: 
     target = motion.metric.astype(np.float64)
     for _ in range(8):
         values[:, _FREE] = found
-        seen = normalised(apply_to_mesh(neutral.metric, values[:, : len(SHAPES)], lid_follow=lid_follow))[0]
+        seen = normalised(apply_to_mesh(neutral.metric, values[:, : len(SHAPES)]))[0]
         pull = (target - seen).reshape(len(seen), -1) @ jacobian.T + found @ normal
         step = _bounded_least_squares(normal, pull, bounds, found) - found
         found = found + step
@@ -107,14 +105,14 @@ def _solved(motion: FaceMotion, neutral: FaceFrame, lid_follow: float, highest: 
     values[:, _FREE] = found
 
     # 3. Head: what of the pose is not the expression's doing.
-    mesh = apply_to_mesh(neutral.metric, values[:, : len(SHAPES)], lid_follow=lid_follow)
+    mesh = apply_to_mesh(neutral.metric, values[:, : len(SHAPES)])
     _, offset = normalised(mesh)
     _, scale, _ = canonical_fit(mesh)
     mine = neutral.camera_from_face.astype(np.float64)
     theirs = motion.camera_from_face.astype(np.float64)
     linear = theirs[:, :3, :3] @ offset[:, :3, :3].swapaxes(1, 2)
     turn = mine[:3, :3].T @ linear
-    values[:, len(SHAPES) + 1 : len(SHAPES) + 4] = np.clip(angles(turn), -90, 90)
+    values[:, -6:-3] = np.clip(angles(turn), -90, 90)
     moved = PIVOT - turn @ PIVOT
     pushed = theirs[:, :3, 3] * scale[:, None] - (linear @ (offset[:, :3, 3] * scale[:, None])[..., None])[..., 0]
     values[:, -3:] = np.clip(pushed - mine[:3, 3] - moved @ mine[:3, :3].T, -100, 100)

@@ -33,12 +33,12 @@ _BLINKS = [BLENDSHAPE_NAMES.index(name) for name in ("eyeBlinkLeft", "eyeBlinkRi
 
 
 def warp_footage(
-    frames: Iterable[np.ndarray], motion: FaceMotion, edit: Controls | None = None, lid_follow: float = 1.0
+    frames: Iterable[np.ndarray], motion: FaceMotion, edit: Controls | None = None
 ) -> Iterator[np.ndarray]:
     """A clip with an edit on its face: T pictures (H,W,3) uint8 RGB, made one by one as they are asked for.
 
     frames: T pictures (H,W,3) uint8 RGB; motion: the face found in them, T frames; edit: controls of 1 or T frames,
-    those that the motion carries unless given. lid_follow: share of the lids' following the gaze.
+    those that the motion carries unless given.
     Where the face was not seen for more than a few frames the picture stays, and the edit fades towards it. An edit
     that turns the head farther than `warp.LARGEST_TURN` shows what the frame does not have.
     Raises InputError where frames, motion and edit do not fit, and for a motion without an edit.
@@ -48,11 +48,11 @@ def warp_footage(
         raise InputError("There is no edit to warp into the clip. Connect one, or name controls.")
     if not len(motion) or len(edit) not in (1, len(motion)):
         raise InputError(f"The motion has {len(motion)} frames, its edit {len(edit)}. Retime one of them.")
-    return _warped(frames, motion, edit, lid_follow)
+    return _warped(frames, motion, edit)
 
 
-def _warped(frames: Iterable[np.ndarray], motion: FaceMotion, edit: Controls, lid_follow: float) -> Iterator:
-    size, points = tuple(int(side) for side in motion.size), footage_points(motion, edit, lid_follow)
+def _warped(frames: Iterable[np.ndarray], motion: FaceMotion, edit: Controls) -> Iterator:
+    size, points = tuple(int(side) for side in motion.size), footage_points(motion, edit)
     count = 0
     for picture in frames:
         if picture.shape[1::-1] != size:
@@ -69,9 +69,7 @@ def _warped(frames: Iterable[np.ndarray], motion: FaceMotion, edit: Controls, li
         raise InputError(f"The clip has {count} frames, the motion {len(motion)}. Extract the motion from this clip.")
 
 
-def footage_points(
-    motion: FaceMotion, edit: Controls, lid_follow: float = 1.0
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+def footage_points(motion: FaceMotion, edit: Controls) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Of each frame its landmarks (478,2) in pixels, how far the edit moves them, (478,2), and the depth (468,) cm.
 
     As differences, so that landmarks that the edit does not reach stay to the last bit; the portrait's proportions are
@@ -86,7 +84,7 @@ def footage_points(
         metric, pose = motion.metric[part], motion.camera_from_face[part]
         before = in_camera(metric, pose)
         linear, translation = turned(pose, given)
-        after = apply_to_mesh(metric, given, rest, lid_follow) @ linear.swapaxes(1, 2) + translation[:, None]
+        after = apply_to_mesh(metric, given, rest) @ linear.swapaxes(1, 2) + translation[:, None]
         places = pupils_of(motion.landmarks[part], metric, pose, motion.size)
         was = np.append(before, pupil_points(places, before, pose), axis=1)
         now = np.append(after, pupil_points(moved_pupils(places, given), after, linear), axis=1)

@@ -190,7 +190,7 @@ def test_gaze_is_the_eye_look_shapes() -> None:
 
 def test_gaze_moves_the_pupil_and_the_lid_follows_by_its_share(face: FaceFrame) -> None:
     look = Controls.of({"eyeLookUpLeft": 1.0, "eyeLookUpRight": 1.0})
-    follows, stays = apply(face, look), apply(face, look, lid_follow=0.0)
+    follows, stays = apply(face, look), apply(face, look.plus(Controls.of({"lidsStill": 1.0})))
     up = np.array(face.camera_from_face[:2, 1]) * (1, -1)
     for looking in (follows, stays):
         assert ((looking.landmarks - face.landmarks)[list(PUPILS), :2] @ up > 0).all()
@@ -328,8 +328,8 @@ def test_mirrored_controls_mirror_the_face() -> None:
         (lambda: Controls.of({"jawOpen": 2.5}), "jawOpen is 2.5 in frame 0; allowed: -1 to 2"),
         (lambda: Controls.of({"headYaw": 100}), "headYaw is 100 in frame 0; allowed: -90 to 90"),
         (lambda: Controls.of({"jawOpen": "wide"}), "jawOpen is 'wide'; it must be a number"),
-        (lambda: Controls(np.zeros((3, 52))), r"Controls have shape \(3, 52\); expected \(T, 58\)"),
-        (lambda: Controls(np.zeros((3, 58)), 0), "Frame rate is 0; it must be a positive number"),
+        (lambda: Controls(np.zeros((3, 52))), r"Controls have shape \(3, 52\); expected \(T, 59\)"),
+        (lambda: Controls(np.zeros((3, 59)), 0), "Frame rate is 0; it must be a positive number"),
         (lambda: apply(stack_frames([make_face()] * 3, 25), Controls.rest(4)), "of 4 frames do not fit a motion of 3"),
         (lambda: apply_to_mesh(np.zeros((3, 468, 3)), Controls.rest(4)), "of 4 frames do not fit a motion of 3"),
         (lambda: Controls.rest(3).plus(Controls.rest(4)), "Controls of 3 and of 4 frames cannot be added"),

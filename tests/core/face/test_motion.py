@@ -108,11 +108,11 @@ def test_a_motion_file_carries_the_edit(tmp_path, frames):
 @pytest.mark.parametrize(
     ("edit", "why"),
     [
-        (np.zeros((5, 58), np.float32), r"edit is F32 \(5, 58\), expected F32 \(12, 58\)"),
-        (np.zeros((12, 52), np.float32), r"edit is F32 \(12, 52\), expected F32 \(12, 58\)"),
-        (np.zeros((12, 58), np.float64), "edit is F64"),
-        (np.full((1, 58), np.nan, np.float32), "browDownLeft is nan in frame 0; allowed: -1 to 2"),
-        (np.full((1, 58), 3, np.float32), "browDownLeft is 3 in frame 0"),
+        (np.zeros((5, 59), np.float32), r"edit is F32 \(5, 59\), expected F32 \(12, 59\)"),
+        (np.zeros((12, 52), np.float32), r"edit is F32 \(12, 52\), expected F32 \(12, 59\)"),
+        (np.zeros((12, 59), np.float64), "edit is F64"),
+        (np.full((1, 59), np.nan, np.float32), "browDownLeft is nan in frame 0; allowed: -1 to 2"),
+        (np.full((1, 59), 3, np.float32), "browDownLeft is 3 in frame 0"),
     ],
 )
 def test_an_edit_that_fits_no_motion_is_refused(tmp_path, edit, why):

@@ -70,6 +70,12 @@ class Acting:
         shares = {name: share[::stride] for name, share in self.shares.items()}
         return Acting(shares, self.turns[::stride], self.gazes[::stride], self.places[::stride], self.fps / stride)
 
+    def after(self, first: Acting) -> Acting:
+        """Another acting, and then this one, at this one's frame rate."""
+        shares = {name: np.concatenate([first.shares[name], share]) for name, share in self.shares.items()}
+        pairs = ((first.turns, self.turns), (first.gazes, self.gazes), (first.places, self.places))
+        return Acting(shares, *map(np.concatenate, pairs), self.fps)
+
     def looking(self) -> Acting:
         """Of all that, only the gaze, with eyes wide open."""
         calm = {name: np.full(len(self), -0.12 if "blink" in name else 0.0) for name in self.shares}

@@ -48,9 +48,15 @@ class TrainSettings:
     vae, clip_vision: frozen; the VAE is not needed where the clips carry latents, CLIP not where the networks bring
     their own image encoder.
     clips: samples per step and process; targets: frames of each that are predicted (stage 2: neighbours).
+    portrait: "any" frame of the clip, or its "first", which then is no target: what `synthesize --hidden` makes.
+    shortest: stage 2 sees `targets` frames at once in half of the steps, else from so many to `targets`, and as many
+    more clips; 0: always `targets`. longest_stride: half of the windows skip frames, up to this, as far as clips allow.
+    whole_denoiser: stage 2 trains all of the denoiser; what then stays as it is, is computed without gradients.
     optimizer: adamw, or muon, which brings small networks from nothing further in the same time.
     drop: share of the samples that see neither portrait nor image tokens, for guidance.
-    covered: whether the denoiser's input is widened by covered latents and their mask (4.3).
+    covered: whether the denoiser's input is widened by covered latents and their mask (4.3). known_ends,
+    known_scattered: shares of the clips of which first and last frame are shown, or scattered ones (the paper's two
+    strategies); of the rest nothing is, as of the keyframes of a long clip. Stage 1 has scattered ones alone.
     shared_noise: share of the clips whose frames all get the same noise, for steadier sampling with such noise.
     expression_weight, face_weight: of the facial loss (4.2). high_noise: share of timesteps drawn from the last 150.
     """
@@ -64,6 +70,10 @@ class TrainSettings:
     clip_vision: str = ""
     clips: int = 8
     targets: int = 1
+    portrait: str = "any"
+    shortest: int = 0
+    longest_stride: int = 1
+    whole_denoiser: bool = False
     steps: int = 30000
     learning_rate: float = 1e-5
     warmup: int = 500
@@ -77,6 +87,8 @@ class TrainSettings:
     ema: float = 0.9999
     drop: float = 0.1
     covered: bool = True
+    known_ends: float = 0.4
+    known_scattered: float = 0.3
     shared_noise: float = 0.0
     expression_weight: float = 0.5
     face_weight: float = 0.5
@@ -94,14 +106,35 @@ class TrainSettings:
 
     def __post_init__(self) -> None:
         allowed = dict(
-            stage=(1, 2), precision=("bf16", "fp32"), decay=("constant", "cosine"), optimizer=("adamw", "muon")
+            stage=(1, 2),
+            precision=("bf16", "fp32"),
+            decay=("constant", "cosine"),
+            optimizer=("adamw", "muon"),
+            portrait=("any", "first"),
         )
         for name, values in allowed.items():
             if getattr(self, name) not in values:
                 raise InputError(f"{name} is {getattr(self, name)!r}; allowed: {', '.join(map(str, values))}.")
-        for name in ("clips", "targets", "steps", "accumulation", "save_every", "log_every", "sample_every", "keep"):
+        for name in (
+            "clips",
+            "targets",
+            "steps",
+            "accumulation",
+            "save_every",
+            "log_every",
+            "sample_every",
+            "keep",
+            "longest_stride",
+        ):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+        if not 0 <= self.shortest <= self.targets:
+            raise InputError(f"shortest is {self.shortest}; it must be from 0 to targets, {self.targets}.")
+        if min(self.known_ends, self.known_scattered) < 0 or self.known_ends + self.known_scattered > 1:
+            raise InputError(
+                f"known_ends is {self.known_ends}, known_scattered {self.known_scattered}: shares of the clips, which "
+                f"together are at most 1."
+            )
 
 
 def load_settings(path: Path, changes: dict[str, Any] | None = None) -> TrainSettings:

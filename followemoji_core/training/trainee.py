@@ -62,14 +62,17 @@ class Trainee(nn.Module):
         shown, timesteps = batch.shown.to(device), batch.timesteps.to(device)
         # 1. The portrait: tokens and features, and neither for some.
         if tokens is None:
-            tokens = self.image_encoder(_pixels(batch.portraits, device, dtype))
-        appearance = self.appearance_net(portrait_latents.to(dtype), tokens.to(dtype))
+            with self._learns("image_encoder"):
+                tokens = self.image_encoder(_pixels(batch.portraits, device, dtype))
+        with self._learns("appearance_net"):
+            appearance = self.appearance_net(portrait_latents.to(dtype), tokens.to(dtype))
         tokens = tokens.to(dtype) * shown[:, None, None]
         # 2. Noise, the same timestep for the frames of a clip.
         noise = batch.noise(latents)
         level = NoiseLevel.of(self.alphas_cumprod[timesteps].repeat_interleave(len(latents) // len(timesteps)))
         # 3. What the clip itself is known by: landmarks, and latents that are not covered.
-        features = self.landmark_encoder(_pixels(batch.landmark_images, device, dtype)).contiguous()
+        with self._learns("landmark_encoder"):
+            features = self.landmark_encoder(_pixels(batch.landmark_images, device, dtype)).contiguous()
         covered = None
         if self.denoiser.config.takes_covered:
             covered = covered_input(latents, batch.known.to(device)).to(dtype)
@@ -92,6 +95,11 @@ class Trainee(nn.Module):
         )
         return torch.stack([loss.total, loss.diffusion, loss.expression, loss.face])
 
+    def _learns(self, part: str):
+        """A context without gradients, where none of the part's parameters asks for one."""
+        learns = any(parameter.requires_grad for parameter in getattr(self, part).parameters())
+        return torch.set_grad_enabled(learns and torch.is_grad_enabled())
+
 
 def _pixels(pictures: Tensor, device, dtype: torch.dtype) -> Tensor:
     """(n,H,W,3) uint8 -> (n,3,H,W) in [0,1], channels last in memory as they came: full size layers are faster so."""
@@ -99,12 +107,15 @@ def _pixels(pictures: Tensor, device, dtype: torch.dtype) -> Tensor:
 
 
 def _trained(settings: TrainSettings):
-    """Paper 5.1: stage 1 all but the temporal layers, stage 2 these, and the input that learns what is covered."""
+    """Paper 5.1: stage 1 all but the temporal layers, stage 2 these, and the input that learns what is covered; or
+    the whole denoiser, for networks so small that fewer layers learn less."""
 
     def chosen(name: str) -> bool:
         temporal = "motion_modules" in name
         if settings.stage == 1:
             return not temporal
+        if settings.whole_denoiser:
+            return name.startswith("denoiser.")
         return temporal or (settings.covered and name.startswith("denoiser.conv_in"))
 
     return chosen

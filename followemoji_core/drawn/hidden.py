@@ -1,7 +1,7 @@
 """What a drawn clip carries through time that no landmark tells: a ground that pans, in a light that wanders over it.
 
-Portrait and landmarks fix everything else in a drawn picture. Without such a state frames are independent of each other,
-and a network learns to look at each by itself.
+Portrait and landmarks fix everything else in a drawn picture. Without such a state frames are independent of each
+other, and a network learns to look at each by itself.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ class Hidden:
             period = max(rng.uniform(low, high), _SLOWEST * stride)
             return np.sin(2 * np.pi * (time / period + rng.random()))
 
-        across, down = (wave(120, 320) * rng.uniform(share * most, most) for most, share in zip(_PANS, (1 / 3, 0)))
+        across = wave(120, 320) * rng.uniform(_PANS[0] / 3, _PANS[0])
+        down = wave(120, 320) * rng.uniform(0, _PANS[1])
         bright = wave(100, 300) * rng.uniform(0.14, 0.28)
         warm = wave(100, 300) * rng.uniform(0.036, 0.12)
         light = np.exp(bright[:, None] + warm[:, None] * (1.0, 0.0, -1.0))

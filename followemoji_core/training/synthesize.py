@@ -80,7 +80,7 @@ def draw_clip(
 def hidden_clip(number: int, frames: int, size: int, stride: int) -> tuple[FaceMotion, np.ndarray]:
     """The motion and (T,H,W,3) uint8 RGB of a person whose ground pans in a light that wanders, in most of the clips.
 
-    Frame 0 is a portrait apart, at rest in half of them, with no pan and in plain light; see `portrait` of the settings.
+    Frame 0 is a portrait apart, at rest in half of them, without a pan, in plain light: `portrait` of the settings.
     """
     rng = np.random.default_rng([number, 303])
     person, acting = Person.of(number), training_acting(number, (frames - 1) * stride).every(stride)

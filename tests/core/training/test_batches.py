@@ -58,7 +58,7 @@ def test_timesteps_are_spread_evenly(clips):
 
 
 def test_windows_of_many_lengths_and_strides(clips):
-    """3 to 16 frames of a clip, next to each other or up to 15 apart, as many frames a step; the portrait stays apart."""
+    """3 to 16 frames of a clip, side by side or up to 15 apart, as many frames a step; the portrait stays apart."""
     settings = replace(SETTINGS, shortest=3, longest_stride=20, portrait="first")
     batches, lengths, strides = Batches(clips, settings), set(), set()
     for step in range(300):
@@ -77,7 +77,7 @@ def test_windows_of_many_lengths_and_strides(clips):
 
 
 def test_the_hidden_state_is_read_from_a_picture():
-    """The probe finds pan and light of true pictures; landmarks are the same with it and without; portraits have none."""
+    """Pan and light of true pictures, by the probe."""
     away, fits = [], []
     for number in range(31_000_000, 31_000_006):
         person, hidden = Person.of(number), Hidden.of(number, 12, stride=4)
@@ -104,10 +104,10 @@ def test_hidden_clips_begin_with_a_portrait_apart(tmp_path):
     """Frame 0 is in plain light without a pan, whatever follows; strides differ; some grounds are still."""
     for number in range(6):
         draw_clip(tmp_path, number, frames=4, size=64, most_stride=20, hidden=True)
-    fps = set()
-    for number, clip in enumerate(find_clips(tmp_path)):
-        from safetensors import safe_open
+    from safetensors import safe_open
 
+    fps = set()
+    for clip in find_clips(tmp_path):
         with safe_open(clip.file, "np") as file:
             fps.add(float(file.metadata()["fps"]))
         assert clip.frames == 4

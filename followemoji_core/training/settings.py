@@ -51,7 +51,8 @@ class TrainSettings:
     portrait: "any" frame of the clip, or its "first", which then is no target: what `synthesize --hidden` makes.
     shortest: stage 2 sees `targets` frames at once in half of the steps, else from so many to `targets`, and as many
     more clips; 0: always `targets`. longest_stride: half of the windows skip frames, up to this, as far as clips allow.
-    whole_denoiser: stage 2 trains all of the denoiser; what then stays as it is, is computed without gradients.
+    whole_denoiser: stage 2 trains all of the denoiser. remember: MiB for what networks that do not learn made of
+    portraits and landmark images, so that it is made once.
     optimizer: adamw, or muon, which brings small networks from nothing further in the same time.
     drop: share of the samples that see neither portrait nor image tokens, for guidance.
     covered: whether the denoiser's input is widened by covered latents and their mask (4.3). known_ends,
@@ -102,6 +103,7 @@ class TrainSettings:
     log_every: int = 20
     sample_every: int = 1000
     threads: int = 0
+    remember: int = 0
     model: ModelSettings = field(default_factory=ModelSettings)
 
     def __post_init__(self) -> None:

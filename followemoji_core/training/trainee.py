@@ -22,9 +22,11 @@ from ..model.weights.files import find_files
 from ..model.weights.fill import grow_input, read_checkpoint
 from ..model.weights.parts import PARTS
 from ..model.weights.read import read_tensors
+from ..types import AppearanceFeatures
 from .batches import Batch
 from .cast_ops import CAST
 from .loss import facial_loss
+from .remembered import Remembered
 from .settings import ModelSettings, TrainSettings
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -41,6 +43,7 @@ class Trainee(nn.Module):
         self.settings = settings
         self.dtype = PRECISIONS[settings.precision]
         self.register_buffer("alphas_cumprod", alphas_cumprod(), persistent=False)
+        self.remembered = Remembered(settings.remember << 20)
         chosen = _trained(settings)
         for name, parameter in self.named_parameters():
             parameter.requires_grad_(chosen(name))
@@ -61,18 +64,15 @@ class Trainee(nn.Module):
         settings, dtype, device = self.settings, self.dtype, latents.device
         shown, timesteps = batch.shown.to(device), batch.timesteps.to(device)
         # 1. The portrait: tokens and features, and neither for some.
-        if tokens is None:
-            with self._learns("image_encoder"):
-                tokens = self.image_encoder(_pixels(batch.portraits, device, dtype))
-        with self._learns("appearance_net"):
-            appearance = self.appearance_net(portrait_latents.to(dtype), tokens.to(dtype))
+        own = () if tokens is None else (tokens,)
+        tokens, *maps = self._made("appearance_net", self._read, batch.portraits, portrait_latents, *own)
+        appearance = AppearanceFeatures(tuple(maps))
         tokens = tokens.to(dtype) * shown[:, None, None]
         # 2. Noise, the same timestep for the frames of a clip.
         noise = batch.noise(latents)
         level = NoiseLevel.of(self.alphas_cumprod[timesteps].repeat_interleave(len(latents) // len(timesteps)))
         # 3. What the clip itself is known by: landmarks, and latents that are not covered.
-        with self._learns("landmark_encoder"):
-            features = self.landmark_encoder(_pixels(batch.landmark_images, device, dtype)).contiguous()
+        (features,) = self._made("landmark_encoder", self._look, batch.landmark_images)
         covered = None
         if self.denoiser.config.takes_covered:
             covered = covered_input(latents, batch.known.to(device)).to(dtype)
@@ -95,10 +95,23 @@ class Trainee(nn.Module):
         )
         return torch.stack([loss.total, loss.diffusion, loss.expression, loss.face])
 
-    def _learns(self, part: str):
-        """A context without gradients, where none of the part's parameters asks for one."""
-        learns = any(parameter.requires_grad for parameter in getattr(self, part).parameters())
-        return torch.set_grad_enabled(learns and torch.is_grad_enabled())
+    def _made(self, part: str, make, *rows: Tensor) -> tuple[Tensor, ...]:
+        """make(*rows), from memory where the part does not learn and there is room."""
+        if any(parameter.requires_grad for parameter in getattr(self, part).parameters()):
+            return make(*rows)
+        with torch.no_grad():
+            return self.remembered(make, *rows) if self.settings.remember else make(*rows)
+
+    def _read(self, portraits: Tensor, latents: Tensor, tokens: Tensor | None = None) -> tuple[Tensor, ...]:
+        """Image tokens (n,m,width), and the appearance net's maps."""
+        if tokens is None:
+            tokens = self.image_encoder(_pixels(portraits, latents.device, self.dtype))
+        tokens = tokens.to(self.dtype)
+        return tokens, *self.appearance_net(latents.to(self.dtype), tokens).maps
+
+    def _look(self, images: Tensor) -> tuple[Tensor]:
+        """Landmark features (n,channels,h,w)."""
+        return (self.landmark_encoder(_pixels(images, self.alphas_cumprod.device, self.dtype)).contiguous(),)
 
 
 def _pixels(pictures: Tensor, device, dtype: torch.dtype) -> Tensor:

@@ -38,6 +38,7 @@ from .precision import not_finite, widened
 from .settings import Settings
 
 log = logging.getLogger(__name__)
+_APART = 1_000_033  # from a seed to those of its resampling passes
 
 
 @dataclass(frozen=True)
@@ -264,7 +265,12 @@ class _Run:
         if given:
             clean = torch.zeros_like(noise)
             clean[given] = self.store.get([frames[row] for row in given]).to(clean)
-            known = Known(clean, tuple(given), self.carrier, settings.resampling)
+
+            def fresh(number: int) -> Tensor:
+                seed = (settings.seed + 1) * _APART + number
+                return frame_noise(self.appearance.latent_shape, seed, settings.shared_noise)(frames)
+
+            known = Known(clean, tuple(given), self.carrier, settings.resampling, fresh)
         # 2. From noise to clean.
         self.features.forget()
         total = len(self.plan.windows) * settings.steps

@@ -35,6 +35,7 @@ _MAY_CHANGE = (
     "data",
     "out",
     "initial",
+    "initial_unet",
 )
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq", "mean")  # what AdamW and Muon remember of a parameter
 _HEADER = 64 << 20  # bytes; the curve so far lies there

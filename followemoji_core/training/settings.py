@@ -44,7 +44,9 @@ class TrainSettings:
 
     stage: 1 trains on single frames everything but the temporal layers, 2 the temporal layers on clips.
     initial: a file with all networks, or a folder of the released ones; empty: from nothing, as [model] says.
-    motion_module: an AnimateDiff file from which stage 2 takes its temporal layers.
+    initial_unet: of a start from nothing, a UNet in diffusers' layout (SD image-variations, SD 1.5) that denoiser and
+    appearance net begin as; the landmark encoder and what projects the image tokens are new, with [model] queries a
+    Q-Former. motion_module: an AnimateDiff file from which the temporal layers are taken.
     vae, clip_vision: frozen; the VAE is not needed where the clips carry latents, CLIP not where the networks bring
     their own image encoder.
     clips: samples per step and process; targets: frames of each that are predicted (stage 2: neighbours).
@@ -66,6 +68,7 @@ class TrainSettings:
     data: str
     out: str
     initial: str = ""
+    initial_unet: str = ""
     motion_module: str = ""
     vae: str = ""
     clip_vision: str = ""
@@ -130,6 +133,8 @@ class TrainSettings:
         ):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+        if self.initial and self.initial_unet:
+            raise InputError("initial and initial_unet are two ways to begin. Leave one of them empty.")
         if not 0 <= self.shortest <= self.targets:
             raise InputError(f"shortest is {self.shortest}; it must be from 0 to targets, {self.targets}.")
         if min(self.known_ends, self.known_scattered) < 0 or self.known_ends + self.known_scattered > 1:

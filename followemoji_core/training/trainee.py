@@ -16,6 +16,7 @@ from ..model.blocks import Resnet
 from ..model.conditioning import condition
 from ..model.config import ImageEncoderConfig, LandmarkEncoderConfig, UNetConfig
 from ..model.denoiser import Denoiser
+from ..model.ops import TORCH
 from ..model.temporal import MotionModule
 from ..model.weights.build import Networks
 from ..model.weights.files import find_files
@@ -191,6 +192,8 @@ def build_trainee(settings: TrainSettings, folder: Path, latent_channels: int, t
         states, configs = _read_initial(settings, folder)
     else:
         states, configs = {}, _new_configs(settings.model, latent_channels, token_width)
+        if settings.initial_unet:
+            states = _read_unet(folder / settings.initial_unet, configs)
     config = configs["denoiser"]
     if config.out_channels != latent_channels:
         raise CheckpointError(
@@ -203,7 +206,7 @@ def build_trainee(settings: TrainSettings, folder: Path, latent_channels: int, t
     config = configs["denoiser"] = replace(config, in_channels=max(wanted, config.in_channels))
     networks: dict[str, nn.Module] = {part: PARTS[part].network(c, CAST) for part, c in configs.items()}
     for part, state in states.items():
-        networks[part].load_state_dict(state, strict=False)  # complete, but for temporal layers that are new
+        networks[part].load_state_dict(state, strict=False)  # complete, but for what is new: checked where it was read
     motion = _temporal_layers(networks["denoiser"], states.get("denoiser", {}), settings, folder)
     if settings.stage == 1:  # they take no part, and are carried along
         bare = Denoiser(replace(config, positions=0), CAST)
@@ -225,8 +228,13 @@ def _temporal_layers(denoiser: Denoiser, given: dict, settings: TrainSettings, f
     if settings.motion_module:
         file = read_tensors(folder / settings.motion_module)
         fits = {key: file[key] for key, value in own.items() if key in file and file[key].shape == value.shape}
-        if not fits:
-            raise CheckpointError(f"{settings.motion_module} has no temporal layers that fit these networks.")
+        lacking = [key for key in own if key not in fits and not key.endswith("pos_encoder.pe")]
+        if lacking:
+            raise CheckpointError(
+                f"{settings.motion_module} does not fill the temporal layers: of {len(own)} entries it has {len(fits)} "
+                f"that fit, and lacks such as {lacking[0]}. Take the AnimateDiff module of this UNet "
+                f"(mm_sd_v15_v2.ckpt for SD 1.5), and download it again if it is that."
+            )
         denoiser.load_state_dict(fits, strict=False)
     return {key: value.detach().clone() for key, value in denoiser.state_dict().items() if key in own}
 
@@ -239,6 +247,30 @@ def _read_initial(settings: TrainSettings, folder: Path) -> tuple[dict, dict]:
     states = {part: {key: value.float() if value.is_floating_point() else value for key, value in w.state.items()}
               for part, w in weights.items()}  # fmt: skip
     return states, {part: w.config for part, w in weights.items()}
+
+
+_NEW = ("motion_modules", "clip_fc.", "q_former.")  # what a UNet of Stable Diffusion has not
+
+
+def _read_unet(path: Path, configs: dict) -> dict[str, dict[str, Tensor]]:
+    """The same UNet for denoiser and appearance net, by part. Raises CheckpointError where it is no such UNet."""
+    if not path.exists():
+        raise CheckpointError(f"There is no {path} to start from. Check `initial_unet` in the settings.")
+    file = {key: value.float() for key, value in read_tensors(path).items() if value.is_floating_point()}
+    states = {}
+    for part in ("denoiser", "appearance_net"):
+        network = PARTS[part].network(configs[part], TORCH.on("meta")).state_dict()
+        learned = {key: value for key, value in network.items() if value.is_floating_point()}
+        wanted = {key: value for key, value in learned.items() if not any(new in key for new in _NEW)}
+        lacking = [key for key, value in wanted.items() if key not in file or file[key].shape != value.shape]
+        if lacking:
+            raise CheckpointError(
+                f"{path.name} does not fill the {PARTS[part].title}: {len(lacking)} of {len(wanted)} parameters are "
+                f"missing or of another shape, such as {lacking[0]}. It must be a UNet in diffusers' layout "
+                f"(unet/diffusion_pytorch_model.safetensors), of the sizes in [model]."
+            )
+        states[part] = {key: file[key] for key in wanted}
+    return states
 
 
 def _new_configs(model: ModelSettings, latent_channels: int, token_width: int | None) -> dict:

@@ -6,18 +6,20 @@ import logging
 from pathlib import Path
 
 import folder_paths
+import torch
 from comfy_api.v0_0_2 import InputImpl, io
 
 from ..followemoji_core.diffusion.progressive import KEYFRAMES
 from ..followemoji_core.diffusion.sampler import CARRIERS
-from ..followemoji_core.errors import check_range
+from ..followemoji_core.errors import InputError, check_range
 from ..followemoji_core.files import check_place
 from ..followemoji_core.media import write_video
+from ..followemoji_core.walk import given as outside
 from ..followemoji_core.walk.animate import landmark_size, new_store, plan_job
 from ..followemoji_core.walk.job import job_key, only_one, sweep, video_bytes
 from ..followemoji_core.walk.settings import AUTO, PROGRESSIVE, WINDOWS, Settings
 from .footage import written_sound
-from .host.encoders import check_decoder, decode_frames
+from .host.encoders import check_decoder, decode_frames, encode_given
 from .host.job_progress import JobProgress
 from .host.loading import LoadedModel
 from .host.memory import activations
@@ -91,6 +93,18 @@ class LongVideo(io.ComfyNode):
                 ),
                 *window_inputs(shortest=3),
                 io.Audio.Input("audio", optional=True, tooltip="Sound of the video, cut to its length."),
+                io.Image.Input(
+                    "given_frames",
+                    optional=True,
+                    tooltip="Frames of this video that are there already: retouched ones, a stretch that was repaired, "
+                    "the end of another clip. They come out as they are, and the others are made from them.",
+                ),
+                io.String.Input(
+                    "frame_numbers",
+                    default="",
+                    optional=True,
+                    tooltip="Which frames these are: a number for each, from 0, such as 0, 40, -1. -1 is the last.",
+                ),
             ],
             outputs=[io.Video.Output("video", display_name="video", tooltip="For Save Video.")],
         )
@@ -115,6 +129,8 @@ class LongVideo(io.ComfyNode):
         overlap: int = 4,
         shared_noise: float = 0.0,
         audio=None,
+        given_frames=None,
+        frame_numbers: str = "",
     ) -> io.NodeOutput:
         settings = Settings(
             steps=steps,
@@ -131,14 +147,16 @@ class LongVideo(io.ComfyNode):
         )
         landmarks = checked_landmarks(landmarks)
         # 1. What can go wrong, before the work.
-        plan = plan_job(model.denoiser.model.config, appearance, landmarks, settings)
+        numbers, pictures = _given(given_frames, frame_numbers, landmarks)
+        plan = plan_job(model.denoiser.model.config, appearance, landmarks, settings, numbers)
         check_range("fps", fps, (1.0, 240.0))
         check_decoder(vae, appearance.latent_shape[0])
         sound = written_sound(audio)
         path = new_video("followemoji/long")
         check_place(path, video_bytes(plan.frame_count, landmark_size(landmarks)))
         jobs = Path(folder_paths.get_user_directory()) / "followemoji" / "jobs"
-        key = job_key(model.identity, model.dtype, settings, landmarks, appearance)
+        given = encode_given(vae, numbers, pictures) if numbers else None
+        key = job_key(model.identity, model.dtype, settings, landmarks, appearance, given)
         sweep(jobs, keep=(key,))
         with only_one(jobs / key):
             # 2. The plan, and what of it is there from before.
@@ -158,7 +176,20 @@ class LongVideo(io.ComfyNode):
             )
             # 3. Latents, then frames straight into the file.
             progress = JobProgress(model, plan, store, settings.steps, memory)
-            run(model, appearance, landmarks, settings, lambda done, total: check_cancel(), progress, store)
-            write_video(path, decode_frames(vae, store.latents), fps, sound)
+            run(model, appearance, landmarks, settings, lambda done, total: check_cancel(), progress, store, given)
+            frames = decode_frames(vae, store.latents)
+            write_video(path, given.in_place(frames) if given else frames, fps, sound)
             store.clear_up()
         return io.NodeOutput(InputImpl.VideoFromFile(str(path)))
+
+
+def _given(images, text: str, landmarks) -> tuple[list[int], list[torch.Tensor]]:
+    """IMAGE and their frame numbers -> both in the clip's order. Raises InputError where they do not fit it."""
+    if images is None:
+        if text.strip():
+            raise InputError("There are frame numbers, but no given frames. Connect the pictures, or empty the field.")
+        return [], []
+    outside.check_given_size((images.shape[2], images.shape[1]), landmark_size(landmarks))
+    numbers = outside.frame_numbers(text, len(landmarks), len(images))
+    order = sorted(range(len(numbers)), key=numbers.__getitem__)
+    return [numbers[index] for index in order], [images[index] for index in order]

@@ -138,6 +138,13 @@ def sampling_arguments(parser: argparse.ArgumentParser, steps: int, guidance: fl
     add("--long", action="store_true", help="keyframes first, then what lies between; bounded memory, resumable")
     add("--keyframes", choices=KEYFRAMES, default="even", help="with --long: evenly, or closer where more happens")
     add("--known-frames", choices=["auto", *CARRIERS], default="auto", help="with --long: how windows learn of them")
+    add(
+        "--given",
+        action="append",
+        default=[],
+        metavar="FRAME=PICTURE",
+        help="with --long: a frame of the video that is there already, such as a retouched one; -1 is the last",
+    )
     add("--resampling", type=int, default=0, help="with --long and replace: further passes of each step")
     add("--window-length", type=int, default=16, help="frames made together")
     add("--shared-noise", type=float, default=shared_noise, help="0 to 1: of the noise, what all frames have in common")
@@ -175,8 +182,9 @@ def _diffuse(options: argparse.Namespace, where: tuple, portrait, face, aligned:
     from ..walk.studio import open_studio
 
     _check_room(options, aligned)
+    given = _given(options, aligned)
     studio = open_studio(options.models, *where, options.weights, compiled=options.compile)
-    return {"frames": _write_animation(studio, portrait, aligned, sound(), options, options.out)}
+    return {"frames": _write_animation(studio, portrait, aligned, sound(), options, options.out, given)}
 
 
 def _warp(options: argparse.Namespace, portrait, face, aligned: AlignedMotion, sound) -> Facts:
@@ -221,7 +229,8 @@ def _demo(options: argparse.Namespace) -> Facts:
     aligned = align(rest.frame(0), driving, AlignOptions())
     frames = _side_by_side(out / "driving.mp4", driving, picture, aligned)
     write_video(out / "landmarks.mp4", frames, driving.fps)
-    count = _write_animation(small_studio(), picture, aligned, None, options, out / "animation.mp4")
+    given = _given(options, aligned)
+    count = _write_animation(small_studio(), picture, aligned, None, options, out / "animation.mp4", given)
     say(f"{out}: portrait.png, driving.mp4 and its motion file, landmarks.mp4, and the portrait alive: animation.mp4")
     names = ("portrait.png", "driving.mp4", "driving.safetensors", "landmarks.mp4", "animation.mp4")
     return {"files": [out / name for name in names], "frames": count, "fps": aligned.fps}
@@ -238,7 +247,7 @@ def _check_sampling(options: argparse.Namespace) -> None:
     """Raises InputError for settings with which no clip can be sampled, before anything is loaded."""
     from ..walk.animate import plan_windows_of
 
-    plan_windows_of(10_000, None, replace(_settings(options), keyframes="even"))
+    plan_windows_of(10_000, None, replace(_settings(options), keyframes="even"), (0,) if options.given else ())
 
 
 def _check_room(options: argparse.Namespace, aligned: AlignedMotion) -> None:
@@ -278,16 +287,18 @@ def _write_animation(
     sound: tuple[np.ndarray, int] | None,
     options: argparse.Namespace,
     out: Path,
+    given: dict[int, np.ndarray],
 ) -> int:
     """Sample, decode and write OUT (.mp4); returns the number of frames. With --long finished windows lie beside it
-    until it is written. portrait (H,W,3) uint8 RGB; sound as `read_audio` gives it."""
+    until it is written. portrait (H,W,3) uint8 RGB; sound as `read_audio` gives it; given: frames that are there."""
     from ..walk.job import only_one
 
     folder = _windows_folder(out) if options.long else None
     with nullcontext() if folder is None else only_one(folder):
+        kept = studio.given(list(given), list(given.values())) if given else None
         with bar("denoising", "pass") as show:
-            store = studio.animate(portrait, aligned, _settings(options), folder=folder, on_pass=show)
-        count = write_video(out, along(studio.frames(store), len(aligned), "decoding"), aligned.fps, sound)
+            store = studio.animate(portrait, aligned, _settings(options), given=kept, folder=folder, on_pass=show)
+        count = write_video(out, along(studio.frames(store, kept), len(aligned), "decoding"), aligned.fps, sound)
         store.clear_up()
     say(f"{out}: {count} frames at {aligned.fps:g} fps")
     return count
@@ -296,6 +307,24 @@ def _write_animation(
 def _windows_folder(out: Path) -> Path:
     """Beside OUT; shorter than its name, which may be as long as the file system allows."""
     return out.with_name(f".{out.stem[:100]}.windows")
+
+
+def _given(options: argparse.Namespace, aligned: AlignedMotion) -> dict[int, np.ndarray]:
+    """Frames that are there already, (H,W,3) uint8 RGB by their numbers.
+
+    Raises InputError for what is not FRAME=PICTURE, and for frames that do not fit.
+    """
+    from ..walk.given import check_given_size, frame_numbers
+
+    numbers, pictures = [], []
+    for text in options.given:
+        number, equals, path = text.partition("=")
+        if not equals:
+            raise InputError(f"{text!r} is not FRAME=PICTURE.")
+        numbers.append(number)
+        pictures.append(read_picture(Path(path)))
+        check_given_size(pictures[-1].shape[1::-1], aligned.size)
+    return dict(zip(frame_numbers(" ".join(numbers), len(aligned), len(pictures)), pictures, strict=True))
 
 
 # --- inputs

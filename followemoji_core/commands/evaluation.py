@@ -18,7 +18,7 @@ def add_commands(command: Command) -> None:
     targets.add_argument("--people", type=int, default=24, help="held-out people, each with a motion of its own")
     targets.add_argument("--weights", type=Path, help="another checkpoint, instead of the one that ships")
     targets.add_argument("--vae", type=Path, help="its autoencoder")
-    targets.add_argument("--steps", type=int, default=2, help="denoising steps")
+    targets.add_argument("--steps", type=int, help="denoising steps, instead of the small model's own")
 
     ablations = command("ablations", _ablations, "Train and measure the paper's ablations on drawn people; resumable.")
     ablations.add_argument("settings", type=Path, help="TOML file of a short stage 1: every row's budget")
@@ -45,9 +45,10 @@ def _targets(options: argparse.Namespace) -> Facts:
     check_place(options.out / "targets.json")
     weights, vae = options.weights or SMALL_MODEL, options.vae or SMALL_VAE
     studio = open_studio(SMALL_MODELS, "cpu", torch.float32, weights, vae)
-    settings = replace(SMALL_SETTINGS, steps=options.steps)
+    settings = replace(SMALL_SETTINGS, steps=options.steps) if options.steps else SMALL_SETTINGS
     say(write_report(measure(studio, options.people, settings, say), options.out))
-    return _facts(options.out, "targets", ".json", ".md", ".jpg")
+    facts = _facts(options.out, "targets", ".json", ".md", ".jpg")
+    return facts | {"files": [*facts["files"], options.out / "ends.jpg"]}
 
 
 def _ablations(options: argparse.Namespace) -> Facts:

@@ -29,6 +29,10 @@ def add_commands(command: Command) -> None:
     drawn.add_argument("--first", type=int, default=0, help="number of the first person")
     drawn.add_argument("--frames", type=int, default=16, help="of a clip")
     drawn.add_argument("--stride", type=int, default=1, help="keep every so many frames of a motion at 25 fps")
+    drawn.add_argument("--most-stride", type=int, default=0, help="draw each clip's stride, from --stride to this")
+    drawn.add_argument(
+        "--hidden", action="store_true", help="a ground that pans in a wandering light; frame 0 is a portrait apart"
+    )
     drawn.add_argument("--size", type=int, default=128, help="side of the clips")
     drawn.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
 
@@ -85,6 +89,8 @@ def _synthesize(options: argparse.Namespace) -> Facts:
             size=options.size,
             first=options.first,
             stride=options.stride,
+            most_stride=options.most_stride,
+            hidden=options.hidden,
             workers=options.workers,
             on_clip=on_clip,
         )

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 COVERED_CHANNELS = 1  # of the mask, beside the covered latents themselves
+_SHOWN = (0.5, 0.2)  # as in the paper; and few, as where an artist gives some frames
 
 
 def covered_input(clean: Tensor, known: Tensor) -> Tensor:
@@ -18,14 +19,18 @@ def covered_input(clean: Tensor, known: Tensor) -> Tensor:
     return torch.cat([clean * mask, mask], dim=1)
 
 
-def draw_known(frames: int, generator: torch.Generator | None = None) -> Tensor:
-    """Which frames of a training clip are shown, (frames,) bool; one of two strategies, each in half of the draws.
+def draw_known(
+    frames: int, generator: torch.Generator | None = None, ends: float = 0.5, scattered: float = 0.5
+) -> Tensor:
+    """Which frames of a training clip are shown, (frames,) bool; by one of two strategies in such shares of the draws.
 
     Ends: the first and the last are shown, all between are covered. Scattered: every frame is covered with
-    probability 0.5, by itself.
+    probability 0.5, or 0.8 in half of the draws, by itself. Otherwise nothing is shown.
     """
-    if torch.rand((), generator=generator) < 0.5:
+    chosen = float(torch.rand((), generator=generator))
+    if chosen < ends:
         known = torch.zeros(frames, dtype=torch.bool)
         known[[0, -1]] = True
         return known
-    return torch.rand(frames, generator=generator) < 0.5
+    shown = _SHOWN[int(torch.randint(len(_SHOWN), (), generator=generator))] if chosen < ends + scattered else 0.0
+    return torch.rand(frames, generator=generator) < shown

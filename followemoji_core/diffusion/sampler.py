@@ -38,14 +38,16 @@ class Rows:
 class Known:
     """Rows that are known before. clean (rows,c,h,w): their latents, anything elsewhere; given: their indices.
 
-    carrier: one of CARRIERS. resampling: further passes of each step with "replace", with the frames' own noise again;
-    it goes back a step, which ddim alone allows.
+    carrier: one of CARRIERS. resampling: further passes of each step with "replace" (as RePaint, Lugmayr et al. 2022);
+    it goes back a step, which ddim alone allows. fresh: the number of such a pass, from 0 -> new noise (rows,c,h,w) to
+    go back with: with the same again a pass would change nothing at the first timestep, and little after it.
     """
 
     clean: Tensor
     given: tuple[int, ...]
     carrier: str = "concat"
     resampling: int = 0
+    fresh: Callable[[int], Tensor] | None = None
 
     def __post_init__(self) -> None:
         if self.carrier not in CARRIERS:
@@ -54,6 +56,8 @@ class Known:
             )
         if self.resampling < 0:
             raise InputError(f"{self.resampling} resampling passes: at least 0 are needed.")
+        if self.resampling and self.fresh is None:
+            raise InputError("Resampling passes need noise to go back with.")
 
 
 def check_steps(steps: int) -> None:
@@ -97,8 +101,9 @@ def sample(
             result = scheduler.step(prediction, timestep, latents)
             clean = getattr(result, "pred_original_sample", None)
             clean = result.prev_sample if clean is None else clean
-            # Again: back to this step's noise, now that the rows have seen each other.
-            latents = _level(scheduler, timestep).noisy(clean, noise) if left else result.prev_sample
+            latents = result.prev_sample
+            if left:  # again: back to this step's noise, now that the rows have seen each other
+                latents = _level(scheduler, timestep).noisy(clean, keep.renew())
         on_step(step, clean)
     return latents
 
@@ -155,6 +160,14 @@ class _Keep:
         if self.replaces:
             self.index = torch.tensor(known.given, device=noise.device)
             self.clean, self.noise = known.clean.to(noise)[self.index], noise[self.index]
+            self.fresh, self.passes, self.like = known.fresh, 0, noise
+
+    def renew(self) -> Tensor:
+        """New noise for all rows, from now on the known ones' too."""
+        noise = self.fresh(self.passes).to(self.like)
+        self.passes += 1
+        self.noise = noise[self.index]
+        return noise
 
     def put_back(self, latents: Tensor, timestep: Tensor) -> Tensor:
         """The known rows as clean as they are at this step's noise, in a copy."""

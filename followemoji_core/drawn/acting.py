@@ -88,8 +88,18 @@ class Acting:
 
     def every(self, stride: int) -> Acting:
         """Each `stride`-th frame of it, at a frame rate that is as much lower."""
-        shares = {name: share[::stride] for name, share in self.shares.items()}
-        return Acting(shares, self.turns[::stride], self.gazes[::stride], self.places[::stride], self.fps / stride)
+        return replace(self.at(slice(None, None, stride)), fps=self.fps / stride)
+
+    def at(self, frames) -> Acting:
+        """Those frames of it: a slice or (n,) int."""
+        shares = {name: share[frames] for name, share in self.shares.items()}
+        return Acting(shares, self.turns[frames], self.gazes[frames], self.places[frames], self.fps)
+
+    def after(self, first: Acting) -> Acting:
+        """Another acting, and then this one, at this one's frame rate."""
+        shares = {name: np.concatenate([first.shares[name], share]) for name, share in self.shares.items()}
+        pairs = ((first.turns, self.turns), (first.gazes, self.gazes), (first.places, self.places))
+        return Acting(shares, *map(np.concatenate, pairs), self.fps)
 
     def looking(self) -> Acting:
         """Of all that, only the gaze, with eyes wide open."""
@@ -98,9 +108,7 @@ class Acting:
 
     def held(self, frame: int) -> Acting:
         """As long, but all of it that one frame."""
-        kept = np.full(len(self), frame)
-        shares = {name: share[kept] for name, share in self.shares.items()}
-        return Acting(shares, self.turns[kept], self.gazes[kept], self.places[kept], self.fps)
+        return self.at(np.full(len(self), frame))
 
     @classmethod
     def rest(cls, frames: int = 1) -> Acting:

@@ -7,6 +7,7 @@ are OpenCV calls.
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
 import numpy as np
 
@@ -32,7 +33,10 @@ from ..face.topology import (
 from ..types import FaceMotion
 from .people import Person
 
+# Frame, (width, height) of the canvas -> (H,W,3) uint8 RGB, fresh.
+Ground = Callable[[int, tuple[int, int]], np.ndarray]
 EYE_WHITE = (250, 247, 243)
+_SHADED = 26  # points of the contour: pictures stay as they were when it was one point short
 _BITS = 4  # of a pixel's fractions in OpenCV's integer coordinates
 _SKULL, _RADII = np.array((0.0, 2.2, -2.6)), np.array((7.5, 8.0, 8.6))  # cm
 _NOSE = ((98, 97, 2, 326, 327), (168, 6, 197, 195, 5, 4), (129, 102, 48, 64, 98), (358, 331, 278, 294, 327))
@@ -42,12 +46,15 @@ _EYES = (
 )
 
 
-def paint(person: Person, motion: FaceMotion) -> np.ndarray:
-    """(T,H,W,3) uint8 RGB: the person in a motion of its own face (`Person.act`), at the motion's size."""
+def paint(person: Person, motion: FaceMotion, ground: Ground | None = None) -> np.ndarray:
+    """(T,H,W,3) uint8 RGB: the person in a motion of its own face (`Person.act`), at the motion's size.
+
+    ground: what is behind, by frame, instead of the person's own, which is still.
+    """
     cv2 = opencv()
     width, height = motion.size
     scale = 2 if min(width, height) < 256 else 1  # below that a pixel is too coarse for lashes
-    painter = _Painter(person, motion, scale)
+    painter = _Painter(person, motion, scale, ground)
     frames = np.empty((len(motion), height, width, 3), np.uint8)
     for index in range(len(motion)):
         picture = painter.paint(index)
@@ -71,14 +78,14 @@ def toned(person: Person, colour) -> tuple[float, ...]:
 class _Painter:
     """One person through one motion, on a canvas `scale` times as large as the picture."""
 
-    def __init__(self, person: Person, motion: FaceMotion, scale: int):
+    def __init__(self, person: Person, motion: FaceMotion, scale: int, ground: Ground | None = None):
         self.cv2 = opencv()
-        self.person, self.motion = person, motion
+        self.person, self.motion, self.ground = person, motion, ground
         self.size = (motion.size[0] * scale, motion.size[1] * scale)
         self.points = motion.landmarks[..., :2].astype(np.float64) * self.size
         self.cage, self.slices = self._project_cage()
         self.outline = 0.0 if person.style in ("soft", "painted") else 0.16 if person.style == "cartoon" else 0.12
-        self.background = self._draw_background()
+        self.background = None if ground else self._draw_background()
         self.grain = self._draw_grain()
 
     # What turns with the head beside the mesh: named paths in face space, cm.
@@ -122,7 +129,7 @@ class _Painter:
         self.index = index
         self.mesh = self.points[index]
         self.unit = self.size[1] / 2 / np.tan(np.radians(31.5)) / -self.motion.camera_from_face[index, 2, 3]
-        self.image = self.background.copy()
+        self.image = self.ground(index, self.size) if self.ground else self.background.copy()
         person = self.person
         self.hair_behind()
         self.body()
@@ -179,7 +186,7 @@ class _Painter:
         face = _hull(np.concatenate([self.mesh[:468], self.place("forehead")]))
         self.fill(face, person.skin, self.outline)
         # Light from one side: the far cheek in shadow, out to the contour.
-        contour = self.mesh[list(FACE_CONTOUR)]
+        contour = self.mesh[list(FACE_CONTOUR[:_SHADED])]
         half = contour[:14] if person.light > 0 else contour[13:]
         middle = self.mesh[4]
         depth = 0.3 if person.style in ("cartoon", "ink") else 0.42

@@ -27,7 +27,8 @@ _OPEN = 4.0  # pixels at 128: an eye that is less open shows no gaze
 @dataclass(frozen=True)
 class Case:
     """portrait (H,W,3) and truth (T,H,W,3) uint8 RGB of the same person; motion: its own face in the truth; driving:
-    the driver's face; aligned: the driver's motion on the portrait, as the pack aligns it; all of T frames."""
+    the driver's face; aligned: the driver's motion on the portrait, as the pack aligns it; acting: what both do; all of
+    T frames."""
 
     person: Person
     portrait: np.ndarray
@@ -35,6 +36,7 @@ class Case:
     motion: FaceMotion
     driving: FaceMotion
     aligned: AlignedMotion
+    acting: Acting
 
 
 def cases(
@@ -66,7 +68,7 @@ def cases(
         driving_from_rest = _after(driver.act(Acting.rest(), (size, size)), driving)
         aligned = align(rest.frame(0), driving_from_rest, AlignOptions.published())
         aligned = AlignedMotion(aligned.points[1:], aligned.size, aligned.fps)
-        yield Case(person, paint(person, rest)[0], paint(person, motion), motion, driving, aligned)
+        yield Case(person, paint(person, rest)[0], paint(person, motion), motion, driving, aligned, acting)
 
 
 def _after(rest: FaceMotion, motion: FaceMotion) -> FaceMotion:
@@ -175,6 +177,52 @@ def gaze_correlation(chosen: Sequence[Case], pictures: Sequence[np.ndarray]) -> 
 def flicker(pictures: np.ndarray) -> float:
     """Mean absolute change from frame to frame of (T,H,W,3), T at least 2; 8-bit levels."""
     return float(np.abs(np.diff(pictures.astype(float), axis=0)).mean())
+
+
+def sharpness(pictures: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
+    """Mean slope from pixel to pixel of (T,H,W,3), of the truth's; and the correlation of both slopes, in [-1,1].
+
+    Noise is sharp too: the first counts where the second is high.
+    """
+    own, true = (np.concatenate([_slopes(part, axis) for axis in (1, 2)]) for part in (pictures, truth))
+    return float(np.abs(own).mean() / np.abs(true).mean()), float(np.corrcoef(own, true)[0, 1])
+
+
+def _slopes(pictures: np.ndarray, axis: int) -> np.ndarray:
+    return np.diff(pictures.astype(np.float32), axis=axis).ravel()
+
+
+def recognised(chosen: Sequence[Case], videos: Sequence[np.ndarray], among: int = 256) -> float:
+    """Share in [0,1] of the videos, (T,H,W,3) uint8 each, whose middle frame shows their own person's face.
+
+    It is compared, around the face, with true pictures of `among` people who do the same, the own one among them, and
+    without what a picture of 8 x 8 pixels shows: colours alone recognise nobody.
+    """
+    people = {number: Person.of(number) for number in range(HELD_OUT, HELD_OUT + among)}
+    found = []
+    for case, pictures in zip(chosen, videos, strict=True):
+        middle = len(case.acting) // 2
+        shown = _detail(pictures[middle])
+        points = case.motion.landmarks[middle, :, :2] * case.motion.size
+        low, high = np.clip([points.min(0), points.max(0)], 0, case.motion.size).astype(int)
+        face = np.s_[low[1] : high[1], low[0] : high[0]]
+        distances = {}
+        for number, person in (people | {case.person.seed: case.person}).items():
+            motion = person.act(case.acting.at([middle]), case.motion.size)
+            distances[number] = np.abs(_detail(paint(person, motion)[0])[face] - shown[face]).mean()
+        found.append(min(distances, key=distances.get) == case.person.seed)
+    return float(np.mean(found))
+
+
+def blurred(pictures: np.ndarray) -> np.ndarray:
+    """(T,H,W,3) uint8, what 8 x 8 pixels show of it."""
+    cv2 = opencv()
+    size = pictures.shape[2:0:-1]
+    return np.stack([cv2.resize(cv2.resize(p, (8, 8), interpolation=cv2.INTER_AREA), size) for p in pictures])
+
+
+def _detail(picture: np.ndarray) -> np.ndarray:
+    return picture.astype(np.float32) - blurred(picture[None])[0]
 
 
 def parts(case: Case, pictures: np.ndarray) -> dict[str, np.ndarray]:

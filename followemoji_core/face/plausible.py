@@ -85,6 +85,6 @@ def _margin(metric: np.ndarray) -> float:
     return min(opencv().pointPolygonTest(outline, point, True) for point in inner)
 
 
-_FOREHEAD = (251, 284, 332, 297, 338, 10, 109, 67, 103, 54)  # from the left temple back to the right one
+_FOREHEAD = (284, 332, 297, 338, 10, 109, 67, 103, 54)  # from the left temple back to the right one
 _OUTLINE = FACE_CONTOUR + _FOREHEAD
 _INNER = tuple(path[end] for path in (LEFT_EYE_UPPER, RIGHT_EYE_UPPER, OUTER_LIP_UPPER) for end in (0, -1)) + (0, 17)

@@ -27,10 +27,11 @@ RIGHT_IRIS = (468, 469, 470, 471, 472)  # the pupil's centre comes first
 LEFT_IRIS = (473, 474, 475, 476, 477)
 PUPILS = (LEFT_IRIS[0], RIGHT_IRIS[0])
 
-# Contour from the right temple down to the chin and up to the left temple, forehead left out, as published.
+# Contour from the right temple down to the chin and up to the left temple, forehead left out, as published; the
+# published list ends at 389, one short of the left temple, which makes masks lopsided.
 FACE_CONTOUR = (
     21, 162, 127, 234, 93, 132, 58, 172, 136, 150, 149, 176, 148,
-    152, 377, 400, 378, 379, 365, 397, 288, 361, 323, 454, 356, 389,
+    152, 377, 400, 378, 379, 365, 397, 288, 361, 323, 454, 356, 389, 251,
 )  # fmt: skip
 
 # 3. Parts of the face whose expression has a strength of its own.

@@ -23,6 +23,7 @@ from .settings import TrainSettings
 from .shards import Clip, left_out, read_part
 
 log = logging.getLogger(__name__)
+_SPREAD = (5**0.5 - 1) / 2
 _HIGH = 150  # timesteps at the noisy end from which `high_noise` draws
 
 
@@ -65,10 +66,11 @@ class Batches:
     def __init__(self, clips: list[Clip], settings: TrainSettings, rank: int = 0, processes: int = 1):
         self.settings, self.rank, self.processes = settings, rank, processes
         self.damaged: dict[Path, str] = {}  # clips that could not be read, and why
-        self.clips = [clip for clip in clips if clip.frames >= max(settings.targets, 2)]
+        wanted = max(settings.targets + (settings.portrait == "first"), 2)
+        self.clips = [clip for clip in clips if clip.frames >= wanted]
         if not self.clips:
             raise InputError(
-                f"Clips of {settings.targets} frames are asked for; the longest in {settings.data} has "
+                f"Clips of {wanted} frames are asked for; the longest in {settings.data} has "
                 f"{max(clip.frames for clip in clips)}. Prepare longer ones, or lower targets."
             )
         if len(sizes := {clip.size for clip in self.clips}) > 1:
@@ -81,9 +83,12 @@ class Batches:
 
     def at(self, step: int) -> Batch:
         """The batch of a step, which counts micro batches: with accumulation, several to an update."""
-        count = self.settings.clips
-        first = (step * self.processes + self.rank) * count
-        samples = [self._sample(first + index) for index in range(count)]
+        settings = self.settings
+        length = self._length(step)
+        count = settings.clips * settings.targets // length
+        most = settings.clips * settings.targets // (settings.shortest or settings.targets)
+        first = (step * self.processes + self.rank) * most
+        samples = [self._sample(first + index, length) for index in range(count)]
         parts = {name: np.concatenate([sample[name] for sample in samples]) for name in samples[0]}
         tensors = {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in parts.items()}
         masks = torch.stack([tensors.pop("expression"), tensors.pop("face")])
@@ -101,13 +106,21 @@ class Batches:
             seeds=tensors["seed"],
         )
 
-    def _sample(self, index: int) -> dict[str, np.ndarray]:
+    def _length(self, step: int) -> int:
+        """Frames of the windows of a step, the same in all processes."""
+        settings = self.settings
+        rng = np.random.default_rng([settings.seed, 6, step])
+        if settings.stage == 1 or not settings.shortest or rng.random() < 0.5:
+            return settings.targets
+        return int(rng.integers(settings.shortest, settings.targets + 1))
+
+    def _sample(self, index: int, length: int) -> dict[str, np.ndarray]:
         settings = self.settings
         rng = np.random.default_rng([settings.seed, 5, index])
         while True:
             clip = self.clips[rng.integers(len(self.clips))]
             try:
-                return self._sample_of(clip, rng)
+                return self._sample_of(clip, rng, index, length)
             except InputError as error:  # a damaged clip: another one, the same in every process and after a restart
                 if clip.file not in self.damaged:
                     self.damaged[clip.file] = str(error)
@@ -116,14 +129,20 @@ class Batches:
                         raise
                     left_out(list(self.damaged.values()), len(self.clips), Path(settings.data), lambda line: None)
 
-    def _sample_of(self, clip: Clip, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    def _sample_of(self, clip: Clip, rng: np.random.Generator, index: int, length: int) -> dict[str, np.ndarray]:
         settings = self.settings
-        # 1. Which frames: single ones from anywhere, or neighbours; the portrait is any frame of the clip.
+        # 1. Which frames: single ones from anywhere, or neighbours; the portrait is any frame of the clip, or apart.
+        apart = int(settings.portrait == "first")
+        there = clip.frames - apart
         if settings.stage == 1:
-            frames = rng.choice(clip.frames, settings.targets, replace=clip.frames < settings.targets)
+            frames = rng.choice(there, length, replace=there < length)
         else:
-            frames = rng.integers(clip.frames - settings.targets + 1) + np.arange(settings.targets)
-        portrait = rng.integers(clip.frames)
+            stride, most = 1, min(settings.longest_stride, (there - 1) // max(length - 1, 1))
+            if most > 1 and rng.random() < 0.5:
+                stride = int(rng.integers(2, most + 1))
+            frames = rng.integers(there - stride * (length - 1)) + stride * np.arange(length)
+        frames += apart
+        portrait = 0 if apart else rng.integers(clip.frames)
         latents = clip.latent_shape is not None
         target = read_part(clip, frames, pictures=not latents)
         source = read_part(clip, [portrait])
@@ -137,13 +156,16 @@ class Batches:
             for expression in [expression_mask(points, size, radius=settings.expression_radius)]
         ]
         expression, face = np.stack(masks).astype(np.float32).swapaxes(0, 1)
-        # 3. Chances.
-        high = rng.random() < settings.high_noise
-        timestep = rng.integers(TRAIN_TIMESTEPS - _HIGH if high else 0, TRAIN_TIMESTEPS)
-        seed = int(rng.integers(2**62))
-        known = np.zeros(settings.targets, bool)
-        if settings.covered and settings.stage == 2:
-            known = draw_known(settings.targets, torch.Generator().manual_seed(seed)).numpy()
+        # 3. Chances. Noise and what is known have seeds of their own: of one seed, masks would follow the noise.
+        low = TRAIN_TIMESTEPS - _HIGH if rng.random() < settings.high_noise else 0
+        # Spread evenly over any stretch of samples, by the golden ratio.
+        timestep = int(low + (TRAIN_TIMESTEPS - low) * ((settings.seed * _SPREAD**2 + index * _SPREAD) % 1.0))
+        seed, other = (int(drawn) for drawn in rng.integers(2**62, size=2))
+        known = np.zeros(length, bool)
+        if settings.covered:
+            ends = settings.known_ends if settings.stage == 2 else 0.0
+            drawn = draw_known(length, torch.Generator().manual_seed(other), ends, settings.known_scattered)
+            known = drawn.numpy()
         sample = {
             "portrait": source["pictures"],
             "landmark_images": np.stack(images),

@@ -24,7 +24,19 @@ from ..model.weights.build import Networks, save_networks
 from .settings import TrainSettings, plain
 from .weight_average import WeightAverage
 
-_MAY_CHANGE = ("steps", "save_every", "keep", "log_every", "sample_every", "threads", "data", "out", "initial")
+_MAY_CHANGE = (
+    "steps",
+    "save_every",
+    "keep",
+    "log_every",
+    "sample_every",
+    "threads",
+    "remember",
+    "data",
+    "out",
+    "initial",
+    "initial_unet",
+)
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq", "mean")  # what AdamW and Muon remember of a parameter
 _HEADER = 64 << 20  # bytes; the curve so far lies there
 _ADVICE = "The checkpoints before are kept: make room, and run the same command to go on from them."

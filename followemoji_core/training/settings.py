@@ -44,13 +44,22 @@ class TrainSettings:
 
     stage: 1 trains on single frames everything but the temporal layers, 2 the temporal layers on clips.
     initial: a file with all networks, or a folder of the released ones; empty: from nothing, as [model] says.
-    motion_module: an AnimateDiff file from which stage 2 takes its temporal layers.
+    initial_unet: of a start from nothing, a UNet in diffusers' layout (SD image-variations, SD 1.5) that denoiser and
+    appearance net begin as; the landmark encoder and what projects the image tokens are new, with [model] queries a
+    Q-Former. motion_module: an AnimateDiff file from which the temporal layers are taken.
     vae, clip_vision: frozen; the VAE is not needed where the clips carry latents, CLIP not where the networks bring
     their own image encoder.
     clips: samples per step and process; targets: frames of each that are predicted (stage 2: neighbours).
+    portrait: "any" frame of the clip, or its "first", which then is no target: what `synthesize --hidden` makes.
+    shortest: stage 2 sees `targets` frames at once in half of the steps, else from so many to `targets`, and as many
+    more clips; 0: always `targets`. longest_stride: half of the windows skip frames, up to this, as far as clips allow.
+    whole_denoiser: stage 2 trains all of the denoiser. remember: MiB for what networks that do not learn made of
+    portraits and landmark images, so that it is made once.
     optimizer: adamw, or muon, which brings small networks from nothing further in the same time.
     drop: share of the samples that see neither portrait nor image tokens, for guidance.
-    covered: whether the denoiser's input is widened by covered latents and their mask (4.3).
+    covered: whether the denoiser's input is widened by covered latents and their mask (4.3). known_ends,
+    known_scattered: shares of the clips of which first and last frame are shown, or scattered ones (the paper's two
+    strategies); of the rest nothing is, as of the keyframes of a long clip. Stage 1 has scattered ones alone.
     shared_noise: share of the clips whose frames all get the same noise, for steadier sampling with such noise.
     expression_weight, face_weight: of the facial loss (4.2). high_noise: share of timesteps drawn from the last 150.
     """
@@ -59,11 +68,16 @@ class TrainSettings:
     data: str
     out: str
     initial: str = ""
+    initial_unet: str = ""
     motion_module: str = ""
     vae: str = ""
     clip_vision: str = ""
     clips: int = 8
     targets: int = 1
+    portrait: str = "any"
+    shortest: int = 0
+    longest_stride: int = 1
+    whole_denoiser: bool = False
     steps: int = 30000
     learning_rate: float = 1e-5
     warmup: int = 500
@@ -77,6 +91,8 @@ class TrainSettings:
     ema: float = 0.9999
     drop: float = 0.1
     covered: bool = True
+    known_ends: float = 0.4
+    known_scattered: float = 0.3
     shared_noise: float = 0.0
     expression_weight: float = 0.5
     face_weight: float = 0.5
@@ -90,18 +106,42 @@ class TrainSettings:
     log_every: int = 20
     sample_every: int = 1000
     threads: int = 0
+    remember: int = 0
     model: ModelSettings = field(default_factory=ModelSettings)
 
     def __post_init__(self) -> None:
         allowed = dict(
-            stage=(1, 2), precision=("bf16", "fp32"), decay=("constant", "cosine"), optimizer=("adamw", "muon")
+            stage=(1, 2),
+            precision=("bf16", "fp32"),
+            decay=("constant", "cosine"),
+            optimizer=("adamw", "muon"),
+            portrait=("any", "first"),
         )
         for name, values in allowed.items():
             if getattr(self, name) not in values:
                 raise InputError(f"{name} is {getattr(self, name)!r}; allowed: {', '.join(map(str, values))}.")
-        for name in ("clips", "targets", "steps", "accumulation", "save_every", "log_every", "sample_every", "keep"):
+        for name in (
+            "clips",
+            "targets",
+            "steps",
+            "accumulation",
+            "save_every",
+            "log_every",
+            "sample_every",
+            "keep",
+            "longest_stride",
+        ):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+        if self.initial and self.initial_unet:
+            raise InputError("initial and initial_unet are two ways to begin. Leave one of them empty.")
+        if not 0 <= self.shortest <= self.targets:
+            raise InputError(f"shortest is {self.shortest}; it must be from 0 to targets, {self.targets}.")
+        if min(self.known_ends, self.known_scattered) < 0 or self.known_ends + self.known_scattered > 1:
+            raise InputError(
+                f"known_ends is {self.known_ends}, known_scattered {self.known_scattered}: shares of the clips, which "
+                f"together are at most 1."
+            )
 
 
 def load_settings(path: Path, changes: dict[str, Any] | None = None) -> TrainSettings:

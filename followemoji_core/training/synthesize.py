@@ -10,14 +10,18 @@ from pathlib import Path
 import numpy as np
 
 from ..drawn.acting import Acting
+from ..drawn.hidden import Hidden, paint_hidden
 from ..drawn.painting import paint
 from ..drawn.people import Person
 from ..face.geometry import screen_points
 from ..face.opencv import opencv
 from ..files import check_place
+from ..types import FaceMotion
 from .shards import save_clip
 
 STILL_HEADS = 0.3  # share of the clips in which only the expression changes
+STILL_GROUNDS = 0.3  # share of those with a hidden state in which it does not change
+_OTHERS = 7_000_000  # from a clip's number to that of its portrait's expression
 
 
 def synthesize(
@@ -27,17 +31,20 @@ def synthesize(
     size: int = 128,
     first: int = 0,
     stride: int = 1,
+    most_stride: int = 0,
+    hidden: bool = False,
     workers: int = 1,
     on_clip: Callable[[int], None] = lambda done: None,
 ) -> None:
     """One clip of each person `first`, `first` + 1, ... to OUT/NUMBER.safetensors; clips that are there are kept.
 
     stride: only every so many frames of a motion at 25 fps, so that few frames show much: for training on single ones.
-    on_clip learns how many are done. Raises OutputError where the disk is full.
+    most_stride: strides from `stride` to this one, drawn for each clip; small ones as often as large ones.
+    hidden: see `hidden_clip`. on_clip learns how many are done. Raises OutputError where the disk is full.
     """
     check_place(out / "0.safetensors")
     jobs = [number for number in range(first, first + people) if not _file(out, number).exists()]
-    draw = partial(draw_clip, out, frames=frames, size=size, stride=stride)
+    draw = partial(draw_clip, out, frames=frames, size=size, stride=stride, most_stride=most_stride, hidden=hidden)
     if workers > 1:
         with ProcessPoolExecutor(workers) as pool:
             try:
@@ -52,14 +59,37 @@ def synthesize(
             on_clip(people - len(jobs) + done + 1)
 
 
-def draw_clip(out: Path, number: int, frames: int, size: int, stride: int = 1) -> None:
+def draw_clip(
+    out: Path, number: int, frames: int, size: int, stride: int = 1, most_stride: int = 0, hidden: bool = False
+) -> None:
     """The clip of one person, `size` x `size` pixels, to OUT/NUMBER.safetensors. Raises OutputError."""
     cv2 = opencv()
-    person, acting = Person.of(number), training_acting(number, frames * stride).every(stride)
-    motion = person.act(acting, (size, size))
-    images = [cv2.imencode(".png", picture[..., ::-1])[1] for picture in paint(person, motion)]
+    if most_stride > stride:
+        low, high = np.log(stride), np.log(most_stride + 1)
+        stride = int(np.exp(np.random.default_rng([number, 4]).uniform(low, high)))
+    if hidden:
+        motion, pictures = hidden_clip(number, frames, size, stride)
+    else:
+        person, acting = Person.of(number), training_acting(number, frames * stride).every(stride)
+        motion = person.act(acting, (size, size))
+        pictures = paint(person, motion)
+    images = [cv2.imencode(".png", picture[..., ::-1])[1] for picture in pictures]
     about = dict(size=str(size), fps=repr(motion.fps), video=f"person {number}", first="0", last=str(frames))
     save_clip(_file(out, number), images, screen_points(motion), about)
+
+
+def hidden_clip(number: int, frames: int, size: int, stride: int) -> tuple[FaceMotion, np.ndarray]:
+    """The motion and (T,H,W,3) uint8 RGB of a person whose ground pans in a light that wanders, in most of the clips.
+
+    Frame 0 is a portrait apart, at rest in half of them, without a pan, in plain light: `portrait` of the settings.
+    """
+    rng = np.random.default_rng([number, 303])
+    person, acting = Person.of(number), training_acting(number, (frames - 1) * stride).every(stride)
+    apart = Acting.rest() if rng.random() < 0.5 else Acting.random(number + _OTHERS, 1)
+    motion = person.act(acting.after(apart), (size, size))
+    if rng.random() < STILL_GROUNDS:
+        return motion, paint(person, motion)
+    return motion, paint_hidden(person, motion, Hidden.of(number, frames - 1, stride).after(Hidden.none(1)))
 
 
 def training_acting(number: int, frames: int) -> Acting:

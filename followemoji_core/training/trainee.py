@@ -16,15 +16,18 @@ from ..model.blocks import Resnet
 from ..model.conditioning import condition
 from ..model.config import ImageEncoderConfig, LandmarkEncoderConfig, UNetConfig
 from ..model.denoiser import Denoiser
+from ..model.ops import TORCH
 from ..model.temporal import MotionModule
 from ..model.weights.build import Networks
 from ..model.weights.files import find_files
 from ..model.weights.fill import grow_input, read_checkpoint
 from ..model.weights.parts import PARTS
 from ..model.weights.read import read_tensors
+from ..types import AppearanceFeatures
 from .batches import Batch
 from .cast_ops import CAST
 from .loss import facial_loss
+from .remembered import Remembered
 from .settings import ModelSettings, TrainSettings
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -41,6 +44,7 @@ class Trainee(nn.Module):
         self.settings = settings
         self.dtype = PRECISIONS[settings.precision]
         self.register_buffer("alphas_cumprod", alphas_cumprod(), persistent=False)
+        self.remembered = Remembered(settings.remember << 20)
         chosen = _trained(settings)
         for name, parameter in self.named_parameters():
             parameter.requires_grad_(chosen(name))
@@ -61,15 +65,15 @@ class Trainee(nn.Module):
         settings, dtype, device = self.settings, self.dtype, latents.device
         shown, timesteps = batch.shown.to(device), batch.timesteps.to(device)
         # 1. The portrait: tokens and features, and neither for some.
-        if tokens is None:
-            tokens = self.image_encoder(_pixels(batch.portraits, device, dtype))
-        appearance = self.appearance_net(portrait_latents.to(dtype), tokens.to(dtype))
+        own = () if tokens is None else (tokens,)
+        tokens, *maps = self._made("appearance_net", self._read, batch.portraits, portrait_latents, *own)
+        appearance = AppearanceFeatures(tuple(maps))
         tokens = tokens.to(dtype) * shown[:, None, None]
         # 2. Noise, the same timestep for the frames of a clip.
         noise = batch.noise(latents)
         level = NoiseLevel.of(self.alphas_cumprod[timesteps].repeat_interleave(len(latents) // len(timesteps)))
         # 3. What the clip itself is known by: landmarks, and latents that are not covered.
-        features = self.landmark_encoder(_pixels(batch.landmark_images, device, dtype)).contiguous()
+        (features,) = self._made("landmark_encoder", self._look, batch.landmark_images)
         covered = None
         if self.denoiser.config.takes_covered:
             covered = covered_input(latents, batch.known.to(device)).to(dtype)
@@ -92,6 +96,24 @@ class Trainee(nn.Module):
         )
         return torch.stack([loss.total, loss.diffusion, loss.expression, loss.face])
 
+    def _made(self, part: str, make, *rows: Tensor) -> tuple[Tensor, ...]:
+        """make(*rows), from memory where the part does not learn and there is room."""
+        if any(parameter.requires_grad for parameter in getattr(self, part).parameters()):
+            return make(*rows)
+        with torch.no_grad():
+            return self.remembered(make, *rows) if self.settings.remember else make(*rows)
+
+    def _read(self, portraits: Tensor, latents: Tensor, tokens: Tensor | None = None) -> tuple[Tensor, ...]:
+        """Image tokens (n,m,width), and the appearance net's maps."""
+        if tokens is None:
+            tokens = self.image_encoder(_pixels(portraits, latents.device, self.dtype))
+        tokens = tokens.to(self.dtype)
+        return tokens, *self.appearance_net(latents.to(self.dtype), tokens).maps
+
+    def _look(self, images: Tensor) -> tuple[Tensor]:
+        """Landmark features (n,channels,h,w)."""
+        return (self.landmark_encoder(_pixels(images, self.alphas_cumprod.device, self.dtype)).contiguous(),)
+
 
 def _pixels(pictures: Tensor, device, dtype: torch.dtype) -> Tensor:
     """(n,H,W,3) uint8 -> (n,3,H,W) in [0,1], channels last in memory as they came: full size layers are faster so."""
@@ -99,12 +121,15 @@ def _pixels(pictures: Tensor, device, dtype: torch.dtype) -> Tensor:
 
 
 def _trained(settings: TrainSettings):
-    """Paper 5.1: stage 1 all but the temporal layers, stage 2 these, and the input that learns what is covered."""
+    """Paper 5.1: stage 1 all but the temporal layers, stage 2 these, and the input that learns what is covered; or
+    the whole denoiser, for networks so small that fewer layers learn less."""
 
     def chosen(name: str) -> bool:
         temporal = "motion_modules" in name
         if settings.stage == 1:
             return not temporal
+        if settings.whole_denoiser:
+            return name.startswith("denoiser.")
         return temporal or (settings.covered and name.startswith("denoiser.conv_in"))
 
     return chosen
@@ -167,6 +192,8 @@ def build_trainee(settings: TrainSettings, folder: Path, latent_channels: int, t
         states, configs = _read_initial(settings, folder)
     else:
         states, configs = {}, _new_configs(settings.model, latent_channels, token_width)
+        if settings.initial_unet:
+            states = _read_unet(folder / settings.initial_unet, configs)
     config = configs["denoiser"]
     if config.out_channels != latent_channels:
         raise CheckpointError(
@@ -179,7 +206,7 @@ def build_trainee(settings: TrainSettings, folder: Path, latent_channels: int, t
     config = configs["denoiser"] = replace(config, in_channels=max(wanted, config.in_channels))
     networks: dict[str, nn.Module] = {part: PARTS[part].network(c, CAST) for part, c in configs.items()}
     for part, state in states.items():
-        networks[part].load_state_dict(state, strict=False)  # complete, but for temporal layers that are new
+        networks[part].load_state_dict(state, strict=False)  # complete, but for what is new: checked where it was read
     motion = _temporal_layers(networks["denoiser"], states.get("denoiser", {}), settings, folder)
     if settings.stage == 1:  # they take no part, and are carried along
         bare = Denoiser(replace(config, positions=0), CAST)
@@ -201,8 +228,13 @@ def _temporal_layers(denoiser: Denoiser, given: dict, settings: TrainSettings, f
     if settings.motion_module:
         file = read_tensors(folder / settings.motion_module)
         fits = {key: file[key] for key, value in own.items() if key in file and file[key].shape == value.shape}
-        if not fits:
-            raise CheckpointError(f"{settings.motion_module} has no temporal layers that fit these networks.")
+        lacking = [key for key in own if key not in fits and not key.endswith("pos_encoder.pe")]
+        if lacking:
+            raise CheckpointError(
+                f"{settings.motion_module} does not fill the temporal layers: of {len(own)} entries it has {len(fits)} "
+                f"that fit, and lacks such as {lacking[0]}. Take the AnimateDiff module of this UNet "
+                f"(mm_sd_v15_v2.ckpt for SD 1.5), and download it again if it is that."
+            )
         denoiser.load_state_dict(fits, strict=False)
     return {key: value.detach().clone() for key, value in denoiser.state_dict().items() if key in own}
 
@@ -215,6 +247,30 @@ def _read_initial(settings: TrainSettings, folder: Path) -> tuple[dict, dict]:
     states = {part: {key: value.float() if value.is_floating_point() else value for key, value in w.state.items()}
               for part, w in weights.items()}  # fmt: skip
     return states, {part: w.config for part, w in weights.items()}
+
+
+_NEW = ("motion_modules", "clip_fc.", "q_former.")  # what a UNet of Stable Diffusion has not
+
+
+def _read_unet(path: Path, configs: dict) -> dict[str, dict[str, Tensor]]:
+    """The same UNet for denoiser and appearance net, by part. Raises CheckpointError where it is no such UNet."""
+    if not path.exists():
+        raise CheckpointError(f"There is no {path} to start from. Check `initial_unet` in the settings.")
+    file = {key: value.float() for key, value in read_tensors(path).items() if value.is_floating_point()}
+    states = {}
+    for part in ("denoiser", "appearance_net"):
+        network = PARTS[part].network(configs[part], TORCH.on("meta")).state_dict()
+        learned = {key: value for key, value in network.items() if value.is_floating_point()}
+        wanted = {key: value for key, value in learned.items() if not any(new in key for new in _NEW)}
+        lacking = [key for key, value in wanted.items() if key not in file or file[key].shape != value.shape]
+        if lacking:
+            raise CheckpointError(
+                f"{path.name} does not fill the {PARTS[part].title}: {len(lacking)} of {len(wanted)} parameters are "
+                f"missing or of another shape, such as {lacking[0]}. It must be a UNet in diffusers' layout "
+                f"(unet/diffusion_pytorch_model.safetensors), of the sizes in [model]."
+            )
+        states[part] = {key: file[key] for key in wanted}
+    return states
 
 
 def _new_configs(model: ModelSettings, latent_channels: int, token_width: int | None) -> dict:

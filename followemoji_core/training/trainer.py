@@ -9,11 +9,13 @@ OUT/record.json, OUT/logs         settings, steps and wall time; TensorBoard
 from __future__ import annotations
 
 import math
+import os
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -31,7 +33,7 @@ from .sample_grid import sample_grid
 from .saved_state import Learned, Progress, RunFolder
 from .settings import TrainSettings
 from .shards import find_clips
-from .trainee import build_trainee
+from .trainee import PRECISIONS, build_trainee
 from .weight_average import WeightAverage
 
 Say = Callable[[str], None]
@@ -56,6 +58,7 @@ class Trainer:
         except ImportError as error:
             raise MissingDependencyError("Training needs accelerate: pip install accelerate tensorboard") from error
 
+        settings = as_launched(settings)
         if settings.threads:
             torch.set_num_threads(settings.threads)
         self.settings, self.say = settings, say
@@ -192,6 +195,20 @@ class Trainer:
         opencv().imwrite(str(self.run_folder.out / "samples" / f"{self.progress.step:07d}.png"), grid[..., ::-1])
         if board is not None:
             board.add_image("samples", grid, self.progress.step, dataformats="HWC")
+
+
+def as_launched(settings: TrainSettings) -> TrainSettings:
+    """The settings with the precision that `accelerate launch --mixed_precision` asks for; "no" is also what it says
+    when nobody asked. Raises InputError for one that these runs cannot train in."""
+    asked = os.environ.get("ACCELERATE_MIXED_PRECISION", "no").lower()
+    if asked == "no":
+        return settings
+    if asked not in PRECISIONS:
+        raise InputError(
+            f"accelerate was launched with --mixed_precision {asked}; these runs compute in bf16, or with `no` in what "
+            f"`precision` in the settings says."
+        )
+    return replace(settings, precision=asked)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ plan: level by level, batch by batch: noise -> sample(guide(denoiser)) -> latent
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,12 +32,14 @@ from ..model.denoiser import Denoiser
 from ..model.landmark_encoder import LandmarkEncoder
 from ..types import AlignedMotion
 from .appearance import Appearance
+from .given import GivenFrames
 from .landmark_features import LandmarkFeatures
 from .latent_store import LatentStore
 from .precision import not_finite, widened
-from .settings import Settings
+from .settings import PROGRESSIVE, Settings
 
 log = logging.getLogger(__name__)
+_APART = 1_000_033  # from a seed to those of its resampling passes
 
 
 @dataclass(frozen=True)
@@ -82,11 +84,16 @@ def landmark_size(landmarks: AlignedMotion | Tensor) -> tuple[int, int]:
 
 
 def plan_job(
-    config: UNetConfig, appearance: Appearance, landmarks: AlignedMotion | Tensor, settings: Settings
+    config: UNetConfig,
+    appearance: Appearance,
+    landmarks: AlignedMotion | Tensor,
+    settings: Settings,
+    given: Sequence[int] = (),
 ) -> WindowPlan:
     """The windows of a job, or the error that it would run into; quick, so that it can come before any loading.
 
-    config: of the denoiser. landmarks: an aligned motion, or landmark images (T,H,W,3). Raises InputError where
+    config: of the denoiser. landmarks: an aligned motion, or landmark images (T,H,W,3). given: frames that come from
+    outside. Raises InputError where
     portrait, landmarks, checkpoint and settings do not go together.
     """
     _, h, w = appearance.latent_shape
@@ -103,7 +110,7 @@ def plan_job(
         raise InputError("The landmarks are not all finite numbers. Make or load the motion again.")
     if settings.progressive:
         settings.carrier(config.takes_covered)
-    plan = plan_windows_of(len(landmarks), landmarks, settings)
+    plan = plan_windows_of(len(landmarks), landmarks, settings, given)
     longest = max(plan.longest, settings.window_length if settings.progressive else 0)
     if longest > config.positions:
         raise InputError(
@@ -113,16 +120,20 @@ def plan_job(
     return plan
 
 
-def plan_windows_of(frame_count: int, landmarks: AlignedMotion | Tensor | None, settings: Settings) -> WindowPlan:
+def plan_windows_of(
+    frame_count: int, landmarks: AlignedMotion | Tensor | None, settings: Settings, given: Sequence[int] = ()
+) -> WindowPlan:
     """The plan by the settings alone. landmarks: read where keyframes are placed by motion."""
     if not settings.progressive:
+        if given:
+            raise InputError(f"Given frames need the strategy {PROGRESSIVE}; {settings.windows} knows none.")
         return plan_windows(frame_count, settings.windows, settings.window_length, settings.overlap)
     pace = None
     if settings.keyframes == "motion":
         if not isinstance(landmarks, AlignedMotion):
             raise InputError("Keyframes by motion need the aligned motion itself, not landmark images.")
         pace = np.abs(np.diff(landmarks.points, axis=0)).mean((1, 2)).tolist()
-    return plan_progressive(frame_count, settings.window_length, settings.keyframes, pace)
+    return plan_progressive(frame_count, settings.window_length, settings.keyframes, pace, given)
 
 
 def new_store(frame_count: int, appearance: Appearance, settings: Settings, folder: Path | None = None) -> LatentStore:
@@ -139,18 +150,23 @@ def animate(
     settings: Settings,
     host: Host | None = None,
     *,
+    given: GivenFrames | None = None,
     store: LatentStore | None = None,
     noise: Noise | None = None,
 ) -> LatentStore:
     """The one door: clean latents, scaled, of every frame of the landmarks, for clips of any length.
 
-    landmarks: an aligned motion (T frames), or landmark images (T,H,W,3) in [0,1]. store: to fill; windows that it has
+    landmarks: an aligned motion (T frames), or landmark images (T,H,W,3) in [0,1]. given: frames that are not
+    made but stay as they are, with windows that begin and end on them; their pictures are the caller's to put in place
+    of decoded ones. store: to fill; windows that it has
     already are not made again. noise: instead of the seed's. Raises InputError as `plan_job` does, OutputError where
     the store cannot write, NotFiniteError where the precision does not do.
     """
     host = host or Host()
-    plan = plan_job(denoiser.config, appearance, landmarks, settings)
+    plan = plan_job(denoiser.config, appearance, landmarks, settings, given.numbers if given else ())
     store = store or new_store(plan.frame_count, appearance, settings)
+    if given:
+        store.give(given.numbers, given.latents)
     if noise is None:
         shape, seed, sharing = appearance.latent_shape, settings.seed, settings.shared_noise
         one_stream = not settings.progressive
@@ -264,7 +280,12 @@ class _Run:
         if given:
             clean = torch.zeros_like(noise)
             clean[given] = self.store.get([frames[row] for row in given]).to(clean)
-            known = Known(clean, tuple(given), self.carrier, settings.resampling)
+
+            def fresh(number: int) -> Tensor:
+                seed = (settings.seed + 1) * _APART + number
+                return frame_noise(self.appearance.latent_shape, seed, settings.shared_noise)(frames)
+
+            known = Known(clean, tuple(given), self.carrier, settings.resampling, fresh)
         # 2. From noise to clean.
         self.features.forget()
         total = len(self.plan.windows) * settings.steps

@@ -18,6 +18,7 @@ from .. import __version__
 from ..errors import InputError, OutputError
 from ..types import AlignedMotion
 from .appearance import Appearance
+from .given import GivenFrames
 from .settings import Settings
 
 _DAYS = 3  # after which a job that nobody came back to is forgotten
@@ -26,12 +27,18 @@ _BYTES_PER_PIXEL = 0.05
 
 
 def job_key(
-    made_by: Hashable, dtype: torch.dtype, settings: Settings, landmarks: AlignedMotion | Tensor, appearance: Appearance
+    made_by: Hashable,
+    dtype: torch.dtype,
+    settings: Settings,
+    landmarks: AlignedMotion | Tensor,
+    appearance: Appearance,
+    given: GivenFrames | None = None,
 ) -> str:
     """A name for everything that the frames of a job depend on. made_by: what the networks' weights are known by."""
     motion = landmarks if isinstance(landmarks, Tensor) else (landmarks.points, landmarks.size)
     seen = (appearance.tokens, *appearance.features.maps)
-    return digest(__version__, made_by, str(dtype), repr(settings.matters), motion, seen)
+    outside = () if given is None else ((given.numbers, given.latents),)
+    return digest(__version__, made_by, str(dtype), repr(settings.matters), motion, seen, *outside)
 
 
 def digest(*parts: Any) -> str:

@@ -68,6 +68,12 @@ class LatentStore:
         if self.folder is not None:
             self._keep(frames)
 
+    def give(self, frames: Sequence[int], latents: Tensor) -> None:
+        """Latents (n,c,h,w) from outside, known from now on; whoever comes back brings them again."""
+        frames = list(frames)
+        self.latents[frames] = latents.to("cpu", self.latents.dtype)
+        self.known[frames] = True
+
     def clear_up(self) -> None:
         """The job is done: its folder is no longer needed."""
         if self.folder is not None:

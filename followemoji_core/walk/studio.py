@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from ..small import SMALL_MODEL, SMALL_MODELS, SMALL_VAE
 from ..types import AlignedMotion
 from .animate import Host, Progress, animate, new_store
 from .appearance import Appearance, read_appearance
+from .given import GivenFrames
 from .job import job_key
 from .latent_store import LatentStore
 from .places import CLIP_FILE, VAE_FILE
@@ -56,28 +57,39 @@ class Studio:
         landmarks: AlignedMotion | Tensor,
         settings: Settings,
         *,
+        given: GivenFrames | None = None,
         folder: Path | None = None,
         on_pass: Callable[[int, int], None] = lambda done, total: None,
         on_step: Callable[[Progress], None] = lambda progress: None,
     ) -> LatentStore:
         """The latents of the video, see `animate.animate`. portrait: (H,W,3) uint8 RGB, or what `read` gave.
 
-        folder: where finished windows are kept, under the job's name, so that the same job finds them again.
+        given: frames from outside, see `given`. folder: where finished windows are kept, under the job's name, so that
+        the same job finds them again.
         """
         appearance = portrait if isinstance(portrait, Appearance) else self.read(portrait)
         store = None
         if folder is not None:
-            key = job_key(self.identity, self.host.dtype, settings, landmarks, appearance)
+            key = job_key(self.identity, self.host.dtype, settings, landmarks, appearance, given)
             store = new_store(len(landmarks), appearance, settings, folder / key)
         host = replace(self.host, on_pass=on_pass, on_step=on_step)
         networks = self.networks
-        return animate(networks.denoiser, networks.landmark_encoder, appearance, landmarks, settings, host, store=store)
+        parts = networks.denoiser, networks.landmark_encoder, appearance, landmarks, settings, host
+        return animate(*parts, given=given, store=store)
 
-    def frames(self, latents: LatentStore | Tensor) -> Iterator[np.ndarray]:
-        """Decode latents (T,c,h,w) to (H,W,3) uint8 RGB, a few at a time."""
+    def given(self, numbers: Sequence[int], pictures: Sequence[np.ndarray]) -> GivenFrames:
+        """Frames of a clip, by their numbers from 0, as (H,W,3) uint8 RGB of the video's size."""
+        order = np.argsort(numbers)
+        ordered = np.stack([pictures[index] for index in order])
+        latents = self.codec.encode(torch.from_numpy(ordered)).cpu()
+        return GivenFrames(tuple(int(numbers[index]) for index in order), latents, ordered)
+
+    def frames(self, latents: LatentStore | Tensor, given: GivenFrames | None = None) -> Iterator[np.ndarray]:
+        """Decode latents (T,c,h,w) to (H,W,3) uint8 RGB, a few at a time; given frames as they were given."""
         latents = latents.latents if isinstance(latents, LatentStore) else latents
-        for chunk in latents.split(self.codec.at_once(latents)):
-            yield from self.codec.decode(chunk.float()).numpy()
+        chunks = latents.split(self.codec.at_once(latents))
+        decoded = (frame for chunk in chunks for frame in self.codec.decode(chunk.float()).numpy())
+        return given.in_place(decoded) if given else decoded
 
 
 def best_dtype(device: str) -> torch.dtype:

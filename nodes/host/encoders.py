@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import comfy.latent_formats
@@ -12,8 +12,9 @@ import torch
 
 from ...followemoji_core.errors import InputError
 from ...followemoji_core.model.config import LATENT_CELL, LATENT_SCALE
+from ...followemoji_core.walk.given import GivenFrames
 from .loading import LoadedModel
-from .pictures import to_numpy
+from .pictures import one_picture, to_numpy
 
 _SDXL_SCALE = comfy.latent_formats.SDXL.scale_factor
 _DECODED_AT_ONCE = 8  # frames
@@ -56,6 +57,16 @@ def encode_picture(vae, picture: torch.Tensor) -> torch.Tensor:
             "shapes. Load an SD 1.5 VAE, such as sd-vae-ft-mse."
         )
     return latents * LATENT_SCALE
+
+
+def encode_given(vae, numbers: Sequence[int], pictures: Sequence[torch.Tensor]) -> GivenFrames:
+    """Pictures (H,W,C) in [0,1] of those frames of a clip. Answers Cancel; raises InputError as `encode_picture`."""
+    latents = []
+    for picture in pictures:
+        management.throw_exception_if_processing_interrupted()
+        latents.append(encode_picture(vae, one_picture(picture[None], "given frame").float()).float().cpu())
+    shown = np.stack([to_numpy(one_picture(picture[None], "given frame"), 0) for picture in pictures])
+    return GivenFrames(tuple(numbers), torch.cat(latents), shown)
 
 
 def looks_like_sdxl(latents: torch.Tensor, picture: torch.Tensor) -> bool:

@@ -10,6 +10,7 @@ import torch
 from ...followemoji_core.types import AlignedMotion
 from ...followemoji_core.walk.animate import Host, Progress, animate, plan_job
 from ...followemoji_core.walk.appearance import Appearance
+from ...followemoji_core.walk.given import GivenFrames
 from ...followemoji_core.walk.latent_store import LatentStore
 from ...followemoji_core.walk.settings import Settings
 from .loading import LoadedModel
@@ -24,12 +25,13 @@ def run(
     on_pass: Callable[[int, int], None],
     on_step: Callable[[Progress], None],
     store: LatentStore | None = None,
+    given: GivenFrames | None = None,
 ) -> LatentStore:
     """The latents of a video, as `walk.animate` makes them. landmarks: an AlignedMotion, or images (T,H,W,3).
 
     on_pass answers Cancel. Raises InputError where portrait, landmarks, checkpoint and settings do not go together.
     """
-    plan = plan_job(model.denoiser.model.config, appearance, landmarks, settings)
+    plan = plan_job(model.denoiser.model.config, appearance, landmarks, settings, given.numbers if given else ())
     shape, longest = appearance.latent_shape, plan.longest
     put_on_device([model.denoiser, model.landmark_encoder], longest, shape, model.dtype)
     guided = settings.guidance != 1.0
@@ -45,7 +47,7 @@ def run(
         widened=widened,
     )
     networks = model.denoiser.model, model.landmark_encoder.model
-    return animate(*networks, appearance, landmarks, settings, host, store=store)
+    return animate(*networks, appearance, landmarks, settings, host, given=given, store=store)
 
 
 @contextmanager

@@ -83,3 +83,20 @@ def test_kill_and_go_on(tmp_path, comfy_models):
 
 def jobs(server):
     return server.root / "user" / "followemoji" / "jobs"
+
+
+def test_given_frames_come_out_as_given(both_servers):
+    """Two pictures as frame 30 and as the last one, of numbers in any order; a number too few is told at once."""
+    wanted = graph(40, steps=1)
+    (node,) = [node for node in wanted.values() if node["class_type"] == NODE]
+    (portrait,) = [key for key, node in wanted.items() if node["class_type"] == "FollowEmojiDrawnPortrait"]
+    wanted["twice"] = dict(class_type="ImageBatch", inputs=dict(image1=[portrait, 0], image2=["other", 0]))
+    wanted["other"] = dict(class_type="ImageInvert", inputs=dict(image=[portrait, 0]))
+    node["inputs"] |= dict(given_frames=["twice", 0], frame_numbers="-1, 30")
+    made = video(both_servers, wanted).astype(int)
+    assert len(made) == 40
+    assert np.abs(made[30] + made[39] - 255).mean() < 8, "the picture and its negative, but for the codec"
+    assert np.abs(made[30] - made[20]).mean() > 30
+    node["inputs"]["frame_numbers"] = "30"
+    with pytest.raises(Exception, match="2 given frames and 1 frame numbers"):
+        both_servers.run(wanted)

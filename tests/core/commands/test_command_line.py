@@ -64,6 +64,17 @@ def test_the_demo_command(tmp_path, capsys):
         assert len(list(read_frames(clip))) == 5 and clip_info(clip).fps == 25
 
 
+def test_given_frames(tmp_path, capsys):
+    """Two pictures in a clip of 20 frames: they come out as they are, but for the video's compression."""
+    grey = np.full((128, 128, 3), 90, np.uint8)
+    Image.fromarray(grey).save(tmp_path / "a.png")
+    Image.fromarray(grey + 80).save(tmp_path / "b.png")
+    given = [f"--given=3={tmp_path / 'a.png'}", f"--given=-1={tmp_path / 'b.png'}"]
+    assert main(["demo", "--out", str(tmp_path), "--frames=20", "--steps=1", "--long", *given]) == 0
+    made = np.stack(list(read_frames(Clip(tmp_path / "animation.mp4")))).astype(int)
+    assert np.abs(made[3] - 90).mean() < 4 and np.abs(made[19] - 170).mean() < 4 < np.abs(made[10] - 90).mean()
+
+
 def test_animate(inputs, tmp_path, capsys):
     frames = []
     for name in ("a.mp4", "b.mp4"):

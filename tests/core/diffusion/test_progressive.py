@@ -57,6 +57,32 @@ def test_by_hand():
     assert plan_progressive(226).levels[0][0].frames == tuple(range(0, 226, 15))
 
 
+def test_given_frames_are_anchors():
+    """Windows begin and end on them, nothing makes them again, and without any the plan is the old one."""
+    rng = random.Random(1)
+    for _ in range(300):
+        frame_count, length = rng.randint(2, 400), rng.randint(3, 24)
+        given = rng.sample(range(frame_count), rng.randint(1, min(frame_count - 1, 40)))
+        plan = plan_progressive(frame_count, length, given=given)
+        known = set(given)
+        for level in plan.levels:
+            made = [frame for window in level for frame in window.made]
+            assert all(len(window.frames) <= length and set(window.given) <= known for window in level)
+            assert len(made) == len(set(made)) and not known & set(made)
+            known |= set(made)
+        assert known == set(range(frame_count))
+        for window in (window for level in plan.levels[1:] for window in level):
+            if 0 not in window.made and frame_count - 1 not in window.made:
+                assert not set(window.frames[1:-1]) & set(given), "it reaches past a given frame"
+    assert plan_progressive(300, given=()) == plan_progressive(300)
+    first, second = plan_progressive(31, given=(10, 20)).levels
+    assert first[0].frames == (0, 10, 20, 30) and first[0].given == (10, 20)
+    assert [window.frames for window in second] == [tuple(range(a, a + 11)) for a in (0, 10, 20)]
+    for given, words in (((30,), "the frames 0 to 29"), (range(30), "All frames are given")):
+        with pytest.raises(InputError, match=words):
+            plan_progressive(30, given=given)
+
+
 def test_refusals():
     for arguments, words in (
         ((0,), "motion is empty"),

@@ -13,8 +13,8 @@ from followemoji_core.errors import InputError
 TARGET = torch.linspace(-1, 1, 40 * 4).reshape(40, 4, 1, 1)
 
 
-def noise(frames: int, shape=(4, 1, 1)) -> torch.Tensor:
-    return ClipNoise(frames, shape, 0)(range(frames))
+def noise(frames: int, shape=(4, 1, 1), seed: int = 0) -> torch.Tensor:
+    return ClipNoise(frames, shape, seed)(range(frames))
 
 
 def windows(strategy: str = "gaussian") -> list[Rows]:
@@ -83,11 +83,13 @@ def test_known_rows_by_concat_and_by_replace():
         assert covered[:, -1, 0, 0].tolist() == [1, 0, 0, 1] and covered[:, 0, 0, 0].tolist() == [0, 0, 0, 3]
     seen.clear()
     scheduler = make_scheduler()
-    sample(predict, noise(4), whole, scheduler, 2, known=Known(clean, (0, 3), "replace", resampling=1))
+    known = Known(clean, (0, 3), "replace", resampling=1, fresh=lambda number: noise(4, seed=7 + number))
+    sample(predict, noise(4), whole, scheduler, 2, known=known)
     assert len(seen) == 3, "every step but the last once more"
-    for noisy, timestep, covered in seen:
+    assert torch.equal(seen[1][0], noise(4, seed=7)), "the first timestep is noise alone: new noise, or nothing is new"
+    for (noisy, timestep, covered), drawn in zip(seen, (noise(4), noise(4, seed=7), noise(4, seed=7)), strict=True):
         level = NoiseLevel.of(scheduler.alphas_cumprod[int(timestep)])
-        assert covered is None and torch.equal(noisy[[0, 3]], level.noisy(clean, noise(4))[[0, 3]])
+        assert covered is None and torch.equal(noisy[[0, 3]], level.noisy(clean, drawn)[[0, 3]])
 
 
 def test_guidance():

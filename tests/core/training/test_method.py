@@ -105,13 +105,16 @@ def test_masks_at_latent_resolution():
 
 def test_covering_statistics():
     generator = torch.Generator().manual_seed(0)
-    draws = torch.stack([draw_known(16, generator) for _ in range(4000)])
+    draws = torch.stack([draw_known(16, generator, ends=0.4, scattered=0.3) for _ in range(4000)])
     ends = torch.zeros(16, dtype=torch.bool)
     ends[[0, -1]] = True
-    share = (draws == ends).all(1).float().mean()
-    assert share == pytest.approx(0.5, abs=0.03)
-    scattered = draws[~(draws == ends).all(1)].float()
-    assert scattered.mean(0) == pytest.approx(torch.full((16,), 0.5).tolist(), abs=0.05)
+    shares = [(draws == pattern).all(1).float().mean() for pattern in (ends, torch.zeros_like(ends))]
+    assert shares[0] == pytest.approx(0.4, abs=0.03)
+    assert shares[1] == pytest.approx(0.3, abs=0.03), "keyframes are made with nothing known: training knows that too"
+    scattered = draws[~(draws == ends).all(1) & draws.any(1)].float()
+    shown = scattered.mean(1)
+    assert {round(float(part.mean()), 1) for part in (shown[shown > 0.34], shown[shown < 0.34])} == {0.5, 0.2}
+    assert torch.stack([draw_known(9, generator, 1.0, 0.0) for _ in range(20)])[:, [0, -1]].all()
     clean = torch.randn(16, 4, 3, 3)
     covered = covered_input(clean, ends)
     assert covered.shape == (16, 5, 3, 3) and covered[[0, -1], :4].equal(clean[[0, -1]])

@@ -21,6 +21,7 @@ from followemoji_core.model.landmark_encoder import LandmarkEncoder
 from followemoji_core.types import AlignedMotion
 from followemoji_core.walk.animate import Host, animate, new_store, plan_job
 from followemoji_core.walk.appearance import Appearance
+from followemoji_core.walk.given import GivenFrames, check_given_size, frame_numbers
 from followemoji_core.walk.job import digest, job_key, sweep
 from followemoji_core.walk.latent_store import LatentStore
 from followemoji_core.walk.settings import Settings
@@ -176,10 +177,50 @@ def test_weights_that_change_in_mid_run_are_noticed(job):
     assert (results[0] - results[1]).abs().mean() > 1e-4
 
 
+@pytest.mark.parametrize("carrier", ["concat", "replace"])
+def test_given_keyframes(job, carrier, tmp_path):
+    """They stay as they are, in latents and in pictures; those beside them are made from them; a job goes on."""
+    denoiser, encoder, appearance, points = job
+    if carrier == "concat" and not denoiser.config.takes_covered:
+        pytest.skip("not trained with covered latents")
+    motion, settings = AlignedMotion(points, SIZE, 25.0), replace(SETTINGS, known_frames=carrier)
+    generator = torch.Generator().manual_seed(3)
+    latents = torch.randn(2, *SHAPE, generator=generator).half().float()
+    pictures = np.random.default_rng(1).integers(0, 255, (2, *SIZE[::-1], 3), np.uint8)
+    given = GivenFrames((4, 20), latents, pictures)
+    results = []
+    for shown in (None, given, replace(given, latents=latents + 1)):
+        results.append(animate(denoiser, encoder, appearance, motion, settings, given=shown).latents.float())
+    without, made, other = results
+    assert torch.equal(made[[4, 20]], latents) and not torch.equal(without[[4, 20]], latents)
+    assert (made - other)[[3, 5, 19, 21]].abs().mean() > 1e-4, "their neighbours see them"
+    frames = list(given.in_place(np.zeros((*SIZE[::-1], 3), np.uint8) for _ in range(30)))
+    assert np.array_equal(frames[4], pictures[0]) and np.array_equal(frames[20], pictures[1]) and not frames[5].any()
+    store = new_store(30, appearance, settings, tmp_path / "job")
+    again = animate(denoiser, encoder, appearance, motion, settings, given=given, store=store).latents.float()
+    kept = new_store(30, appearance, settings, tmp_path / "job")
+    assert torch.equal(again, made) and not kept.has((4, 20)), "who comes back brings them again"
+    keys = {job_key("x", torch.float32, settings, motion, appearance, one) for one in (None, given)}
+    assert len(keys) == 2
+    with pytest.raises(InputError, match="Given frames need the strategy progressive"):
+        animate(denoiser, encoder, appearance, motion, replace(settings, windows="plain"), given=given)
+
+
+def test_frame_numbers():
+    assert frame_numbers("0, 40 -1", 100, 3) == [0, 40, 99]
+    wrong = (("0,x", "whole numbers"), ("0", "2 given frames and 1"), ("0, 100", "0 to 99"), ("1,-99", "twice"))
+    for text, words in wrong:
+        with pytest.raises(InputError, match=words):
+            frame_numbers(text, 100, 2)
+    with pytest.raises(InputError, match="64x64 pixels, the video has 128x64"):
+        check_given_size((64, 64), (128, 64))
+
+
 def test_options(job):
-    more = replace(SETTINGS, steps=3)  # the first of them begins from noise alone, where there is nothing to resample
-    once, again = (run(job, 9, settings=more, known_frames="replace", resampling=count) for count in (0, 2))
-    assert not torch.equal(once, again)
+    two = replace(SETTINGS, steps=2)  # at the first of them there is noise alone: a pass with the same does nothing
+    results = [run(job, 9, settings=two, known_frames="replace", resampling=count) for count in (0, 1, 2, 2)]
+    assert not torch.equal(results[0], results[1]) and not torch.equal(results[1], results[2])
+    assert torch.equal(results[2], results[3])
     assert run(job, keyframes="motion").shape == (30, *SHAPE)
     if job[0].config.in_channels == 4:
         with pytest.raises(InputError, match="not trained with covered latents"):

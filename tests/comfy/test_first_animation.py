@@ -32,8 +32,10 @@ def case(size: int = 128) -> Case:
     moves, sizes = steady_path(driving, neutral_frame(driving))
     place = rest.camera_from_face[0, :3, 3] + np.column_stack([moves[:, 0], -moves[:, 1], np.zeros(FRAMES)])
     away = place / sizes[:, None] - driving.camera_from_face[:, :3, 3]
-    motion = person.act(replace(acting, places=acting.places + away), (size, size))
-    return Case(person, paint(person, rest)[0], paint(person, motion), motion, motion, align(rest.frame(0), motion))
+    acting = replace(acting, places=acting.places + away)
+    motion = person.act(acting, (size, size))
+    aligned = align(rest.frame(0), motion)
+    return Case(person, paint(person, rest)[0], paint(person, motion), motion, motion, aligned, acting)
 
 
 def test_it_runs_as_it_ships(both_servers):

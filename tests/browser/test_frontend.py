@@ -34,7 +34,7 @@ def inputs(server, comfy_models):
         Image.fromarray(paint(person, person.act(Acting.rest(), (512, 512)))[0]).save(server.input / "portrait.png")
         driving = paint(driver, driver.act(Acting.random(14, 8, from_rest=True), (256, 256)))
         write_video(server.input / "driving.mp4", iter(driving), 25.0)
-        (server.input / "portraits").mkdir()
+        (server.input / "portraits").mkdir(exist_ok=True)
 
 
 @pytest.mark.parametrize("name", NAMES)

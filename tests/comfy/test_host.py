@@ -103,7 +103,7 @@ PLAIN_ERRORS = (
     from pack.nodes.host.encoders import check_decoder
     from pack.nodes.host.error_texts import relative, with_relative_texts
     from pack.nodes.host.paths import new_file
-    from pack.nodes.long_video import _sound
+    from pack.nodes.footage import written_sound as _sound
 
     temp = Path(tempfile.mkdtemp())
     folder_paths.set_temp_directory(str(temp))

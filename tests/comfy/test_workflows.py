@@ -50,7 +50,7 @@ def test_the_safetensors_split_gives_nearly_the_same(comfy):
 def test_folder_batch(current):
     """A video for each portrait of a folder; core's folder node is younger than 0.3.64."""
     folder = current.input / "portraits"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     picture = Image.open(current.input / "portrait.jpg")
     for name, size in (("one.png", picture.size), ("two.png", (405, 720))):
         picture.resize(size).save(folder / name)

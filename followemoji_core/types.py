@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -56,6 +56,20 @@ class FaceMotion:
         return FaceFrame(
             self.landmarks[index], self.metric[index], self.camera_from_face[index], self.blendshapes[index], self.size
         )
+
+    def taken(self, frames: slice | np.ndarray) -> FaceMotion:
+        """Those frames, a slice or (N,) indices, with what the edit does in them."""
+        edit = self.edit
+        if edit is not None and len(edit) > 1:
+            edit = replace(edit, values=edit.values[frames])
+        return replace(self, **{name: getattr(self, name)[frames] for name in MOTION_ARRAYS}, edit=edit)
+
+    def with_edit_added(self, edit: Any) -> FaceMotion:
+        """The same with Controls on top of those that it carries."""
+        return replace(self, edit=edit if self.edit is None else edit.plus(self.edit))
+
+
+MOTION_ARRAYS = ("landmarks", "metric", "camera_from_face", "blendshapes", "found")  # of a FaceMotion, a row a frame
 
 
 @dataclass(frozen=True)

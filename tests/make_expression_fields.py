@@ -19,8 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from followemoji_core.face.controls import SHAPES, Controls, bounded  # noqa: E402
 from followemoji_core.face.expression import ExpressionSpace, apply_to_mesh  # noqa: E402
 from followemoji_core.face.gaze import moved_pupils, pupil_points  # noqa: E402
-from followemoji_core.face.geometry import CanonicalFace  # noqa: E402
-from followemoji_core.face.named_expressions import named_expressions  # noqa: E402
+from followemoji_core.face.geometry import CanonicalFace, opposite_vertices  # noqa: E402
+from followemoji_core.face.named_expressions import ease, named_expressions  # noqa: E402
 from followemoji_core.face.pose import PIVOT, rotations  # noqa: E402
 from followemoji_core.face.topology import (  # noqa: E402
     DRAWN_PATHS,
@@ -38,15 +38,14 @@ from followemoji_core.face.topology import (  # noqa: E402
 FACE = Path(__file__).resolve().parents[1] / "followemoji_core" / "face"
 CANONICAL = CanonicalFace.default()
 V = CANONICAL.vertices.astype(np.float64)
-MIRROR = np.linalg.norm((V * (-1, 1, 1))[:, None] - V, axis=-1).argmin(axis=1)
+MIRROR = opposite_vertices()
 SPLIT = ("mouthDimple", "mouthFrown", "mouthLowerDown", "mouthPress", "mouthSmile", "mouthStretch", "mouthUpperUp")
 HIGHEST = {"mouthFunnel": 1.4, "jawOpen": 1.3, "eyeBlinkLeft": 1.0, "eyeBlinkRight": 1.0}  # by eye
 CALM = {"mouthShrugUpper": 0.45}  # of what was measured; the detector's score counts as much more
 
 
 def smoothstep(t: np.ndarray) -> np.ndarray:
-    t = np.clip(t, 0.0, 1.0)
-    return t * t * (3 - 2 * t)
+    return ease(np.clip(t, 0.0, 1.0))
 
 
 def bump(x: float, y: float, rx: float, ry: float) -> np.ndarray:

@@ -8,6 +8,8 @@ import numpy as np
 
 from ..face.camera import NEAR, near_plane, project
 from ..face.geometry import CanonicalFace, fit_similarity
+from ..face.named_expressions import ease
+from ..face.pose import PIVOT, rotations
 from ..face.topology import (
     BLENDSHAPE_NAMES,
     LEFT_BROW,
@@ -22,7 +24,6 @@ from ..face.topology import (
 )
 from ..types import BLENDSHAPES, FaceMotion
 
-PIVOT = np.array([0.0, -7.0, -4.0])  # cm in face space: where a head turns on its neck
 _EYE_RADIUS, _IRIS_RADIUS = 1.15, 0.58  # cm
 _CLOSED = -0.19  # share of `jawOpen` that brings the lips of the canonical face together
 _SMILE = ("mouthSmileLeft", "mouthSmileRight")
@@ -97,7 +98,7 @@ class Rig:
         metric, head = ((part - offset) @ own / scale for part in (mesh, np.concatenate([mesh, *irises], axis=1)))
 
         # 3. Head pose: on the neck, in front of the camera.
-        rotation = _rotations(turns)
+        rotation = rotations(turns)
         linear = rotation @ own
         translation = PIVOT - rotation @ PIVOT + places + (rotation @ (offset / scale).swapaxes(1, 2))[..., 0]
         camera = head @ linear.swapaxes(1, 2) + translation[:, None]
@@ -120,7 +121,7 @@ class Rig:
         ball, r = _EYE_RADIUS * sizes[0], _IRIS_RADIUS * sizes[1] * np.ptp(lids[:, 0]) / 2.6
         middle[2] = lids[:, 2].max() - ball
         local = np.array([(0, 0, 0), (r, 0, 0), (0, r, 0), (-r, 0, 0), (0, -r, 0)]) + (0, 0, ball)
-        return middle + local @ _rotations(np.pad(gaze, [(0, 0), (0, 1)])).swapaxes(1, 2)
+        return middle + local @ rotations(np.pad(gaze, [(0, 0), (0, 1)])).swapaxes(1, 2)
 
 
 def _fields(shape: np.ndarray) -> dict[str, np.ndarray]:
@@ -176,19 +177,6 @@ def _blendshapes(weights: Mapping[str, np.ndarray], gazes: np.ndarray) -> np.nda
     return np.clip(values, 0.0, 1.0)
 
 
-def _rotations(degrees: np.ndarray) -> np.ndarray:
-    """(T,3) yaw, pitch, roll in degrees -> (T,3,3): roll first, then pitch, then yaw."""
-    (cy, cp, cr), (sy, sp, sr) = (f(np.radians(degrees)).T for f in (np.cos, np.sin))
-    zero, one = np.zeros_like(cy), np.ones_like(cy)
-
-    def matrices(*rows) -> np.ndarray:
-        return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
-
-    about_y = matrices((cy, zero, sy), (zero, one, zero), (-sy, zero, cy))
-    about_x = matrices((one, zero, zero), (zero, cp, sp), (zero, -sp, cp))
-    return about_y @ about_x @ matrices((cr, -sr, zero), (sr, cr, zero), (zero, zero, one))
-
-
 def _near(shape: np.ndarray, points: tuple[int, ...], radius: float) -> np.ndarray:
     """(468,) 1 at the vertices `points`, falling off smoothly over `radius` cm."""
     distance = np.linalg.norm(shape[:, None] - shape[list(points)], axis=-1).min(axis=1)
@@ -196,5 +184,4 @@ def _near(shape: np.ndarray, points: tuple[int, ...], radius: float) -> np.ndarr
 
 
 def _smoothstep(t: np.ndarray) -> np.ndarray:
-    t = np.clip(t, 0.0, 1.0)
-    return t * t * (3 - 2 * t)
+    return ease(np.clip(t, 0.0, 1.0))

@@ -17,7 +17,7 @@ from ..errors import MissingDependencyError
 from ..face.align import AlignOptions, align
 from ..face.opencv import opencv
 from ..face.topology import LEFT_EYE, LEFT_IRIS, LIPS, RIGHT_EYE, RIGHT_IRIS
-from ..types import AlignedMotion, FaceMotion
+from ..types import MOTION_ARRAYS, AlignedMotion, FaceMotion
 
 HELD_OUT = 20_000_000
 _MARGIN = 0.25  # of a box around an eye or the mouth, on each side
@@ -73,8 +73,7 @@ def cases(
 
 def _after(rest: FaceMotion, motion: FaceMotion) -> FaceMotion:
     """A motion with a frame at rest before it: what expressions and places are counted from."""
-    arrays = ("landmarks", "metric", "camera_from_face", "blendshapes", "found")
-    joined = {name: np.concatenate([getattr(rest, name), getattr(motion, name)]) for name in arrays}
+    joined = {name: np.concatenate([getattr(rest, name), getattr(motion, name)]) for name in MOTION_ARRAYS}
     return FaceMotion(**joined, size=motion.size, fps=motion.fps)
 
 

@@ -178,7 +178,7 @@ class Controls:
 
     def mirrored(self) -> Controls:
         """Left and right changed over."""
-        values = self.values[:, [_INDEX[_other_side(name)] for name in CHANNELS]].copy()
+        values = self.values[:, [_INDEX[other_side(name)] for name in CHANNELS]].copy()
         values[:, [_INDEX[name] for name in ("headYaw", "headRoll", "headX")]] *= -1
         return replace(self, values=values)
 
@@ -188,6 +188,13 @@ class Controls:
         after = np.minimum(before + 1, len(self) - 1)
         share = np.clip(times - before, 0.0, 1.0)[:, None]
         return Controls(self.values[before] * (1 - share) + self.values[after] * share, fps)
+
+    def at_rate(self, fps: float) -> Controls:
+        """The same time at another rate, in frames per second; at least one frame."""
+        if fps == self.fps:
+            return self
+        count = max(round(len(self) * fps / self.fps), 1)
+        return self.at(np.arange(count) * (self.fps / fps), fps)
 
 
 _LOW, _HIGH = np.array([limits(name) for name in CHANNELS], np.float32).T
@@ -220,7 +227,8 @@ def set_gaze(values: np.ndarray, gaze: np.ndarray) -> None:
             values[..., _INDEX[name + side]] = np.clip(angle / GAZE_DEGREES[name], 0.0, HIGHEST)
 
 
-def _other_side(name: str) -> str:
+def other_side(name: str) -> str:
+    """mouthSmileLeft -> mouthSmileRight; a name without a side is its own."""
     return name.replace("Left", "@").replace("Right", "Left").replace("@", "Right")
 
 

@@ -14,18 +14,17 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import InputError
-from ..types import FaceMotion
+from ..types import MOTION_ARRAYS, FaceMotion
 from .align import AlignOptions, vertex_strengths
-from .controls import Controls, set_gaze
+from .controls import Controls, other_side, set_gaze
 from .expression import apply, pupils_of, seen_as
-from .geometry import CanonicalFace, solve_geometry
+from .geometry import opposite_vertices, solve_geometry
 from .motion import neutral_frame
 from .named_expressions import ease
 from .parting import parted
 from .pose import angles, rotations
 from .topology import BLENDSHAPE_NAMES, LEFT_IRIS, RIGHT_IRIS
 
-_ARRAYS = ("landmarks", "metric", "camera_from_face", "blendshapes", "found")
 LONGEST = 1_000_000  # frames
 
 
@@ -39,19 +38,19 @@ def trim(motion: FaceMotion, start: int = 0, stop: int | None = None) -> FaceMot
             f"Frames {start} to {'the end' if stop is None else stop} are not in the motion; it has {count}, counted "
             "from 0. Choose a start before the stop, both inside."
         )
-    return _taken(motion, np.arange(first, last))
+    return motion.taken(np.arange(first, last))
 
 
 def reverse(motion: FaceMotion) -> FaceMotion:
     """Backwards; T out = T."""
-    return _taken(motion, np.arange(len(_some(motion)))[::-1])
+    return motion.taken(np.arange(len(_some(motion)))[::-1])
 
 
 def ping_pong(motion: FaceMotion, times: int = 1) -> FaceMotion:
     """Forwards and backwards, `times` times; T out = times * (2 T - 2), so that no frame stands twice; 1 of 1."""
     count = len(_some(motion))
     cycle = np.concatenate([np.arange(count), np.arange(count - 2, 0, -1)])
-    return _taken(motion, np.tile(cycle, _positive(times, "times", LONGEST // len(cycle))))
+    return motion.taken(np.tile(cycle, _positive(times, "times", LONGEST // len(cycle))))
 
 
 def loop(motion: FaceMotion, times: int = 1, blend: int | None = None) -> FaceMotion:
@@ -68,7 +67,7 @@ def loop(motion: FaceMotion, times: int = 1, blend: int | None = None) -> FaceMo
     share = np.where(kept < blend, ease((kept + 1) / (blend + 1)), 1.0)
     tail = np.where(kept < blend, kept + count - blend, kept)
     times = _positive(times, "times", LONGEST // len(kept))
-    return _taken(_mixed(_taken(motion, tail), _taken(motion, kept), share), np.tile(kept, times))
+    return _mixed(motion.taken(tail), motion.taken(kept), share).taken(np.tile(kept, times))
 
 
 def retime(motion: FaceMotion, frames: int | None = None, fps: float | None = None) -> FaceMotion:
@@ -85,7 +84,7 @@ def retime(motion: FaceMotion, frames: int | None = None, fps: float | None = No
     before = np.minimum(times.astype(int), count - 1)
     after = np.minimum(before + 1, count - 1)
     share = times - before
-    mixed = _mixed(_taken(motion, before), _taken(motion, after), share)
+    mixed = _mixed(motion.taken(before), motion.taken(after), share)
     return replace(mixed, fps=rate, edit=None if mixed.edit is None else replace(mixed.edit, fps=rate))
 
 
@@ -111,12 +110,12 @@ def concatenate(motions: Sequence[FaceMotion], easing: int = 0) -> FaceMotion:
             )
         fade = ease((np.arange(easing) + 1) / (easing + 1))
         end, start = (
-            _taken(joined, np.arange(len(joined) - easing, len(joined))),
-            _taken(motion, np.arange(easing)),
+            joined.taken(np.arange(len(joined) - easing, len(joined))),
+            motion.taken(np.arange(easing)),
         )
         middle = _mixed(end, start, fade)
-        head = _taken(joined, np.arange(len(joined) - easing))
-        joined = _stacked([head, middle, _taken(motion, np.arange(easing, len(motion)))])
+        head = joined.taken(np.arange(len(joined) - easing))
+        joined = _stacked([head, middle, motion.taken(np.arange(easing, len(motion)))])
     return joined
 
 
@@ -248,14 +247,6 @@ def _same_size(one: FaceMotion, other: FaceMotion, number: int) -> None:
         )
 
 
-def _taken(motion: FaceMotion, frames: np.ndarray) -> FaceMotion:
-    """Those frames, (N,) indices."""
-    edit = motion.edit
-    if edit is not None and len(edit) > 1:
-        edit = replace(edit, values=edit.values[frames])
-    return replace(motion, **{name: getattr(motion, name)[frames] for name in _ARRAYS}, edit=edit)
-
-
 def _edit_values(motion: FaceMotion) -> np.ndarray:
     """(T,59) controls that the motion carries."""
     edit = motion.edit or Controls.rest(1)
@@ -263,7 +254,7 @@ def _edit_values(motion: FaceMotion) -> np.ndarray:
 
 
 def _stacked(motions: Sequence[FaceMotion]) -> FaceMotion:
-    joined = {name: np.concatenate([getattr(motion, name) for motion in motions]) for name in _ARRAYS}
+    joined = {name: np.concatenate([getattr(motion, name) for motion in motions]) for name in MOTION_ARRAYS}
     if any(motion.edit is not None for motion in motions):
         values = np.concatenate([_edit_values(motion) for motion in motions])
         joined["edit"] = Controls(values, motions[0].fps)
@@ -292,13 +283,10 @@ def _mixed(one: FaceMotion, other: FaceMotion, share: np.ndarray) -> FaceMotion:
 @functools.cache
 def _twins() -> np.ndarray:
     """(478,) each landmark's on the other side."""
-    vertices = CanonicalFace.default().vertices.astype(np.float64)
-    mesh = np.linalg.norm((vertices * (-1, 1, 1))[:, None] - vertices, axis=-1).argmin(axis=1)
     turned = [0, 3, 2, 1, 4]  # the iris towards the picture's right, top, left, bottom
-    return np.concatenate([mesh, np.array(LEFT_IRIS)[turned], np.array(RIGHT_IRIS)[turned]])
+    return np.concatenate([opposite_vertices(), np.array(LEFT_IRIS)[turned], np.array(RIGHT_IRIS)[turned]])
 
 
 @functools.cache
 def _score_twins() -> np.ndarray:
-    swapped = [name.replace("Left", "@").replace("Right", "Left").replace("@", "Right") for name in BLENDSHAPE_NAMES]
-    return np.array([BLENDSHAPE_NAMES.index(name) for name in swapped])
+    return np.array([BLENDSHAPE_NAMES.index(other_side(name)) for name in BLENDSHAPE_NAMES])

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from ..errors import InputError
-from .geometry import CanonicalFace, ScreenFace
+from .geometry import CanonicalFace, ScreenFace, opposite_vertices
 from .topology import FACE_CONTOUR, LEFT_EYE_UPPER, OUTER_LIP_UPPER, RIGHT_EYE_UPPER
 
 # In brackets: the worst that is a face, among the golden portraits and clips, 240 pictures of drawn people, and 85 that
@@ -46,7 +45,7 @@ def _flaws(face: ScreenFace) -> Iterator[str]:
     misfit = _rms(metric - average)
     if not misfit <= MISFIT:  # NaN as well
         yield f"it is {misfit:.1f} cm from the shape of a face; at most {MISFIT:g}"
-    lopsided = _rms(metric - metric[_opposite()] * (-1, 1, 1))
+    lopsided = _rms(metric - metric[opposite_vertices()] * (-1, 1, 1))
     if lopsided > LOPSIDED:
         yield f"its halves differ by {lopsided:.1f} cm; at most {LOPSIDED:g}"
     folded = _areas(metric) * np.sign(_areas(average))
@@ -60,13 +59,6 @@ def _flaws(face: ScreenFace) -> Iterator[str]:
 
 def _rms(offsets: np.ndarray) -> float:
     return float(np.sqrt(np.square(offsets).sum(axis=-1).mean()))
-
-
-@functools.cache
-def _opposite() -> np.ndarray:
-    """(468,) for each vertex the one on the other side."""
-    vertices = CanonicalFace.default().vertices.astype(np.float64)
-    return np.square((vertices * (-1, 1, 1))[:, None] - vertices).sum(axis=-1).argmin(axis=1)
 
 
 def _areas(vertices: np.ndarray) -> np.ndarray:

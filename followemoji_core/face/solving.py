@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from ..errors import InputError
@@ -37,7 +35,7 @@ def solve(face: FaceFrame | FaceMotion, neutral: FaceFrame | None = None, highes
     motion = face if moving else _as_motion(face)
     parts = []
     for start in range(0, len(motion), _AT_ONCE):
-        chosen = _frames(motion, slice(start, start + _AT_ONCE))
+        chosen = motion.taken(slice(start, start + _AT_ONCE))
         parts.append(_read(chosen) if neutral is None else _solved(chosen, neutral, highest))
     return Controls(np.concatenate(parts) if parts else Controls.rest(0).values, motion.fps)
 
@@ -63,11 +61,6 @@ def neutralise(motion: FaceMotion, neutral: FaceFrame | None = None, strength: f
 def _as_motion(face: FaceFrame) -> FaceMotion:
     arrays = (face.landmarks, face.metric, face.camera_from_face, face.blendshapes)
     return FaceMotion(*(array[None] for array in arrays), face.size, np.ones(1, bool), 25.0)
-
-
-def _frames(motion: FaceMotion, chosen: slice) -> FaceMotion:
-    names = ("landmarks", "metric", "camera_from_face", "blendshapes", "found")
-    return replace(motion, **{name: getattr(motion, name)[chosen] for name in names})
 
 
 def _places(motion: FaceMotion) -> np.ndarray:

@@ -179,9 +179,7 @@ def draw_pictures(settings: AutoencoderSettings) -> tuple[np.ndarray, np.ndarray
     for number in range(settings.first_person, settings.first_person + settings.people):
         person = Person.of(number)
         motion = person.act(Acting.random(number, settings.frames * 6), (settings.size, settings.size))
-        every = slice(None, None, 6)
-        arrays = {name: getattr(motion, name)[every] for name in ("landmarks", "metric", "camera_from_face", "found")}
-        motion = type(motion)(**arrays, blendshapes=motion.blendshapes[every], size=motion.size, fps=motion.fps)
+        motion = motion.taken(slice(None, None, 6))
         pictures.append(paint(person, motion))
         points = motion.landmarks[..., :2] * settings.size
         boxes.append(np.stack([points[:, list(part)].mean(axis=1) for part in _PARTS], axis=1))

@@ -17,7 +17,7 @@ from ..followemoji_core.face.controls import Controls
 from ..followemoji_core.face.edit_file import FORMAT, MOST_BYTES, read_edit
 from ..followemoji_core.face.named_expressions import STRONGEST
 from ..followemoji_core.types import FaceMotion
-from .edits import base_inputs, edited, motion_outputs, put_on
+from .edits import base_inputs, edited, motion_outputs, put_on, showing, start_input
 from .expressions import without_head
 from .sockets import advanced, schema
 
@@ -70,20 +70,10 @@ class LoadCapture(io.ComfyNode):
                         tooltip="Unit of the head's angles in a capture. auto: as the kind of file usually has them.",
                     )
                 ),
-                advanced(
-                    io.Int.Input(
-                        "start",
-                        default=0,
-                        min=0,
-                        max=1_000_000,
-                        tooltip="Frame of the motion, counted from 0, in which it begins.",
-                    )
-                ),
+                start_input(),
             ],
             outputs=motion_outputs(),
-            hidden=[io.Hidden.unique_id],
-            is_output_node=True,
-            has_intermediate_output=True,
+            **showing(),
         )
 
     @classmethod

@@ -22,14 +22,13 @@ from ..followemoji_core.face.geometry import screen_points
 from ..followemoji_core.face.motion_edit import LONGEST
 from ..followemoji_core.face.named_expressions import ease
 from ..followemoji_core.face.warp import WarpPortrait, mesh_depth
-from ..followemoji_core.types import AlignedMotion, FaceMotion
+from ..followemoji_core.types import MOTION_ARRAYS, AlignedMotion, FaceMotion
 from .host.notice import tell
 from .host.pictures import one_picture, to_numpy
 from .host.progress import SETTING
 from .host.user_settings import user_setting
 from .sockets import Motion, advanced
 
-_ARRAYS = ("landmarks", "metric", "camera_from_face", "blendshapes", "found")
 _RESTING = 20_000_003  # the person whose face it is where none is connected
 _SHOWN, _ACROSS, _TALL = 6, 3, 224  # frames in a sheet of pictures, in a row of it, and their height in pixels
 _GROUND = (28, 28, 32)
@@ -86,10 +85,15 @@ def timing_inputs() -> list[io.Input]:
                 tooltip="Frames per second. A driving motion that is connected knows its own.",
             )
         ),
-        advanced(
-            io.Int.Input("start", default=0, min=0, max=LONGEST, tooltip="Frame, counted from 0, in which it begins.")
-        ),
+        start_input(),
     ]
+
+
+def start_input() -> io.Input:
+    """start: folded away."""
+    return advanced(
+        io.Int.Input("start", default=0, min=0, max=LONGEST, tooltip="Frame, counted from 0, in which it begins.")
+    )
 
 
 def motion_outputs() -> list[io.Output]:
@@ -98,6 +102,11 @@ def motion_outputs() -> list[io.Output]:
         io.Float.Output("rate", display_name="fps", tooltip="Frames per second, for Create Video."),
         io.Int.Output("frame_count", display_name="frame_count", tooltip="Number of frames."),
     ]
+
+
+def showing() -> dict[str, Any]:
+    """Of the schema of a node that shows what it made, whether anything is connected to it or not."""
+    return dict(hidden=[io.Hidden.unique_id], is_output_node=True, has_intermediate_output=True)
 
 
 # --- edits on motions
@@ -135,17 +144,15 @@ def put_on(motion: FaceMotion | None, controls: Controls, start: int = 0) -> Fac
         raise InputError("The motion has no frames.")
     if len(base) == 1:
         count = start + len(controls)
-        held = {name: np.broadcast_to(array, (count, *array.shape[1:])) for name, array in _arrays(base).items()}
+        arrays = {name: getattr(base, name) for name in MOTION_ARRAYS}
+        held = {name: np.broadcast_to(array, (count, *array.shape[1:])) for name, array in arrays.items()}
         base = replace(base, **held, fps=controls.fps)
     elif start >= len(base):
         raise InputError(f"It begins in frame {start}; the motion has {len(base)}, counted from 0. Lower start.")
-    elif controls.fps != base.fps:
-        count = max(round(len(controls) * base.fps / controls.fps), 1)
-        controls = controls.at(np.arange(count) * (controls.fps / base.fps), base.fps)
+    controls = controls.at_rate(base.fps)
     values = np.zeros((len(base), controls.values.shape[1]), np.float32)
     values[start : start + len(controls)] = controls.values[: len(base) - start]
-    edit = Controls(values, base.fps)
-    return replace(base, edit=edit if base.edit is None else edit.plus(base.edit))
+    return base.with_edit_added(Controls(values, base.fps))
 
 
 def with_edit_applied(motion: FaceMotion) -> FaceMotion:
@@ -153,6 +160,7 @@ def with_edit_applied(motion: FaceMotion) -> FaceMotion:
     return motion if motion.edit is None else apply(replace(motion, edit=None), motion.edit)
 
 
+@functools.cache
 def resting_face() -> FaceMotion:
     """A face at rest that looks ahead, one frame of 512x512."""
     return Person.of(_RESTING).act(Acting.rest(), (512, 512))
@@ -176,7 +184,8 @@ def shown(
 ) -> dict[str, Any]:
     """What NodeOutput(ui=...) takes: pictures (H,W,3) uint8 of one size as a sheet with `text` below, on the node;
     text and warnings in the history, and warnings on the node and in the log too."""
-    tell(cls.define_schema().display_name, cls.hidden.unique_id, warnings)
+    title = cls.define_schema().display_name if warnings else ""
+    tell(title, cls.hidden.unique_id, warnings)
     found: dict[str, Any] = {"text": (" ".join([f"{text}.", *warnings]),)}
     if pictures and user_setting(SETTING, True):
         sheet = torch.from_numpy(_sheet(pictures, text)).float() / 255
@@ -232,12 +241,7 @@ def shrunk(picture: np.ndarray) -> np.ndarray:
 
 
 def _strip(motion: FaceMotion, face: FaceMotion, picture: np.ndarray | None) -> list[np.ndarray]:
-    picked = shown_frames(len(motion))
-    arrays = {name: array[picked] for name, array in _arrays(motion).items()}
-    edit = motion.edit
-    if edit is not None and len(edit) > 1:
-        edit = replace(edit, values=edit.values[picked])
-    few = with_edit_applied(replace(motion, **arrays, edit=edit))
+    few = with_edit_applied(motion.taken(shown_frames(len(motion))))
     tall = np.array([max(round(motion.size[0] * _TALL / motion.size[1]), 1), _TALL])
     points = screen_points(few) * (tall / motion.size)
     if picture is None:
@@ -251,7 +255,3 @@ def _strip(motion: FaceMotion, face: FaceMotion, picture: np.ndarray | None) -> 
 def _drawn_face() -> tuple[FaceMotion, np.ndarray]:
     face = resting_face()
     return face, paint(Person.of(_RESTING), face)[0]
-
-
-def _arrays(motion: FaceMotion) -> dict[str, np.ndarray]:
-    return {name: getattr(motion, name) for name in _ARRAYS}

@@ -23,6 +23,7 @@ from .edits import (
     one_face,
     put_on,
     rate_of,
+    showing,
     timing_inputs,
 )
 from .sockets import Motion, advanced, schema
@@ -76,9 +77,7 @@ class NamedExpression(io.ComfyNode):
                 ),
             ],
             outputs=motion_outputs(),
-            hidden=[io.Hidden.unique_id],
-            is_output_node=True,
-            has_intermediate_output=True,
+            **showing(),
         )
 
     @classmethod
@@ -237,9 +236,7 @@ class Expression(io.ComfyNode):
                 *timing_inputs(),
             ],
             outputs=motion_outputs(),
-            hidden=[io.Hidden.unique_id],
-            is_output_node=True,
-            has_intermediate_output=True,
+            **showing(),
         )
 
     @classmethod
@@ -329,9 +326,7 @@ class CopyExpression(io.ComfyNode):
                 *timing_inputs(),
             ],
             outputs=motion_outputs(),
-            hidden=[io.Hidden.unique_id],
-            is_output_node=True,
-            has_intermediate_output=True,
+            **showing(),
         )
 
     @classmethod
@@ -350,8 +345,8 @@ class CopyExpression(io.ComfyNode):
         start: int = 0,
     ) -> io.NodeOutput:
         rest = None if neutral is None else one_face(neutral, "neutral face").frame(0)
-        controls = without_head(solve(face, rest)) if not head else solve(face, rest)
-        controls = controls.scaled(strength)
+        controls = solve(face, rest)
+        controls = (controls if head else without_head(controls)).scaled(strength)
         if len(face) == 1:
             rate = rate_of(motion, fps)
             controls = replace(controls, fps=rate)

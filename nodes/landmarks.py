@@ -25,7 +25,7 @@ from . import folders
 from .edits import with_edit_applied
 from .footage import open_footage
 from .host.notice import show
-from .host.progress import task_progress
+from .host.progress import reported, task_progress
 from .sockets import Aligned, FaceLandmarks, Motion, advanced, schema
 
 log = logging.getLogger(__name__)
@@ -199,10 +199,8 @@ class DrawLandmarks(io.ComfyNode):
 
     @classmethod
     def execute(cls, motion, background=None, height: int = 0) -> io.NodeOutput:
-        progress = task_progress(len(motion))
         images = None
-        for index, picture in enumerate(drawn_pictures(motion, background, height)):
-            progress(index)
+        for index, picture in enumerate(reported(drawn_pictures(motion, background, height), len(motion))):
             if images is None:
                 images = torch.empty(len(motion), *picture.shape)
             images[index] = torch.from_numpy(picture).float() / 255

@@ -11,14 +11,12 @@ from comfy_api.v0_0_2 import InputImpl, io
 
 from ..followemoji_core.errors import InputError
 from ..followemoji_core.face.crop import resize
-from ..followemoji_core.media import write_video
+from ..followemoji_core.media import QUICK, write_video
 from .footage import open_footage, written_sound
 from .host.paths import new_video
-from .host.progress import task_progress
+from .host.progress import reported
 from .landmarks import drawn_pictures
 from .sockets import Aligned, Motion, schema
-
-_PRESET = "superfast"  # it is for looking, and must not take longer than finding the face
 
 
 class LandmarksVideo(io.ComfyNode):
@@ -100,7 +98,7 @@ class LandmarksVideo(io.ComfyNode):
         if count < len(motion):
             pictures = islice(pictures, count)
         path = new_video("followemoji/landmarks")
-        write_video(path, _reported(pictures, count), motion.fps, _sound(background, beside_background), _PRESET)
+        write_video(path, reported(pictures, count), motion.fps, _sound(background, beside_background), QUICK)
         return io.NodeOutput(InputImpl.VideoFromFile(str(path)))
 
 
@@ -112,17 +110,9 @@ def _side_by_side(left: Iterator[np.ndarray], right: Iterator[np.ndarray]) -> It
         yield np.concatenate([first, resize(second, (width, height))], axis=1)
 
 
-def _reported(pictures: Iterator[np.ndarray], count: int) -> Iterator[np.ndarray]:
-    progress = task_progress(count)
-    for index, picture in enumerate(pictures):
-        progress(index)
-        yield picture
-
-
 def _sound(*sources) -> tuple[np.ndarray, int] | None:
     """Of the first video among the backgrounds."""
     for source in sources:
         if source is not None and not isinstance(source, torch.Tensor):
-            sound = open_footage(source).sound()
-            return written_sound(sound)
+            return written_sound(open_footage(source).sound())
     return None

@@ -11,7 +11,7 @@ from ..followemoji_core.face import motion_edit
 from ..followemoji_core.face.align import STRONGEST
 from ..followemoji_core.face.solving import neutralise
 from ..followemoji_core.types import FaceMotion
-from .edits import edited, motion_outputs
+from .edits import edited, motion_outputs, showing
 from .host.progress import check_cancel
 from .sockets import Motion, advanced, schema
 
@@ -208,9 +208,7 @@ class EditMotion(io.ComfyNode):
                 ),
             ],
             outputs=motion_outputs(),
-            hidden=[io.Hidden.unique_id],
-            is_output_node=True,
-            has_intermediate_output=True,
+            **showing(),
         )
 
     @classmethod

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -13,16 +12,14 @@ from ..followemoji_core.face.detector import rgb_uint8
 from ..followemoji_core.face.warp import warp_motion
 from ..followemoji_core.face.warp_footage import look_at_camera as gaze_to_camera
 from ..followemoji_core.face.warp_footage import warp_footage
-from ..followemoji_core.media import write_video
+from ..followemoji_core.media import QUICK, even_sides, write_video
 from ..followemoji_core.walk.sketch import sketch_report
-from .edits import describe, one_face, shown, shown_frames, shrunk
+from .edits import describe, one_face, showing, shown, shown_frames, shrunk
 from .footage import open_footage, written_sound
 from .host.paths import new_video
 from .host.pictures import one_picture, to_numpy
-from .host.progress import task_progress
+from .host.progress import reported
 from .sockets import Aligned, Motion, advanced, schema
-
-_PRESET = "superfast"  # it is a sketch, and must not take longer than making it
 
 
 class WarpPreview(io.ComfyNode):
@@ -61,9 +58,7 @@ class WarpPreview(io.ComfyNode):
                 io.Video.Output("video", display_name="video", tooltip="All frames, for Save Video."),
                 io.Image.Output("images", display_name="images", tooltip="The first frames, see image_frames."),
             ],
-            hidden=[io.Hidden.unique_id],
-            is_output_node=True,
-            has_intermediate_output=True,
+            **showing(),
         )
 
     @classmethod
@@ -75,7 +70,7 @@ class WarpPreview(io.ComfyNode):
         strip: list[np.ndarray] = []
         path = new_video("followemoji/warp")
         frames = _kept(warped, images, image_frames, strip, set(shown_frames(len(aligned)).tolist()))
-        write_video(path, _reported(frames, len(aligned)), aligned.fps, written_sound(audio), _PRESET)
+        write_video(path, reported(frames, len(aligned)), aligned.fps, written_sound(audio), QUICK)
         batch = torch.from_numpy(np.stack(images)).float().div_(255)
         told = shown(cls, describe(aligned), strip, sketch_report(frame, aligned))
         return io.NodeOutput(InputImpl.VideoFromFile(str(path)), batch, ui=told)
@@ -117,22 +112,19 @@ class WarpFootage(io.ComfyNode):
                 ),
             ],
             outputs=[io.Video.Output("video", display_name="video", tooltip="For Save Video.")],
-            hidden=[io.Hidden.unique_id],
-            is_output_node=True,
-            has_intermediate_output=True,
+            **showing(),
         )
 
     @classmethod
     def execute(cls, footage, motion, look_at_camera: float = 0.0) -> io.NodeOutput:
         if look_at_camera:
-            edit = gaze_to_camera(motion, look_at_camera)
-            motion = replace(motion, edit=edit if motion.edit is None else edit.plus(motion.edit))
+            motion = motion.with_edit_added(gaze_to_camera(motion, look_at_camera))
         clip = open_footage(footage, motion.fps)
         strip: list[np.ndarray] = []
         path = new_video("followemoji/footage")
         warped = warp_footage(map(rgb_uint8, clip.frames), motion)
         frames = _kept(warped, [], 0, strip, set(shown_frames(len(motion)).tolist()))
-        write_video(path, _reported(frames, len(motion)), clip.fps, written_sound(clip.sound()), _PRESET)
+        write_video(path, reported(frames, len(motion)), clip.fps, written_sound(clip.sound()), QUICK)
         told = shown(cls, describe(motion), strip)
         return io.NodeOutput(InputImpl.VideoFromFile(str(path)), ui=told)
 
@@ -147,11 +139,4 @@ def _kept(
             images.append(frame)
         if index in shown:
             strip.append(shrunk(frame))
-        yield frame[: len(frame) // 2 * 2, : frame.shape[1] // 2 * 2]
-
-
-def _reported(frames: Iterator[np.ndarray], count: int) -> Iterator[np.ndarray]:
-    progress = task_progress(count)
-    for index, frame in enumerate(frames):
-        progress(index)
-        yield frame
+        yield even_sides(frame)

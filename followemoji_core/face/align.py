@@ -112,12 +112,12 @@ def align(portrait: FaceFrame, driving: FaceMotion, options: AlignOptions | None
 
     # 4. Onto the portrait's picture. The mesh has no pupils: they are at the driver's place in their eyes.
     points = project(mesh, portrait.size)
+    unedited = points if edit is None else project(followed, portrait.size)
+    places = None
     if options.pupil_anchor == "box":
-        unedited = points if edit is None else project(followed, portrait.size)
         irises = _irises_by_box(portrait, driving, unedited, options.whole * options.pupils)
-        places = (
-            None if edit is None else pupil_places(np.append(unedited, irises, 1), followed, rotation, portrait.size)
-        )
+        if edit is not None:
+            places = pupil_places(np.append(unedited, irises, axis=1), followed, rotation, portrait.size)
     else:
         own = (portrait.landmarks[None], portrait.metric[None], portrait.camera_from_face[None], portrait.size)
         theirs = (driving.landmarks, driving.metric, driving.camera_from_face, driving.size)
@@ -130,20 +130,17 @@ def align(portrait: FaceFrame, driving: FaceMotion, options: AlignOptions | None
     # 5. Place and size in the picture: flat, so that it shows the head from where the portrait does. An edit moves the
     # head from there, as far as it says.
     if options.translation == "steady":
-        unedited = points if edit is None else project(followed, portrait.size)
-        points = _placed(points, unedited, portrait, *steady_path(driving, neutral))
+        points = _placed(points, points if edit is None else unedited, portrait, *steady_path(driving, neutral))
     turn = _turns(portrait.camera_from_face[:3, :3], turned)
     return AlignedMotion(points.astype(np.float32), portrait.size, driving.fps, -mesh[..., 2].astype(np.float32), turn)
 
 
 def _irises_by_box(portrait: FaceFrame, driving: FaceMotion, points: np.ndarray, strength: float) -> np.ndarray:
     """(T,10,2) pixels, landmarks 468..477: where the driver's irises are in the boxes of their eyes, as published."""
+    faces = screen_points(driving), screen_points(portrait)
     irises = []
     for iris, eye in ((RIGHT_IRIS, RIGHT_EYE), (LEFT_IRIS, LEFT_EYE)):
-        theirs, own = (
-            _place_in_eye(face[..., iris, :], face[..., eye, :])
-            for face in (screen_points(driving), screen_points(portrait))
-        )
+        theirs, own = (_place_in_eye(face[..., iris, :], face[..., eye, :]) for face in faces)
         centre, extent = _box(points[:, eye])
         irises.append(centre + (own + strength * (theirs - own)) * extent)
     return np.concatenate(irises, axis=1)

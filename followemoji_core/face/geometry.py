@@ -38,12 +38,12 @@ class CanonicalFace:
         with np.load(Path(__file__).with_name("canonical_face.npz"), allow_pickle=False) as arrays:
             return cls(**arrays)
 
+
 @functools.cache
 def opposite_vertices() -> np.ndarray:
     """(468,) for each vertex of the mesh the one on the other side of the face."""
     vertices = CanonicalFace.default().vertices.astype(np.float64)
     return np.square((vertices * (-1, 1, 1))[:, None] - vertices).sum(axis=-1).argmin(axis=1)
-
 
 
 def solve_geometry(landmarks: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

@@ -34,8 +34,9 @@ def alignment_report(
     if len(driving) == 1 and driving.edit is None:
         report.append("The driving motion has one frame: a still. Portrait and driving may be swapped.")
     report += _edges(portrait, aligned, options)
-    report += _turns(portrait, driving, options)
-    report += _rest(driving, options)
+    neutral = resting_frame(driving, options.neutral)
+    report += _turns(portrait, driving, options, neutral)
+    report += _rest(driving, neutral)
     return report
 
 
@@ -55,9 +56,9 @@ def _edges(portrait: FaceFrame, aligned: AlignedMotion, options: AlignOptions) -
     return report
 
 
-def _turns(portrait: FaceFrame, driving: FaceMotion, options: AlignOptions) -> list[str]:
+def _turns(portrait: FaceFrame, driving: FaceMotion, options: AlignOptions, neutral: int) -> list[str]:
     driving = smooth(driving, options.smoothing)
-    rotation = head_rotations(portrait, driving, options.rotation, resting_frame(driving, options.neutral))
+    rotation = head_rotations(portrait, driving, options.rotation, neutral)
     turn = portrait.camera_from_face[:3, :3].T.astype(np.float64) @ np.broadcast_to(rotation, (len(driving), 3, 3))
     degrees = np.degrees(np.arccos(np.clip((np.trace(turn, axis1=-2, axis2=-1) - 1) / 2, -1, 1)))
     if (degrees > TURNED).mean() <= OFTEN and degrees.max() <= PROFILE:
@@ -69,8 +70,7 @@ def _turns(portrait: FaceFrame, driving: FaceMotion, options: AlignOptions) -> l
     ]
 
 
-def _rest(driving: FaceMotion, options: AlignOptions) -> list[str]:
-    neutral = resting_frame(driving, options.neutral)
+def _rest(driving: FaceMotion, neutral: int) -> list[str]:
     scores = driving.blendshapes[neutral, 1:]
     still = driving.edit is not None and not np.ptp(driving.metric, axis=0).any()
     if still or scores.sum() <= RESTLESS:

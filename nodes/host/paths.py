@@ -10,8 +10,6 @@ import folder_paths
 from ...followemoji_core.errors import InputError, OutputError
 from ...followemoji_core.files import check_place
 
-_PACK = str(Path(__file__).resolve().parents[2])
-
 
 def new_file(prefix: str, folder: str, kind: str, suffix: str, size=(0, 0)) -> tuple[Path, str]:
     """A path for a new file, numbered as ComfyUI numbers them, that can be written to, and its folder below `folder`.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 import comfy.latent_formats
 import comfy.model_management as management
@@ -15,6 +16,7 @@ from ...followemoji_core.walk.animate import Progress
 from .loading import LoadedModel
 from .user_settings import user_setting
 
+Item = TypeVar("Item")
 SETTING = "FollowEmoji.Preview"  # its id in ComfyUI's settings panel; web/preview_setting.js puts it there
 
 
@@ -35,6 +37,14 @@ def task_progress(total: int) -> Callable[[int], None]:
         bar.update_absolute(index + 1, max(total, index + 1))
 
     return on_item
+
+
+def reported(frames: Iterable[Item], total: int) -> Iterator[Item]:
+    """The frames, one by one, with a progress bar over `total` of them on the node; answers Cancel."""
+    progress = task_progress(total)
+    for index, frame in enumerate(frames):
+        progress(index)
+        yield frame
 
 
 class Preview:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from itertools import repeat
@@ -17,21 +17,20 @@ from ..diffusion.progressive import KEYFRAMES
 from ..diffusion.windows import STRATEGIES
 from ..errors import InputError
 from ..face.align import AlignOptions, PupilAnchor, Rotation, Translation, align
-from ..face.crop import ROOM, Framing, crop_portrait, resize
+from ..face.crop import crop_portrait, resize
 from ..face.draw import overlay
 from ..face.geometry import screen_points
 from ..face.motion import Missing
 from ..face.motion_file import load_motion, save_motion
 from ..face.report import alignment_report
-from ..face.tracking import Which
 from ..files import check_place
 from ..media import Clip, clip_info, read_audio, read_frames, write_video
 from ..pictures import read_picture
 from ..types import AlignedMotion, FaceFrame, FaceMotion
-from .shared import Command, Facts, along, bar, detector_file, device_and_dtype, picture_size, say
+from .inputs import checked_outputs, detector, face_of, motion_of, portrait_arguments, written_files
+from .shared import Command, Facts, along, bar, device_and_dtype, say
 
 if TYPE_CHECKING:
-    from ..face.detector import FaceDetector
     from ..walk.settings import Settings
     from ..walk.studio import Studio
 
@@ -62,26 +61,6 @@ def add_commands(command: Command) -> None:
     demo.add_argument("--frames", type=int, default=48, help="length of the clip, at 25 frames per second")
     sampling_arguments(animate, steps=30, guidance=3.5, shared_noise=0.0)
     sampling_arguments(demo, steps=2, guidance=1.0, shared_noise=1.0)
-
-
-def portrait_arguments(parser: argparse.ArgumentParser, portrait: str = "picture with one face") -> None:
-    """What is animated, how it is framed, and where the result goes. portrait: what it may be."""
-    add = parser.add_argument
-    add("--portrait", type=Path, required=True, help=portrait)
-    add("--out", type=Path, required=True, help="video to write (.mp4)")
-    add("--models", type=Path, default=Path("models"), help="ComfyUI's models folder, or one like it")
-    add("--detector", type=Path, help="face_landmarker.task, if not in MODELS/followemoji")
-    add("--face", type=Path, help="motion file of the portrait's face; then it is not detected")
-    add("--size", default="512", help="of the video, WIDTHxHEIGHT or one side; multiples of 8")
-    add("--framing", choices=get_args(Framing), default="face", help="how the portrait is cut")
-    add("--room", type=float, default=ROOM, help="height of the cut in face heights, when framing by face")
-    add("--which", choices=get_args(Which), default="largest", help="face, when there are several")
-    add(
-        "--confidence",
-        type=float,
-        default=0.5,
-        help="of the detector; lower finds nothing more, raise it if something is taken for a face",
-    )
 
 
 def _input_arguments(parser: argparse.ArgumentParser) -> None:
@@ -237,7 +216,7 @@ def _demo(options: argparse.Namespace) -> Facts:
 
 
 def _facts(options: argparse.Namespace, frames: int, fps: float) -> Facts:
-    return {"files": [file for file in (options.out, options.save_motion) if file], "frames": frames, "fps": fps}
+    return {"files": written_files(options), "frames": frames, "fps": fps}
 
 
 # --- the walk: nothing else in this file calls it
@@ -332,8 +311,6 @@ def _given(options: argparse.Namespace, aligned: AlignedMotion) -> dict[int, np.
 
 def _inputs(options: argparse.Namespace) -> tuple[np.ndarray, FaceFrame, FaceMotion]:
     """The framed portrait (H,W,3) uint8 RGB, its face, and the driving motion; found, or read from motion files."""
-    from ..face.extraction import extract_motion
-
     size = checked_outputs(options)
     _align_options(options)
     picture = read_picture(options.portrait)
@@ -344,44 +321,12 @@ def _inputs(options: argparse.Namespace) -> tuple[np.ndarray, FaceFrame, FaceMot
             driving = load_motion(options.driving)
         else:
             clip = Clip(options.driving)
-            info = clip_info(clip)
-            frames = along(read_frames(clip), info.frame_count, "landmarks")
-            driving = extract_motion(frames, info.fps, finder, options.which, options.missing, say=say)
+            driving = motion_of(clip, clip_info(clip), options, finder, options.missing)
     if options.save_motion:
         save_motion(options.save_motion, driving)
         say(f"{options.save_motion}: the driving motion")
     portrait, face = crop_portrait(picture, face, size, options.framing, options.room)
     return portrait, face, driving
-
-
-def checked_outputs(options: argparse.Namespace) -> tuple[int, int]:
-    """The size (width, height) of the video. Raises InputError for another size or name, OutputError where OUT and
-    --save-motion cannot be written."""
-    size = picture_size(options.size)
-    if options.out.suffix.lower() != ".mp4":
-        raise InputError(f"{options.out} must end in .mp4.")
-    for file in (options.out, options.save_motion):
-        if file:
-            check_place(file)
-    return size
-
-
-def detector(options: argparse.Namespace, needed: bool = True) -> AbstractContextManager[FaceDetector | None]:
-    """A face detector while the block runs; None where no face is to be found. Raises InputError without its file."""
-    if not needed:
-        return nullcontext()
-    from ..face.detector import FaceDetector
-
-    return FaceDetector(detector_file(options), options.confidence)
-
-
-def face_of(picture: np.ndarray, options: argparse.Namespace, finder: FaceDetector | None) -> FaceFrame:
-    """The portrait's face: of the motion file --face, else found in the picture (H,W,3)."""
-    if options.face:
-        return load_motion(options.face).frame(0)
-    from ..face.extraction import extract_face
-
-    return extract_face(picture, finder, options.which, say)
 
 
 def _align_options(options: argparse.Namespace) -> AlignOptions:

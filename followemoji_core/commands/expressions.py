@@ -6,7 +6,6 @@ import argparse
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,27 +14,17 @@ from ..face.align import align
 from ..face.capture import read_arkit_json, read_live_link_csv
 from ..face.controls import CHANNELS, Controls
 from ..face.crop import crop_portrait
-from ..face.edit_file import read_edit
+from ..face.edit_file import Edit, read_edit
 from ..face.motion import stack_frames
 from ..face.motion_edit import retime
 from ..face.motion_file import load_motion, save_motion
 from ..face.named_expressions import named_expressions, sequence
-from ..media import Clip, clip_info, read_audio, read_frames, write_video
+from ..media import Clip, clip_info, even_sides, read_audio, read_frames, write_video
 from ..pictures import read_picture
 from ..types import FaceMotion
-from .animate import (
-    checked_outputs,
-    detector,
-    face_of,
-    network_arguments,
-    portrait_arguments,
-    renderer,
-    sampling_arguments,
-)
+from .animate import network_arguments, renderer, sampling_arguments
+from .inputs import checked_outputs, detector, face_of, motion_of, portrait_arguments, written_files
 from .shared import Command, Facts, along, say
-
-if TYPE_CHECKING:
-    from ..face.detector import FaceDetector
 
 RENDERERS = ("warp", "model")
 _CLIPS = (".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi")
@@ -86,7 +75,7 @@ def _express(options: argparse.Namespace) -> Facts:
         raise InputError("--look-at-camera is for clips; a still picture's gaze is an expression, such as look_left.")
     render = renderer(options)
     size = checked_outputs(options)
-    controls = _controls(options)
+    controls = _controls(options, _files_read(options))
 
     # 2. The portrait's own face, held, with the edit.
     picture = read_picture(options.portrait)
@@ -98,7 +87,7 @@ def _express(options: argparse.Namespace) -> Facts:
 
     # 3. The walk.
     facts = render(portrait, face, align(face, motion), lambda: None)
-    return {"files": _files(options), "fps": controls.fps, "renderer": options.renderer, **facts}
+    return {"files": written_files(options), "fps": controls.fps, "renderer": options.renderer, **facts}
 
 
 def _footage(options: argparse.Namespace) -> Facts:
@@ -111,35 +100,25 @@ def _footage(options: argparse.Namespace) -> Facts:
     checked_outputs(options)
     clip = Clip(options.portrait)
     info = clip_info(clip)
-    asked = options.sequence is not None or options.edit or options.capture
+    asked, read = options.sequence is not None or options.edit or options.capture, _files_read(options)
     if options.look_at_camera is None or asked:
-        _controls(options, info.fps)
+        _controls(options, read, info.fps)
 
     # 2. The clip's face, and the edit as long as it.
     with detector(options, needed=not options.face) as finder:
-        motion = load_motion(options.face) if options.face else _found(clip, options, finder)
+        motion = load_motion(options.face) if options.face else motion_of(clip, info, options, finder)
     edit = Controls.rest(len(motion), motion.fps)
     if asked:
-        edit = edit.plus(_controls(options, motion.fps, len(motion)))
+        edit = edit.plus(_controls(options, read, motion.fps, len(motion)))
     if options.look_at_camera is not None:
         edit = edit.plus(look_at_camera(motion, options.look_at_camera))
     motion = _kept(replace(motion, edit=edit), options)
 
     # 3. Frame by frame; sides made even, as videos must have them.
     frames = along(warp_footage(read_frames(clip), motion), len(motion), "warping")
-    even = (frame[: len(frame) // 2 * 2, : frame.shape[1] // 2 * 2] for frame in frames)
-    count = write_video(options.out, even, info.fps, read_audio(clip))
+    count = write_video(options.out, map(even_sides, frames), info.fps, read_audio(clip))
     say(f"{options.out}: {count} frames at {info.fps:g} fps, the clip with its face changed")
-    return {"files": _files(options), "fps": info.fps, "renderer": "warp", "frames": count}
-
-
-def _found(clip: Clip, options: argparse.Namespace, finder: FaceDetector | None) -> FaceMotion:
-    from ..face.extraction import extract_motion
-
-    info = clip_info(clip)
-    return extract_motion(
-        along(read_frames(clip), info.frame_count, "landmarks"), info.fps, finder, options.which, say=say
-    )
+    return {"files": written_files(options), "fps": info.fps, "renderer": "warp", "frames": count}
 
 
 def _kept(motion: FaceMotion, options: argparse.Namespace) -> FaceMotion:
@@ -150,15 +129,23 @@ def _kept(motion: FaceMotion, options: argparse.Namespace) -> FaceMotion:
     return motion
 
 
-def _files(options: argparse.Namespace) -> list[Path]:
-    return [file for file in (options.out, options.save_motion) if file]
+def _files_read(options: argparse.Namespace) -> tuple[Edit | None, Controls | None]:
+    """--edit and --capture."""
+    return (
+        read_edit(options.edit) if options.edit else None,
+        _capture(options.capture) if options.capture else None,
+    )
 
 
-def _controls(options: argparse.Namespace, rate: float | None = None, frames: int | None = None) -> Controls:
-    """The sum of what is asked for: at one rate, `rate` if given, and as long as the longest, or `frames`. Raises
-    InputError where nothing is asked for."""
-    edit = read_edit(options.edit) if options.edit else None
-    capture = _capture(options.capture) if options.capture else None
+def _controls(
+    options: argparse.Namespace,
+    read: tuple[Edit | None, Controls | None],
+    rate: float | None = None,
+    frames: int | None = None,
+) -> Controls:
+    """The sum of what is asked for: at one rate, `rate` if given, and as long as the longest, or `frames`. read: see
+    _files_read. Raises InputError where nothing is asked for."""
+    edit, capture = read
     rates = [rate, options.fps, capture and capture.fps, edit and edit.fps, 25.0]
     fps = next(rate for rate in rates if rate is not None)
     parts = [] if capture is None else [capture]
@@ -169,20 +156,13 @@ def _controls(options: argparse.Namespace, rate: float | None = None, frames: in
         parts.append(sequence(options.sequence, fps))
     if not parts:
         raise InputError("There is nothing to express. Give --sequence, --edit or --capture.")
-    parts = [_at_rate(part, fps) for part in parts]
+    parts = [part.at_rate(fps) for part in parts]
     total = Controls.rest(max(map(len, parts)) if frames is None else frames, fps)
     for part in parts:
         values = np.zeros_like(total.values)
         values[: len(part)] = part.values[: len(values)]
         total = total.plus(Controls(values, fps))
     return total.scaled(options.strength)
-
-
-def _at_rate(controls: Controls, fps: float) -> Controls:
-    if controls.fps == fps:
-        return controls
-    count = max(round(len(controls) * fps / controls.fps), 1)
-    return controls.at(np.arange(count) * (controls.fps / fps), fps)
 
 
 def _capture(path: Path) -> Controls:

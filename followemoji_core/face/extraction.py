@@ -47,7 +47,7 @@ def extract_face(
     size = np.shape(image)[1::-1]
     faces, flaws = _plausible(detector.find(image))
     if len(faces) < detector.max_faces:
-        faces, more = _plausible(look_closer(detector.find, rgb_uint8(image), tiles(size), faces))
+        faces, more = _closer(detector, image, tiles(size), faces)
         flaws += more
     where = f"{size[0]} x {size[1]} pixels"
     if flaws and not faces:
@@ -126,8 +126,7 @@ class _Search:
         found, flaws = _plausible(self.detector.find(image))
         if not found and index % EVERY:
             return found, flaws
-        closer = look_closer(self.detector.find, rgb_uint8(image), tiles(np.shape(image)[1::-1]), found)
-        faces, more = _plausible(closer)
+        faces, more = _closer(self.detector, image, tiles(np.shape(image)[1::-1]), found)
         if faces:
             chosen = faces[self.tracker.pick(faces)]
             self.first = index, chosen, len(faces)
@@ -139,7 +138,7 @@ class _Search:
         found, flaws = _plausible(self.detector.find(image))
         if not boxes:
             return found, flaws
-        found, more = _plausible(look_closer(self.detector.find, rgb_uint8(image), boxes, found))
+        found, more = _closer(self.detector, image, boxes, found)
         return found, flaws + more
 
     def _take(self, seen: tuple[list[ScreenFace], list[str]], index: int) -> bool:
@@ -201,6 +200,13 @@ def _plausible(found: Iterable[ScreenFace]) -> tuple[list[ScreenFace], list[str]
     """Those that have the shape of a face, each once, and what is wrong with the others."""
     faces, flaws = plausible(found)
     return apart(faces), flaws
+
+
+def _closer(
+    detector: FaceDetector, image: np.ndarray, boxes: Sequence[Box], found: list[ScreenFace]
+) -> tuple[list[ScreenFace], list[str]]:
+    """The same of those that were found, and of what shows in the boxes."""
+    return _plausible(look_closer(detector.find, rgb_uint8(image), boxes, found))
 
 
 def _seen(count: int, face: ScreenFace, which: Which) -> str:

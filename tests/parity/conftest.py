@@ -9,10 +9,13 @@ not in tests/golden.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from followemoji_core.face.detector import FaceDetector
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "golden"
@@ -70,3 +73,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="session")
 def reference() -> Path:
     return require_reference()
+
+
+@pytest.fixture(scope="session")
+def detector() -> Iterator[FaceDetector]:
+    """The real one; skips the test where its file or mediapipe is absent."""
+    task = face_task()
+    pytest.importorskip("mediapipe")
+    with FaceDetector(task) as found:
+        yield found

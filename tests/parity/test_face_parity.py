@@ -22,14 +22,6 @@ from followemoji_core.types import FaceFrame, FaceMotion
 from tests.parity.conftest import face_task, golden_files, require_reference
 
 
-@pytest.fixture(scope="module")
-def detector() -> Iterator[FaceDetector]:
-    task = face_task()
-    pytest.importorskip("mediapipe")
-    with FaceDetector(task) as found:
-        yield found
-
-
 def load(file: Path) -> FaceFrame | FaceMotion:
     """A golden portrait or clip as the published code saw it: its own mesh and head pose."""
     data = np.load(file)

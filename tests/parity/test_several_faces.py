@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -18,15 +17,7 @@ from followemoji_core.face.extraction import extract_face, extract_motion
 from followemoji_core.face.geometry import ScreenFace, screen_points
 from followemoji_core.face.plausible import flaw
 from followemoji_core.media import Clip, read_frames
-from tests.parity.conftest import face_task, require_reference
-
-
-@pytest.fixture(scope="module")
-def detector() -> Iterator[FaceDetector]:
-    task = face_task()
-    pytest.importorskip("mediapipe")
-    with FaceDetector(task) as found:
-        yield found
+from tests.parity.conftest import require_reference
 
 
 def column(face) -> float:

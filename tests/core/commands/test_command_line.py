@@ -24,16 +24,15 @@ from followemoji_core.media import Clip, clip_info, read_frames, write_video
 from followemoji_core.small import SMALL_MODEL, SMALL_VAE
 from followemoji_core.training.synthesize import synthesize
 from tests import weights
+from tests.drawn_portrait import write_portrait
 
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory) -> Path:
     """A drawn portrait and driver with their motions, and a models folder with small networks."""
     folder = tmp_path_factory.mktemp("inputs")
-    person, driver = Person.of(7), Person.of(1)
-    face = person.act(Acting.rest(), (128, 128))
-    Image.fromarray(paint(person, face)[0]).save(folder / "portrait.png")
-    save_motion(folder / "face.safetensors", face)
+    write_portrait(folder, 7, 128)
+    driver = Person.of(1)
     motion = driver.act(Acting.random(1, 6, from_rest=True), (96, 96))
     save_motion(folder / "driving.safetensors", motion)
     write_video(folder / "driving.mp4", iter(paint(driver, motion)), 25.0)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from followemoji_core.__main__ import main
 from followemoji_core.drawn import Acting, Person, paint
@@ -18,15 +17,13 @@ from followemoji_core.face.motion_file import load_motion, save_motion
 from followemoji_core.face.named_expressions import expression, named_expressions, sequence
 from followemoji_core.media import Clip, clip_info, read_audio, read_frames, write_video
 from tests import weights
+from tests.drawn_portrait import write_portrait
 
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("express")
-    person = Person.of(20_000_018)
-    face = person.act(Acting.rest(), (256, 256))
-    Image.fromarray(paint(person, face)[0]).save(folder / "portrait.png")
-    save_motion(folder / "face.safetensors", face)
+    write_portrait(folder, 20_000_018, 256)
     return folder
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from followemoji_core.commands import main, shared
 from followemoji_core.drawn import Acting, Person, paint
@@ -25,6 +24,7 @@ from followemoji_core.files import check_place
 from followemoji_core.media import Clip, read_frames, write_video
 from followemoji_core.walk.job import only_one, video_bytes
 from tests import weights
+from tests.drawn_portrait import write_portrait
 
 NO_WORK = "followemoji_core.walk.studio.open_studio"
 
@@ -33,10 +33,7 @@ NO_WORK = "followemoji_core.walk.studio.open_studio"
 def inputs(tmp_path_factory) -> Path:
     """A drawn portrait with its face, and a driver's motion; a models folder with small networks."""
     folder = tmp_path_factory.mktemp("inputs")
-    person = Person.of(7)
-    face = person.act(Acting.rest(), (128, 128))
-    Image.fromarray(paint(person, face)[0]).save(folder / "portrait.png")
-    save_motion(folder / "face.safetensors", face)
+    write_portrait(folder, 7, 128)
     save_motion(folder / "driving.safetensors", Person.of(1).act(Acting.random(1, 6), (128, 128)))
     weights.untrained_models(folder / "models")
     return folder

@@ -197,20 +197,28 @@ def recognised(chosen: Sequence[Case], videos: Sequence[np.ndarray], among: int 
     It is compared, around the face, with true pictures of `among` people who do the same, the own one among them, and
     without what a picture of 8 x 8 pixels shows: colours alone recognise nobody.
     """
+    return recognised_each(chosen, [videos], among)[0]
+
+
+def recognised_each(
+    chosen: Sequence[Case], several: Sequence[Sequence[np.ndarray]], among: int = 256
+) -> tuple[float, ...]:
+    """`recognised` of several ways to show the cases; who they are compared with is painted once."""
     people = {number: Person.of(number) for number in range(HELD_OUT, HELD_OUT + among)}
     found = []
-    for case, pictures in zip(chosen, videos, strict=True):
+    for case, *ways in zip(chosen, *several, strict=True):
         middle = len(case.acting) // 2
-        shown = _detail(pictures[middle])
+        shown = [_detail(pictures[middle]) for pictures in ways]
         points = case.motion.landmarks[middle, :, :2] * case.motion.size
         low, high = np.clip([points.min(0), points.max(0)], 0, case.motion.size).astype(int)
         face = np.s_[low[1] : high[1], low[0] : high[0]]
         distances = {}
         for number, person in (people | {case.person.seed: case.person}).items():
             motion = person.act(case.acting.at([middle]), case.motion.size)
-            distances[number] = np.abs(_detail(paint(person, motion)[0])[face] - shown[face]).mean()
-        found.append(min(distances, key=distances.get) == case.person.seed)
-    return float(np.mean(found))
+            theirs = _detail(paint(person, motion)[0])[face]
+            distances[number] = [np.abs(theirs - own[face]).mean() for own in shown]
+        found.append([min(distances, key=lambda n: distances[n][way]) == case.person.seed for way in range(len(ways))])
+    return tuple(np.mean(found, axis=0).tolist())
 
 
 def blurred(pictures: np.ndarray) -> np.ndarray:

@@ -106,6 +106,10 @@ class Acting:
         calm = {name: np.full(len(self), -0.12 if "blink" in name else 0.0) for name in self.shares}
         return replace(Acting.rest(len(self)), shares=calm, gazes=self.gazes, fps=self.fps)
 
+    def calmed(self, share: float) -> Acting:
+        """The same with expressions that are `share` as strong; gaze and head stay."""
+        return replace(self, shares={name: share * value for name, value in self.shares.items()})
+
     def held(self, frame: int) -> Acting:
         """As long, but all of it that one frame."""
         return self.at(np.full(len(self), frame))

@@ -80,6 +80,7 @@ class Batches:
                 f"The clips' latents differ: {', '.join(map(str, shapes))} (None: there are none). Run "
                 f"`python -m followemoji_core encode {settings.data} --vae FILE` to its end."
             )
+        self.still = [clip for clip in self.clips if clip.still] or self.clips
 
     def at(self, step: int) -> Batch:
         """The batch of a step, which counts micro batches: with accumulation, several to an update."""
@@ -117,10 +118,13 @@ class Batches:
     def _sample(self, index: int, length: int) -> dict[str, np.ndarray]:
         settings = self.settings
         rng = np.random.default_rng([settings.seed, 5, index])
+        known = self._known(index, length)
+        # What nothing tells, frames that are known do: without them a network would learn the mean of all it could be.
+        clips = self.clips if known.any() else self.still
         while True:
-            clip = self.clips[rng.integers(len(self.clips))]
+            clip = clips[rng.integers(len(clips))]
             try:
-                return self._sample_of(clip, rng, index, length)
+                return self._sample_of(clip, rng, index, known)
             except InputError as error:  # a damaged clip: another one, the same in every process and after a restart
                 if clip.file not in self.damaged:
                     self.damaged[clip.file] = str(error)
@@ -129,8 +133,18 @@ class Batches:
                         raise
                     left_out(list(self.damaged.values()), len(self.clips), Path(settings.data), lambda line: None)
 
-    def _sample_of(self, clip: Clip, rng: np.random.Generator, index: int, length: int) -> dict[str, np.ndarray]:
+    def _known(self, index: int, length: int) -> np.ndarray:
+        """Which frames of that sample are shown, (length,) bool. By seeds of their own: of one seed, masks would follow
+        the noise."""
         settings = self.settings
+        if not settings.covered:
+            return np.zeros(length, bool)
+        seed = int(np.random.default_rng([settings.seed, 7, index]).integers(2**62))
+        ends = settings.known_ends if settings.stage == 2 else 0.0
+        return draw_known(length, torch.Generator().manual_seed(seed), ends, settings.known_scattered).numpy()
+
+    def _sample_of(self, clip: Clip, rng: np.random.Generator, index: int, known: np.ndarray) -> dict[str, np.ndarray]:
+        settings, length = self.settings, len(known)
         # 1. Which frames: single ones from anywhere, or neighbours; the portrait is any frame of the clip, or apart.
         apart = int(settings.portrait == "first")
         there = clip.frames - apart
@@ -156,16 +170,10 @@ class Batches:
             for expression in [expression_mask(points, size, radius=settings.expression_radius)]
         ]
         expression, face = np.stack(masks).astype(np.float32).swapaxes(0, 1)
-        # 3. Chances. Noise and what is known have seeds of their own: of one seed, masks would follow the noise.
+        # 3. Chances.
         low = TRAIN_TIMESTEPS - _HIGH if rng.random() < settings.high_noise else 0
         # Spread evenly over any stretch of samples, by the golden ratio.
         timestep = int(low + (TRAIN_TIMESTEPS - low) * ((settings.seed * _SPREAD**2 + index * _SPREAD) % 1.0))
-        seed, other = (int(drawn) for drawn in rng.integers(2**62, size=2))
-        known = np.zeros(length, bool)
-        if settings.covered:
-            ends = settings.known_ends if settings.stage == 2 else 0.0
-            drawn = draw_known(length, torch.Generator().manual_seed(other), ends, settings.known_scattered)
-            known = drawn.numpy()
         sample = {
             "portrait": source["pictures"],
             "landmark_images": np.stack(images),
@@ -175,7 +183,7 @@ class Batches:
             "known": known,
             "shown": np.array([rng.random() >= settings.drop]),
             "shared": np.array([rng.random() < settings.shared_noise]),
-            "seed": np.array([seed]),
+            "seed": rng.integers(2**62, size=1),
         }
         if latents:
             sample |= {"latents": target["latents"], "portrait_latents": source["latents"]}

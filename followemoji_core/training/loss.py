@@ -16,12 +16,14 @@ from ..diffusion.schedule import NoiseLevel
 
 @dataclass(frozen=True)
 class FacialLoss:
-    """The terms, each a scalar: total = diffusion + weights times the two masked distances."""
+    """The terms, each a scalar: total = diffusion + weights times the two masked distances. recovered (n,c,h,w): the
+    clean latents that the prediction stands for."""
 
     total: Tensor
     diffusion: Tensor
     expression: Tensor
     face: Tensor
+    recovered: Tensor
 
 
 def facial_loss(
@@ -38,10 +40,21 @@ def facial_loss(
     expression_mask, face_mask (n,H,W) in [0,1] at any resolution; weights of (expression, face).
     """
     diffusion = F.mse_loss(prediction, level.velocity(clean, noise))
-    error = level.recovered(level.noisy(clean, noise), prediction) - clean
-    expression, face = (masked_mean(error**2, mask) for mask in (expression_mask, face_mask))
+    recovered = level.recovered(level.noisy(clean, noise), prediction)
+    squares = (recovered - clean) ** 2
+    expression, face = (masked_mean(squares, mask) for mask in (expression_mask, face_mask))
     total = diffusion + weights[0] * expression + weights[1] * face
-    return FacialLoss(total, diffusion, expression, face)
+    return FacialLoss(total, diffusion, expression, face, recovered)
+
+
+def picture_loss(made: Tensor, true: Tensor) -> Tensor:
+    """How far pictures (n,3,H,W) are from the true ones: the mean distance of their values, and of their edges at full
+    and at half size. Squares ask for the mean of all that could be, which is blurred; distances for the median."""
+    loss = (made - true).abs().mean()
+    for size in (1, 2):
+        error = F.avg_pool2d(made - true, size)
+        loss = loss + error.diff(dim=2).abs().mean() + error.diff(dim=3).abs().mean()
+    return loss
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:

@@ -53,15 +53,17 @@ class TrainSettings:
     portrait: "any" frame of the clip, or its "first", which then is no target: what `synthesize --hidden` makes.
     shortest: stage 2 sees `targets` frames at once in half of the steps, else from so many to `targets`, and as many
     more clips; 0: always `targets`. longest_stride: half of the windows skip frames, up to this, as far as clips allow.
-    whole_denoiser: stage 2 trains all of the denoiser. remember: MiB for what networks that do not learn made of
-    portraits and landmark images, so that it is made once.
+    whole_denoiser, whole_appearance: stage 2 trains all of the denoiser, and of the appearance net. remember: MiB for
+    what networks that do not learn made of portraits and landmark images, so that it is made once.
     optimizer: adamw, or muon, which brings small networks from nothing further in the same time.
     drop: share of the samples that see neither portrait nor image tokens, for guidance.
     covered: whether the denoiser's input is widened by covered latents and their mask (4.3). known_ends,
     known_scattered: shares of the clips of which first and last frame are shown, or scattered ones (the paper's two
     strategies); of the rest nothing is, as of the keyframes of a long clip. Stage 1 has scattered ones alone.
     shared_noise: share of the clips whose frames all get the same noise, for steadier sampling with such noise.
-    expression_weight, face_weight: of the facial loss (4.2). high_noise: share of timesteps drawn from the last 150.
+    expression_weight, face_weight: of the facial loss (4.2). picture_weight: of the distance between decoded pictures
+    and their edges, of every eighth frame (not the paper's; needs the VAE). high_noise: share of timesteps drawn from
+    the last 150.
     """
 
     stage: int
@@ -78,6 +80,7 @@ class TrainSettings:
     shortest: int = 0
     longest_stride: int = 1
     whole_denoiser: bool = False
+    whole_appearance: bool = False
     steps: int = 30000
     learning_rate: float = 1e-5
     warmup: int = 500
@@ -96,6 +99,7 @@ class TrainSettings:
     shared_noise: float = 0.0
     expression_weight: float = 0.5
     face_weight: float = 0.5
+    picture_weight: float = 0.0
     expression_radius: float = 0.04
     high_noise: float = 0.0
     contour: bool = False  # ablations: draw the face contour as well,

@@ -13,14 +13,19 @@ from ..drawn.acting import Acting
 from ..drawn.hidden import Hidden, paint_hidden
 from ..drawn.painting import paint
 from ..drawn.people import Person
+from ..face.controls import CHANNELS, SHAPES, Controls, bounded
 from ..face.geometry import screen_points
+from ..face.named_expressions import named_expressions
 from ..face.opencv import opencv
 from ..files import check_place
 from ..types import FaceMotion
 from .shards import save_clip
 
 STILL_HEADS = 0.3  # share of the clips in which only the expression changes
-STILL_GROUNDS = 0.3  # share of those with a hidden state in which it does not change
+STILL_GROUNDS = 0.4  # share of those with a hidden state in which it does not change
+EXPRESSIVE = 0.35  # share of those with expressions of the whole space beside the usual ones
+_CALMED = 0.3  # what the usual ones are then scaled by
+_SINGLE = 2  # shapes that come and go by themselves beside a named expression
 _OTHERS = 7_000_000  # from a clip's number to that of its portrait's expression
 
 
@@ -67,29 +72,55 @@ def draw_clip(
     if most_stride > stride:
         low, high = np.log(stride), np.log(most_stride + 1)
         stride = int(np.exp(np.random.default_rng([number, 4]).uniform(low, high)))
+    more = {}
     if hidden:
-        motion, pictures = hidden_clip(number, frames, size, stride)
+        motion, pictures, still = hidden_clip(number, frames, size, stride)
+        more = {"still": str(int(still))}
     else:
         person, acting = Person.of(number), training_acting(number, frames * stride).every(stride)
         motion = person.act(acting, (size, size))
         pictures = paint(person, motion)
     images = [cv2.imencode(".png", picture[..., ::-1])[1] for picture in pictures]
     about = dict(size=str(size), fps=repr(motion.fps), video=f"person {number}", first="0", last=str(frames))
+    about |= more
     save_clip(_file(out, number), images, screen_points(motion), about)
 
 
-def hidden_clip(number: int, frames: int, size: int, stride: int) -> tuple[FaceMotion, np.ndarray]:
-    """The motion and (T,H,W,3) uint8 RGB of a person whose ground pans in a light that wanders, in most of the clips.
+def hidden_clip(number: int, frames: int, size: int, stride: int) -> tuple[FaceMotion, np.ndarray, bool]:
+    """The motion and (T,H,W,3) uint8 RGB of a person whose ground pans in a light that wanders; and whether it is one
+    of the clips in which the ground is still.
 
     Frame 0 is a portrait apart, at rest in half of them, without a pan, in plain light: `portrait` of the settings.
+    Expressions of the whole space, the portrait's too, in EXPRESSIVE of them.
     """
     rng = np.random.default_rng([number, 303])
     person, acting = Person.of(number), training_acting(number, (frames - 1) * stride).every(stride)
     apart = Acting.rest() if rng.random() < 0.5 else Acting.random(number + _OTHERS, 1)
-    motion = person.act(acting.after(apart), (size, size))
-    if rng.random() < STILL_GROUNDS:
-        return motion, paint(person, motion)
-    return motion, paint_hidden(person, motion, Hidden.of(number, frames - 1, stride).after(Hidden.none(1)))
+    still = bool(rng.random() < STILL_GROUNDS)
+    if rng.random() < EXPRESSIVE:
+        controls = expressive_controls(number, frames)
+        motion = person.express(controls, (size, size), acting.after(apart).calmed(_CALMED))
+    else:
+        motion = person.act(acting.after(apart), (size, size))
+    if still:
+        return motion, paint(person, motion), True
+    return motion, paint_hidden(person, motion, Hidden.of(number, frames - 1, stride).after(Hidden.none(1))), False
+
+
+def expressive_controls(number: int, frames: int) -> Controls:
+    """A named expression of that number that comes and goes, and single shapes beside it; frame 0, a portrait apart,
+    is at rest or anywhere in it."""
+    rng = np.random.default_rng([number, 404])
+    named = list(named_expressions().values())
+    length = int(frames * rng.uniform(0.7, 2.0))
+    values = np.resize(named[rng.integers(len(named))].over(length, rng.uniform(0.5, 1.2)), (2 * frames, len(CHANNELS)))
+    values = values[(start := rng.integers(frames)) : start + frames]
+    time = np.arange(frames)
+    for shape in rng.choice(len(SHAPES), _SINGLE, replace=False):
+        wave = np.sin(2 * np.pi * (time / rng.uniform(12, 40) + rng.random()))
+        values[:, shape] += rng.uniform(0.3, 0.8) * np.clip(wave, 0, 1)
+    values[0] = values[rng.integers(frames)] * (rng.random() < 0.5)
+    return Controls(bounded(values))
 
 
 def training_acting(number: int, frames: int) -> Acting:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,15 +27,19 @@ from ..model.weights.read import read_tensors
 from ..types import AppearanceFeatures
 from .batches import Batch
 from .cast_ops import CAST
-from .loss import facial_loss
+from .loss import facial_loss, picture_loss
 from .remembered import Remembered
 from .settings import ModelSettings, TrainSettings
 
+_APART = 8  # every so many frames are decoded for the picture loss
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 class Trainee(nn.Module):
-    """All networks under one roof. `dtype`: of what flows through them; parameters are float32."""
+    """All networks under one roof. `dtype`: of what flows through them; parameters are float32. decode: latents
+    (n,c,h,w) to levels (n,3,H,W), for the picture loss alone; set where there is a VAE."""
+
+    decode: Callable[[Tensor], Tensor] | None = None
 
     def __init__(self, networks: Networks, settings: TrainSettings):
         super().__init__()
@@ -94,7 +99,12 @@ class Trainee(nn.Module):
             face_mask=batch.masks[1].to(device),
             weights=(settings.expression_weight, settings.face_weight),
         )
-        return torch.stack([loss.total, loss.diffusion, loss.expression, loss.face])
+        total = loss.total
+        if settings.picture_weight:
+            few = slice(timesteps[0] % _APART, None, _APART)
+            true, made = self.decode(latents[few]), self.decode(loss.recovered[few])
+            total = total + settings.picture_weight * picture_loss(made / 255, true / 255)
+        return torch.stack([total, loss.diffusion, loss.expression, loss.face])
 
     def _made(self, part: str, make, *rows: Tensor) -> tuple[Tensor, ...]:
         """make(*rows), from memory where the part does not learn and there is room."""
@@ -122,12 +132,14 @@ def _pixels(pictures: Tensor, device, dtype: torch.dtype) -> Tensor:
 
 def _trained(settings: TrainSettings):
     """Paper 5.1: stage 1 all but the temporal layers, stage 2 these, and the input that learns what is covered; or
-    the whole denoiser, for networks so small that fewer layers learn less."""
+    whole networks, where they are so small that fewer layers learn less."""
 
     def chosen(name: str) -> bool:
         temporal = "motion_modules" in name
         if settings.stage == 1:
             return not temporal
+        if name.startswith("appearance_net."):
+            return settings.whole_appearance
         if settings.whole_denoiser:
             return name.startswith("denoiser.")
         return temporal or (settings.covered and name.startswith("denoiser.conv_in"))

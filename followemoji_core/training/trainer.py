@@ -71,6 +71,10 @@ class Trainer:
         self.built = build_trainee(settings, folder, self.encoders.channels, self.encoders.token_width)
         if self.encoders.clip_vision is None and not hasattr(self.built.trainee, "image_encoder"):
             raise InputError("These networks read CLIP's tokens. Name CLIP in the settings (clip_vision = ...).")
+        if settings.picture_weight:
+            if self.encoders.codec is None:
+                raise InputError("picture_weight compares decoded pictures. Name a VAE in the settings (vae = ...).")
+            self.built.trainee.decode = self.encoders.codec.to_levels
         self.trainee, *self.optimizers = accelerator.prepare(
             self.built.trainee,
             *split_optimizers(

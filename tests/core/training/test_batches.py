@@ -16,7 +16,7 @@ from followemoji_core.evaluation.reenactment import cases
 from followemoji_core.training.batches import Batches
 from followemoji_core.training.settings import TrainSettings
 from followemoji_core.training.shards import find_clips, save_clip
-from followemoji_core.training.synthesize import draw_clip
+from followemoji_core.training.synthesize import draw_clip, expressive_controls
 
 SETTINGS = TrainSettings(stage=2, data="", out="", clips=1, targets=16)
 
@@ -76,6 +76,22 @@ def test_windows_of_many_lengths_and_strides(clips):
         replace(settings, known_ends=0.8)
 
 
+def test_nothing_known_is_trained_on_what_landmarks_tell(clips):
+    """Samples without a known frame come from clips that are marked still, where there are any; others from all."""
+    marked = [replace(clips[0], still=True), clips[0], clips[0]]
+    settings = replace(SETTINGS, known_ends=0.3, known_scattered=0.3)
+    for chosen, shares in ((marked, {False: {True}, True: {True, False}}), (marked[1:], {False: {False}, True: {False}})):
+        batches, seen = Batches(chosen, settings), {False: set(), True: set()}
+        plain = Batches._sample_of
+        for index in range(120):
+            known = batches._known(index, 16)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(Batches, "_sample_of", lambda self, clip, *rest: seen[rest[2].any()].add(clip.still))
+                batches._sample(index, 16)
+            assert plain(batches, clips[0], np.random.default_rng(0), index, known)["known"].tolist() == known.tolist()
+        assert seen == shares
+
+
 def test_the_hidden_state_is_read_from_a_picture():
     """Pan and light of true pictures, by the probe."""
     away, fits = [], []
@@ -100,6 +116,14 @@ def test_without_hidden_state_the_cases_are_those_of_the_first_table():
     assert np.mean([c.truth.mean() for c in cases(24, still_head=True)]) == pytest.approx(141.12503, abs=1e-3)
 
 
+def test_expressions_of_the_space_are_in_hidden_clips():
+    """A third of the clips; many controls, and a portrait that is at rest or not."""
+    drawn = [expressive_controls(number, 25).values for number in range(60)]
+    moving = np.mean([np.abs(values).max(0) > 0.2 for values in drawn], axis=0)
+    assert (moving[:51] > 0).sum() > 40 and (np.abs(drawn)[:, 0].max(1) == 0).sum() in range(20, 45)
+    assert len({values.tobytes() for values in drawn}) == 60
+
+
 def test_hidden_clips_begin_with_a_portrait_apart(tmp_path):
     """Frame 0 is in plain light without a pan, whatever follows; strides differ; some grounds are still."""
     for number in range(6):
@@ -107,6 +131,7 @@ def test_hidden_clips_begin_with_a_portrait_apart(tmp_path):
     from safetensors import safe_open
 
     fps = set()
+    assert {clip.still for clip in find_clips(tmp_path)} == {True, False}
     for clip in find_clips(tmp_path):
         with safe_open(clip.file, "np") as file:
             fps.add(float(file.metadata()["fps"]))

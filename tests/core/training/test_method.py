@@ -16,7 +16,7 @@ from followemoji_core.model.config import UNetConfig
 from followemoji_core.model.denoiser import Denoiser
 from followemoji_core.model.weights.build import build
 from followemoji_core.model.weights.fill import complete, grow_input
-from followemoji_core.training.loss import facial_loss, masked_mean
+from followemoji_core.training.loss import facial_loss, masked_mean, picture_loss
 from followemoji_core.training.optimizers import rate_share, set_rate, split_optimizers
 from followemoji_core.training.weight_average import WeightAverage
 
@@ -158,3 +158,12 @@ def test_q_former_is_read_off_the_keys():
         out = network.q_former(tokens)
         assert out.shape == (2, 7, 16) and not torch.allclose(out[0], out[1])
         assert torch.allclose(network.q_former(tokens.flip(1)), out, atol=1e-5), "a set of tokens, not a sequence"
+
+
+def test_picture_loss_counts_values_and_edges():
+    """By hand: a brighter picture has no other edges; one bright column of four has two, and two at half the size."""
+    true = torch.zeros(1, 3, 4, 4)
+    assert picture_loss(true + 0.5, true) == 0.5
+    column = true.clone()
+    column[..., 2] = 1.0
+    assert float(picture_loss(column, true)) == pytest.approx(1 / 4 + 2 / 3 + 1 / 2)

@@ -10,7 +10,7 @@ from torch import nn
 
 from .muon import Muon
 
-_EDGES = ("conv_in.", "conv_out.", "places", "patches.", "queries")  # what meets pictures, latents or tables
+_EDGES = ("conv_in.", "conv_out.", "places", "patches.", "queries", "critic.")  # what meets pictures, latents or tables
 
 
 def split_optimizers(

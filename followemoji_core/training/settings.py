@@ -62,8 +62,9 @@ class TrainSettings:
     strategies); of the rest nothing is, as of the keyframes of a long clip. Stage 1 has scattered ones alone.
     shared_noise: share of the clips whose frames all get the same noise, for steadier sampling with such noise.
     expression_weight, face_weight: of the facial loss (4.2). picture_weight: of the distance between decoded pictures
-    and their edges, of every eighth frame (not the paper's; needs the VAE). high_noise: share of timesteps drawn from
-    the last 150.
+    and their edges, of every eighth frame (not the paper's; needs the VAE); critic_weight: of looking true to a network
+    that learns to tell these from true ones (training/critic.py), as a share of that. high_noise: share of timesteps
+    drawn from the last 150.
     """
 
     stage: int
@@ -100,6 +101,7 @@ class TrainSettings:
     expression_weight: float = 0.5
     face_weight: float = 0.5
     picture_weight: float = 0.0
+    critic_weight: float = 0.0
     expression_radius: float = 0.04
     high_noise: float = 0.0
     contour: bool = False  # ablations: draw the face contour as well,
@@ -139,6 +141,8 @@ class TrainSettings:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1.")
         if self.initial and self.initial_unet:
             raise InputError("initial and initial_unet are two ways to begin. Leave one of them empty.")
+        if self.critic_weight and not self.picture_weight:
+            raise InputError("critic_weight is set, picture_weight is not: the critic sees the pictures of that loss.")
         if not 0 <= self.shortest <= self.targets:
             raise InputError(f"shortest is {self.shortest}; it must be from 0 to targets, {self.targets}.")
         if min(self.known_ends, self.known_scattered) < 0 or self.known_ends + self.known_scattered > 1:

@@ -27,11 +27,13 @@ from ..model.weights.read import read_tensors
 from ..types import AppearanceFeatures
 from .batches import Batch
 from .cast_ops import CAST
+from .critic import Critic, balance, critic_losses
 from .loss import facial_loss, picture_loss
 from .remembered import Remembered
 from .settings import ModelSettings, TrainSettings
 
 _APART = 8  # every so many frames are decoded for the picture loss
+_CRITIC = 0.05  # of the critic's own loss: small beside the others where gradients are clipped together
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
@@ -46,6 +48,8 @@ class Trainee(nn.Module):
         for part, network in vars(networks).items():
             if network is not None:
                 self.add_module(part, network)
+        if settings.critic_weight:
+            self.critic = Critic()
         self.settings = settings
         self.dtype = PRECISIONS[settings.precision]
         self.register_buffer("alphas_cumprod", alphas_cumprod(), persistent=False)
@@ -101,9 +105,14 @@ class Trainee(nn.Module):
         )
         total = loss.total
         if settings.picture_weight:
-            few = slice(timesteps[0] % _APART, None, _APART)
-            true, made = self.decode(latents[few]), self.decode(loss.recovered[few])
-            total = total + settings.picture_weight * picture_loss(made / 255, true / 255)
+            few = slice(int(timesteps[0]) % _APART, None, _APART)
+            true, made = self.decode(latents[few]) / 255, self.decode(loss.recovered[few]) / 255
+            distance = picture_loss(made, true)
+            total = total + settings.picture_weight * distance
+            if settings.critic_weight:
+                fooled, own = critic_losses(self.critic, made, true)
+                share = settings.picture_weight * settings.critic_weight * balance(distance, fooled, made)
+                total = total + share * fooled + _CRITIC * own
         return torch.stack([total, loss.diffusion, loss.expression, loss.face])
 
     def _made(self, part: str, make, *rows: Tensor) -> tuple[Tensor, ...]:
@@ -135,6 +144,8 @@ def _trained(settings: TrainSettings):
     whole networks, where they are so small that fewer layers learn less."""
 
     def chosen(name: str) -> bool:
+        if name.startswith("critic."):
+            return True
         temporal = "motion_modules" in name
         if settings.stage == 1:
             return not temporal

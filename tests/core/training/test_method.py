@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from followemoji_core.diffusion.covering import covered_input, draw_known
 from followemoji_core.diffusion.schedule import NoiseLevel, alphas_cumprod
@@ -16,6 +17,7 @@ from followemoji_core.model.config import UNetConfig
 from followemoji_core.model.denoiser import Denoiser
 from followemoji_core.model.weights.build import build
 from followemoji_core.model.weights.fill import complete, grow_input
+from followemoji_core.training.critic import Critic, balance, critic_losses
 from followemoji_core.training.loss import facial_loss, masked_mean, picture_loss
 from followemoji_core.training.optimizers import rate_share, set_rate, split_optimizers
 from followemoji_core.training.weight_average import WeightAverage
@@ -167,3 +169,26 @@ def test_picture_loss_counts_values_and_edges():
     column = true.clone()
     column[..., 2] = 1.0
     assert float(picture_loss(column, true)) == pytest.approx(1 / 4 + 2 / 3 + 1 / 2)
+
+
+def test_the_critic_asks_for_sharper_outlines():
+    """Trained beside a blur, it tells it from the truth; its gradient leads the blur to the truth, and each of the two
+    losses moves its own side alone."""
+    torch.manual_seed(0)
+    critic, true = Critic(), torch.zeros(2, 3, 32, 32)
+    true[:, :, 8:24, 8:24] = 1.0
+    blurred = F.avg_pool2d(true, 5, 1, 2, count_include_pad=False).requires_grad_()
+    optimizer = torch.optim.AdamW(critic.parameters(), 1e-3)
+    for _ in range(60):
+        optimizer.zero_grad()
+        critic_losses(critic, blurred, true)[1].backward()
+        optimizer.step()
+    fooled, own = critic_losses(critic, blurred, true)
+    assert own < 0.1 < fooled and blurred.grad is None
+    optimizer.zero_grad(set_to_none=True)
+    (balance(picture_loss(blurred, true), fooled, blurred) * fooled).backward()
+    assert all(parameter.grad is None for parameter in critic.parameters())
+    asked = torch.autograd.grad(picture_loss(blurred, true), blurred)[0]
+    assert float(blurred.grad.norm() / asked.norm()) == pytest.approx(1.0, abs=1e-3)
+    towards = -(blurred.grad * (true - blurred).detach()).sum()
+    assert towards > 0

@@ -1,4 +1,4 @@
-"""What the ablations found, as tables: every row against the first, person by person, and what that says of the paper."""
+"""What the ablations found, as tables: every row against the first, person by person; and what it says of the paper."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ def write_report(found: Found, out: Path, settings: dict) -> str:
     spent = ", ".join(f"{what} {time:.0f}" for what, time in minutes.items())
     made = ", ".join(f"{name} {value}" for name, value in settings.items())
     lines = [
-        f"Made with: {made}. The base's box error is {found.base:.3f} of the untouched portrait's. Minutes of processor "
-        f"cores: {spent}.",
+        f"Made with: {made}. The base's box error is {found.base:.3f} of the untouched portrait's. Minutes of "
+        f"processor time: {spent}.",
         "",
         "First rows: mean errors in 8-bit levels, and correlations of gaze. Other rows: ratio of errors, or difference "
         "of correlations, to the first row, with the 95 % interval of a paired bootstrap over people. *Worse* and "

@@ -48,7 +48,8 @@ Say = Callable[[str], None]
 @dataclass(frozen=True)
 class Found:
     """rows[table][row]: for each seed, in order, a number for each of the people by measure. base: its box error, of
-    the portrait's. seconds: of processor time, about, by what it was spent on, also in earlier starts."""
+    the portrait's. seconds: of processor time, by what it was spent on; of trainings that were interrupted, the last
+    part alone."""
 
     rows: dict[str, dict[str, list[Values]]]
     base: float
@@ -106,7 +107,7 @@ def ablate(
             for row, measured in values.items():
                 found[table][row].append(measured)
         for what, time_of in spent.items():
-            seconds[what] += time_of * threads
+            seconds[what] += time_of
         say(f"{job.folder.name}: trained in {spent['training']:.0f} s, measured in {spent['measuring']:.0f} s")
     return Found(found, ratio, seconds)
 
@@ -211,19 +212,22 @@ class _Job:
         """By table and row; and the seconds that training and measuring took."""
         settings = self.row_settings()
         torch.set_num_threads(settings.threads)
+        started, trained = time.process_time(), self.folder / "trained.json"
         last = train(settings, self.out)  # at once where it is trained
-        spent = {"training": json.loads((self.folder / "record.json").read_text("utf-8"))["seconds"], "measuring": 0.0}
+        if not trained.exists():
+            write_whole(trained, json.dumps({"seconds": time.process_time() - started}))
+        spent = {"training": json.loads(trained.read_text("utf-8"))["seconds"], "measuring": 0.0}
         rows, made = {}, None
         for table in tables:
             if self.name not in TABLES[table].trainings():
                 continue
             kept, of = self.folder / f"{table}.json", {"steps": settings.steps, "people": self.people}
             if not (kept.exists() and json.loads(kept.read_text("utf-8"))["of"] == of):
-                started, made = time.monotonic(), made or self._open(settings, last)
+                started, made = time.process_time(), made or self._open(settings, last)
                 with without_temporal_layers(made.studio.networks.denoiser):  # as it was trained
                     chosen = [row for row in TABLES[table].rows if row.training == self.name]
                     values = TABLES[table].examine(made, chosen)
-                about = {"of": of, "seconds": time.monotonic() - started, "rows": _storable(values)}
+                about = {"of": of, "seconds": time.process_time() - started, "rows": _storable(values)}
                 write_whole(kept, json.dumps(about, indent=1))
             before = json.loads(kept.read_text("utf-8"))
             spent["measuring"] += before["seconds"]

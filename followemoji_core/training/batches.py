@@ -33,7 +33,8 @@ class Batch:
 
     portraits (n,H,W,3) uint8; portrait_latents (n,c,h,w) and latents (n*k,c,h,w), or None and `pictures`
     (n*k,H,W,3) uint8 instead; landmark_images (n*k,H,W,3) uint8; masks (2,n*k,h,w) of expression and face; timesteps
-    (n,); known (n*k,) bool; shown, mapped (n,) bool: by tokens, by maps; shared (n,) bool: clips whose frames all get the same noise; seeds (n,).
+    (n,); known (n*k,) bool; shown, mapped (n,) bool: by tokens, by maps; shared (n,)
+    bool: clips whose frames all get the same noise; seeds (n,).
     """
 
     portraits: Tensor

@@ -29,6 +29,7 @@ def add_commands(command: Command) -> None:
         "--base", type=Path, help="trained weights that rows go on from, instead of a base of its own"
     )
     ablations.add_argument("--base-steps", type=int, default=1500, help="of a base of its own, from nothing")
+    ablations.add_argument("--clips", type=int, help="drawn people to train on [400; 1600 for a base of its own]")
     ablations.add_argument("--steps", type=int, help="of every row, instead of the settings'")
     ablations.add_argument("--seeds", type=int, default=3, help="trainings of every row")
     ablations.add_argument("--people", type=int, default=64, help="held-out people")
@@ -77,6 +78,7 @@ def _ablations(options: argparse.Namespace) -> Facts:
         options.people,
         options.workers,
         options.tables,
+        options.clips,
         say=say,
     )
     about = {"base": options.base.name if options.base else f"{options.base_steps} steps from nothing"}

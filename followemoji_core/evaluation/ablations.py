@@ -65,18 +65,20 @@ def ablate(
     people: int = 64,
     workers: int = 1,
     tables: Sequence[str] = tuple(TABLES),
+    clips: int | None = None,
     worst: float = WORST,
     say: Say = lambda line: None,
 ) -> Found:
     """Train and measure what the tables need; what is in OUT is not done again.
 
     settings: of every row, stage 1; data, out, initial, vae and seed are set here. base: trained weights to go on from;
-    None: `base_steps` steps from nothing. worst: box error of the base, of the untouched portrait's, above which
-    nothing is begun. workers: trainings at once, each with its share of the cores. Raises InputError for a base that is
-    worse, and where OUT is of another base or settings; whatever `train` raises.
+    None: `base_steps` steps from nothing. clips: drawn people to train on; None: 400, or 1,600 from nothing. worst: box
+    error of the base, of the untouched portrait's, above which nothing is begun. workers: trainings at once, each with
+    its share of the cores. Raises InputError for a base that is worse, and where OUT is of another base or settings;
+    whatever `train` raises.
     """
     threads = max((os.cpu_count() or 1) // workers, 1)
-    _draw_people(out / "data", _CLIPS[base is not None], say)
+    _draw_people(out / "data", clips or _CLIPS[base is not None], say)
     seconds = {"training": 0.0, "measuring": 0.0}
     if base is None:
         begun = replace(
@@ -129,17 +131,11 @@ def _done(jobs: Sequence[_Job], tables: tuple[str, ...], workers: int) -> Iterat
 
 
 def _draw_people(folder: Path, count: int, say: Say) -> None:
-    """Training clips with latents, unless there are some."""
-    if not any(folder.glob("*.safetensors")):
-        say(f"drawing {count} people")
-    elif len(list(folder.glob("*.safetensors"))) >= count or find_clips(folder)[0].size != 128:
-        count = 0  # complete, or the user's own
-    if count:
-        synthesize(folder, count, stride=4)
+    """Training clips with latents; those that are there are kept."""
+    say(f"{count} people to train on")
+    synthesize(folder, count, stride=4)
     codec = open_codec(SMALL_VAE).to("cpu", torch.float32)
-    encoded = add_latents(folder, lambda pictures: codec.encode(torch.from_numpy(pictures.copy())).cpu().numpy())
-    if encoded:
-        say(f"encoded {encoded} clips")
+    add_latents(folder, lambda pictures: codec.encode(torch.from_numpy(pictures.copy())).cpu().numpy())
 
 
 def _check_same(out: Path, settings: TrainSettings, base: Path) -> None:

@@ -120,8 +120,8 @@ def _says(name: str, rows: Cells) -> list[str]:
     """Of the rows that the paper calls worse: where it is so, where nothing separates, where it is the other way."""
     said: dict[str, list[str]] = {"worse": [], "": [], "better": []}
     for row in TABLES[name].rows[1:]:
-        if row.worse:
-            for what, cell in rows[row.name].items():
-                said[cell.verdict if cell else ""].append(f"{row.name}: {what}")
+        for verdict in said if row.worse else ():
+            which = [what for what, cell in rows[row.name].items() if (cell.verdict if cell else "") == verdict]
+            said[verdict] += [f"{row.name} ({', '.join(which)})"] if which else []
     words = {"worse": "As the paper says, worse", "": "Not separated", "better": "Against the paper, better"}
     return [f"- {words[verdict]}: {'; '.join(which) or 'nothing'}." for verdict, which in said.items()]

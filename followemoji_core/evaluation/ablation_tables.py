@@ -218,7 +218,7 @@ def outline_band(case: Case) -> np.ndarray:
 
 def _drawn(case: Case, mark: Callable[[np.ndarray, np.ndarray], Any], paths: np.ndarray) -> np.ndarray:
     masks = np.zeros(case.truth.shape[:3], np.uint8)
-    for mask, path in zip(masks, np.round(paths).astype(np.int32), strict=True):
+    for mask, path in zip(masks, np.ascontiguousarray(np.round(paths), np.int32), strict=True):
         mark(mask, path)
     return masks > 0
 

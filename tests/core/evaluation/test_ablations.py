@@ -74,7 +74,7 @@ def test_heads_unlike_the_mesh():
     assert all(Person.of(n).unlike_the_mesh(n).jowls != (0, 0) for n in range(3))
     moved = {name: place(unlike, np.random.default_rng(0)) for name, place in CONTOURS.items()}
     assert np.array_equal(moved.pop("contour, exact"), unlike)
-    assert all(2 < np.abs(points - unlike).max() < 25 for points in moved.values())
+    assert all(1 < np.abs(points - unlike).max() < 25 for points in moved.values())
 
 
 def test_flat_landmarks_by_hand():
@@ -87,7 +87,8 @@ def test_flat_landmarks_by_hand():
     far = act(person, person, away=(3.0, 0.0, -11.0))
     fitted, plain = (FLAT[name](far) for name in FLAT)
     assert np.ptp(plain[0, :, 1]) < 0.75 * np.ptp(own[0, :, 1])
-    assert np.abs(fitted[0] - own[0]).max() < 2 and np.abs(far.aligned.points[0, :468] - own[0, :468]).max() < 0.5
+    errors = [np.abs(points[0, :468] - own[0, :468]).mean() for points in (far.aligned.points, fitted, plain)]
+    assert errors[0] < 0.01 < errors[1] < 0.3 * errors[2]
     shape = Person.of(3)
     exaggerated, mean = shape.exaggerated(4.0).shape, shape.exaggerated(0.0).shape
     assert np.allclose(exaggerated - mean, 4 * (shape.shape - mean))
@@ -116,8 +117,8 @@ def test_the_report_says_what_goes_against_the_paper(tmp_path):
     row[better], row[worse] = {"outline": [8.0, 9.0, 8.5]}, {"outline": [15.0, 18.0, 17.0]}
     found = Found({"contour": {name: [values, values] for name, values in row.items()}}, 0.4, {"training": 60.0})
     text = write_report(found, tmp_path, {"steps": 5})
-    assert f"- Against the paper, better: {better}: outline." in text
-    assert f"- As the paper says, worse: {worse}: outline." in text
+    assert f"- Against the paper, better: {better} (outline)." in text
+    assert f"- As the paper says, worse: {worse} (outline)." in text
     assert "| no contour | 11.00 |" in text and "steps 5" in text
     facts = json.loads((tmp_path / "ablations.json").read_text())
     assert facts["tables"]["contour"][worse]["outline"]["verdict"] == "worse"

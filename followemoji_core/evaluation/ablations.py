@@ -209,9 +209,13 @@ class _Job:
         settings = self.row_settings()
         torch.set_num_threads(settings.threads)
         started, trained = time.process_time(), self.folder / "trained.json"
-        last = train(settings, self.out)  # at once where it is trained
-        if not trained.exists():
+        if trained.exists():
+            last = self.folder / f"checkpoint-{settings.steps:07d}.safetensors"
+        else:
+            last = train(settings, self.out)
             write_whole(trained, json.dumps({"seconds": time.process_time() - started}))
+            for state in self.folder.glob("state-*.safetensors"):  # four times the checkpoint, and done with
+                state.unlink()
         spent = {"training": json.loads(trained.read_text("utf-8"))["seconds"], "measuring": 0.0}
         rows, made = {}, None
         for table in tables:

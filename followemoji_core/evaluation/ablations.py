@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -77,7 +76,8 @@ def ablate(
     its share of the cores. Raises InputError for a base that is worse, and where OUT is of another base or settings;
     whatever `train` raises.
     """
-    threads = max((os.cpu_count() or 1) // workers, 1)
+    cores = torch.get_num_threads()
+    threads = max(cores // workers, 1)
     _draw_people(out / "data", clips or _CLIPS[base is not None], say)
     seconds = {"training": 0.0, "measuring": 0.0}
     if base is None:
@@ -86,7 +86,7 @@ def ablate(
         )
         base = train(begun, out, say)
         record = json.loads((out / "base" / "record.json").read_text("utf-8"))
-        seconds["base"] = record["seconds"] * (os.cpu_count() or 1)
+        seconds["base"] = record["seconds"] * cores
     base = base.resolve()
     _check_same(out, settings, base)
     size = find_clips(out / "data")[0].size

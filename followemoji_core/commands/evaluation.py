@@ -10,6 +10,8 @@ from pathlib import Path
 from ..files import check_place
 from .shared import Command, Facts, say
 
+ABLATIONS = ("loss", "pupils", "contour", "alignment", "tokens")
+
 
 def add_commands(command: Command) -> None:
     """Add targets, ablations and long-video."""
@@ -21,11 +23,18 @@ def add_commands(command: Command) -> None:
     targets.add_argument("--steps", type=int, help="denoising steps, instead of the small model's own")
 
     ablations = command("ablations", _ablations, "Train and measure the paper's ablations on drawn people; resumable.")
-    ablations.add_argument("settings", type=Path, help="TOML file of a short stage 1: every row's budget")
-    ablations.add_argument("--out", type=Path, default=Path("out/ablations"), help="folder for the table")
-    ablations.add_argument("--seeds", type=int, default=3, help="runs of every row")
-    ablations.add_argument("--people", type=int, default=16, help="held-out people")
-    ablations.add_argument("--workers", type=int, default=1, help="runs at once, which share the cores")
+    ablations.add_argument("settings", type=Path, nargs="?", help="TOML file of a row, instead of small/ablations.toml")
+    ablations.add_argument("--out", type=Path, default=Path("out/ablations"), help="folder for all of it")
+    ablations.add_argument(
+        "--base", type=Path, help="trained weights that rows go on from, instead of a base of its own"
+    )
+    ablations.add_argument("--base-steps", type=int, default=1500, help="of a base of its own, from nothing")
+    ablations.add_argument("--clips", type=int, help="drawn people to train on [400; 1600 for a base of its own]")
+    ablations.add_argument("--steps", type=int, help="of every row, instead of the settings'")
+    ablations.add_argument("--seeds", type=int, default=3, help="trainings of every row")
+    ablations.add_argument("--people", type=int, default=64, help="held-out people")
+    ablations.add_argument("--workers", type=int, default=1, help="trainings at once, which share the cores")
+    ablations.add_argument("--tables", nargs="+", choices=ABLATIONS, default=ABLATIONS, help="which of the tables")
 
     long = command("long-video", _long_video, "Measure the strategies for long clips on drawn people.")
     long.add_argument("--out", type=Path, default=Path("out/long_video"), help="folder for table, numbers and plot")
@@ -52,19 +61,29 @@ def _targets(options: argparse.Namespace) -> Facts:
 
 
 def _ablations(options: argparse.Namespace) -> Facts:
-    from ..evaluation.ablations import ablate, write_table
+    from ..evaluation.ablation_report import write_report
+    from ..evaluation.ablations import ablate
+    from ..small import SMALL_MODELS
     from ..training.settings import load_settings
 
     check_place(options.out / "ablations.json")
-    result = ablate(
-        load_settings(options.settings),
-        options.settings.parent,
-        seeds=options.seeds,
-        people=options.people,
-        workers=options.workers,
+    changes = {"steps": options.steps} if options.steps is not None else None
+    settings = load_settings(options.settings or SMALL_MODELS / "ablations.toml", changes)
+    found = ablate(
+        settings,
+        options.out,
+        options.base,
+        options.base_steps,
+        options.seeds,
+        options.people,
+        options.workers,
+        options.tables,
+        options.clips,
         say=say,
     )
-    say(write_table(result, options.out, options.seeds))
+    about = {"base": options.base.name if options.base else f"{options.base_steps} steps from nothing"}
+    about |= {"steps": settings.steps, "seeds": options.seeds, "people": options.people}
+    say(write_report(found, options.out, about))
     return _facts(options.out, "ablations", ".json", ".md")
 
 

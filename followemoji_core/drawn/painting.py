@@ -62,6 +62,18 @@ def paint(person: Person, motion: FaceMotion, ground: Ground | None = None) -> n
     return frames
 
 
+def head_outline(person: Person, motion: FaceMotion) -> np.ndarray:
+    """(T,27,2) pixels of the picture: the outline of the painted face from temple over chin to temple, point by point
+    where FACE_CONTOUR has the landmarks', which it is but for heads unlike the mesh."""
+    wider, longer = person.jowls
+    contour = motion.metric[:, list(FACE_CONTOUR)].astype(np.float64)
+    share = 1 - np.abs(np.linspace(-1, 1, len(FACE_CONTOUR)))  # 0 at the temples, 1 at the chin
+    contour[..., 0] *= 1 + wider * np.sin(np.pi * share)
+    contour[..., 1] *= 1 + longer * share**2
+    pose = motion.camera_from_face.astype(np.float64)
+    return project(contour @ pose[:, :3, :3].swapaxes(1, 2) + pose[:, None, :3, 3], motion.size)
+
+
 def toned(person: Person, colour) -> tuple[float, ...]:
     """RGB in [0,255] as it comes out in the person's style, (3,) likewise."""
     colour = np.asarray(colour, float)
@@ -84,6 +96,7 @@ class _Painter:
         self.size = (motion.size[0] * scale, motion.size[1] * scale)
         self.points = motion.landmarks[..., :2].astype(np.float64) * self.size
         self.cage, self.slices = self._project_cage()
+        self.jaw = head_outline(person, motion) * scale if any(person.jowls) else None
         self.outline = 0.0 if person.style in ("soft", "painted") else 0.16 if person.style == "cartoon" else 0.12
         self.background = None if ground else self._draw_background()
         self.grain = self._draw_grain()
@@ -183,10 +196,15 @@ class _Painter:
             if person.earrings is not None:
                 lobe = self.place(side).max(axis=0) * (0, 1) + self.place(side).mean(axis=0) * (1, 0)
                 self.disc(lobe + (0, 0.3 * self.unit), 0.75, person.earrings)
-        face = _hull(np.concatenate([self.mesh[:468], self.place("forehead")]))
+        like_mesh, forehead = self.jaw is None, self.place("forehead")
+        contour = self.mesh[list(FACE_CONTOUR)] if like_mesh else self.jaw[self.index]
+        if like_mesh:
+            face = _hull(np.concatenate([self.mesh[:468], forehead]))
+        else:
+            face = np.concatenate([contour, forehead[::-1]])
         self.fill(face, person.skin, self.outline)
         # Light from one side: the far cheek in shadow, out to the contour.
-        contour = self.mesh[list(FACE_CONTOUR[:_SHADED])]
+        contour = contour[:_SHADED]
         half = contour[:14] if person.light > 0 else contour[13:]
         middle = self.mesh[4]
         depth = 0.3 if person.style in ("cartoon", "ink") else 0.42
@@ -205,7 +223,11 @@ class _Painter:
             if box.size:
                 side = int(0.7 * self.unit) | 1
                 mask = np.zeros(box.shape[:2], np.uint8)
-                self.cv2.fillConvexPoly(mask, np.round(face - (max(x, 0), max(y, 0))).astype(np.int32), 255)
+                outline = np.round(face - (max(x, 0), max(y, 0))).astype(np.int32)
+                if like_mesh:
+                    self.cv2.fillConvexPoly(mask, outline, 255)
+                else:
+                    self.cv2.fillPoly(mask, [outline], 255)
                 self.cv2.copyTo(self.cv2.blur(box, (side, side)), mask, box)
 
     def nose(self) -> None:

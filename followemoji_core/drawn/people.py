@@ -47,6 +47,7 @@ class Person:
     band: np.ndarray | None  # round the head
     beard: bool
     light: float  # side that the light comes from, -1 or 1
+    jowls: tuple[float, float] = (0.0, 0.0)  # shares by which the head is wider and longer below than its landmarks say
 
     @classmethod
     def of(cls, seed: int, style: str | None = None) -> Person:
@@ -88,6 +89,17 @@ class Person:
             beard=bool(extras[3] < 0.1),
             light=float(rng.choice((-1, 1))),
         )
+
+    def unlike_the_mesh(self, seed: int) -> Person:
+        """The same face on a head that its landmarks do not tell: jowls, a hollow jaw, a long chin, or hardly one."""
+        rng = np.random.default_rng([seed, 19])
+        wider, longer = rng.uniform((0.14, 0.12), (0.3, 0.3)) * rng.choice((-1, 1), 2)
+        return replace(self, jowls=(float(wider), float(longer)))
+
+    def exaggerated(self, factor: float) -> Person:
+        """What this face has of its own, `factor` times as far from everybody's mean."""
+        mean = _shape(*[0.0] * 6)
+        return replace(self, shape=mean + factor * (self.shape - mean))
 
     @cached_property
     def rig(self) -> Rig:

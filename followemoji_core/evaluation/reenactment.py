@@ -6,7 +6,7 @@ People and motions are held out: their numbers begin where training never comes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -62,13 +62,21 @@ def cases(
             acting = acting.held(frames // 2)
         if still_head:
             acting = acting.with_head_of(Acting.rest())
-        rest = person.act(Acting.rest(), (size, size))
-        motion = person.act(acting, (size, size))
-        driving = driver.act(acting, (size, size))
-        driving_from_rest = _after(driver.act(Acting.rest(), (size, size)), driving)
-        aligned = align(rest.frame(0), driving_from_rest, AlignOptions.published())
-        aligned = AlignedMotion(aligned.points[1:], aligned.size, aligned.fps)
-        yield Case(person, paint(person, rest)[0], paint(person, motion), motion, driving, aligned, acting)
+        yield case_of(person, driver, acting, size)
+
+
+def case_of(
+    person: Person, driver: Person, acting: Acting, size: int = 128, away: tuple[float, float, float] = (0, 0, 0)
+) -> Case:
+    """Both do that acting, the driver `away` (3,) cm from where he usually is."""
+    rest = person.act(Acting.rest(), (size, size))
+    motion = person.act(acting, (size, size))
+    driving, at_rest = (
+        driver.act(replace(part, places=part.places + away), (size, size)) for part in (acting, Acting.rest())
+    )
+    aligned = align(rest.frame(0), _after(at_rest, driving), AlignOptions.published())
+    aligned = AlignedMotion(aligned.points[1:], aligned.size, aligned.fps)
+    return Case(person, paint(person, rest)[0], paint(person, motion), motion, driving, aligned, acting)
 
 
 def _after(rest: FaceMotion, motion: FaceMotion) -> FaceMotion:

@@ -33,7 +33,8 @@ class Batch:
 
     portraits (n,H,W,3) uint8; portrait_latents (n,c,h,w) and latents (n*k,c,h,w), or None and `pictures`
     (n*k,H,W,3) uint8 instead; landmark_images (n*k,H,W,3) uint8; masks (2,n*k,h,w) of expression and face; timesteps
-    (n,); known (n*k,) bool; shown (n,) bool; shared (n,) bool: clips whose frames all get the same noise; seeds (n,).
+    (n,); known (n*k,) bool; shown, mapped (n,) bool: by tokens, by maps; shared (n,)
+    bool: clips whose frames all get the same noise; seeds (n,).
     """
 
     portraits: Tensor
@@ -45,6 +46,7 @@ class Batch:
     timesteps: Tensor
     known: Tensor
     shown: Tensor
+    mapped: Tensor
     shared: Tensor
     seeds: Tensor
 
@@ -103,6 +105,7 @@ class Batches:
             timesteps=tensors["timestep"],
             known=tensors["known"],
             shown=tensors["shown"],
+            mapped=tensors["mapped"],
             shared=tensors["shared"],
             seeds=tensors["seed"],
         )
@@ -189,6 +192,7 @@ class Batches:
             sample |= {"latents": target["latents"], "portrait_latents": source["latents"]}
         else:
             sample["pictures"] = target["pictures"]
+        sample["mapped"] = sample["shown"] & (rng.random() >= settings.drop_maps)
         return sample
 
 

@@ -56,7 +56,10 @@ class TrainSettings:
     whole_denoiser, whole_appearance: stage 2 trains all of the denoiser, and of the appearance net. remember: MiB for
     what networks that do not learn made of portraits and landmark images, so that it is made once.
     optimizer: adamw, or muon, which brings small networks from nothing further in the same time.
-    drop: share of the samples that see neither portrait nor image tokens, for guidance.
+    new_projector: what projects the image tokens of `initial` is made anew, with [model] queries and query_layers.
+    drop: share of the samples that see neither portrait nor image tokens, for guidance. drop_maps: of those that see
+    the tokens, the share that sees no map of the appearance net beside them. tokens: which image tokens are seen,
+    "all", their "mean" or "none".
     covered: whether the denoiser's input is widened by covered latents and their mask (4.3). known_ends,
     known_scattered: shares of the clips of which first and last frame are shown, or scattered ones (the paper's two
     strategies); of the rest nothing is, as of the keyframes of a long clip. Stage 1 has scattered ones alone.
@@ -94,6 +97,7 @@ class TrainSettings:
     precision: str = "bf16"
     ema: float = 0.9999
     drop: float = 0.1
+    drop_maps: float = 0.0
     covered: bool = True
     known_ends: float = 0.4
     known_scattered: float = 0.3
@@ -105,7 +109,9 @@ class TrainSettings:
     expression_radius: float = 0.04
     high_noise: float = 0.0
     contour: bool = False  # ablations: draw the face contour as well,
-    pupils: bool = True  # leave the pupils out
+    pupils: bool = True  # leave the pupils out,
+    tokens: str = "all"
+    new_projector: bool = False
     seed: int = 0
     save_every: int = 1000
     keep: int = 2
@@ -122,6 +128,7 @@ class TrainSettings:
             decay=("constant", "cosine"),
             optimizer=("adamw", "muon"),
             portrait=("any", "first"),
+            tokens=("all", "mean", "none"),
         )
         for name, values in allowed.items():
             if getattr(self, name) not in values:

@@ -72,7 +72,7 @@ class Trainee(nn.Module):
         (n,m,width) of CLIP, None where the networks bring their own image encoder.
         """
         settings, dtype, device = self.settings, self.dtype, latents.device
-        shown, timesteps = batch.shown.to(device), batch.timesteps.to(device)
+        shown, mapped, timesteps = (part.to(device) for part in (batch.shown, batch.mapped, batch.timesteps))
         # 1. The portrait: tokens and features, and neither for some.
         own = () if tokens is None else (tokens,)
         tokens, *maps = self._made("appearance_net", self._read, batch.portraits, portrait_latents, *own)
@@ -90,7 +90,7 @@ class Trainee(nn.Module):
             latents=level.noisy(latents, noise).to(dtype),
             timestep=timesteps,
             landmark_features=features,
-            halves=(condition(self.denoiser, tokens, appearance, None if batch.shown.all() else shown),),
+            halves=(condition(self.denoiser, tokens, appearance, None if batch.mapped.all() else mapped),),
             clips=len(timesteps),
             covered=covered,
         )
@@ -126,12 +126,19 @@ class Trainee(nn.Module):
         """Image tokens (n,m,width), and the appearance net's maps."""
         if tokens is None:
             tokens = self.image_encoder(_pixels(portraits, latents.device, self.dtype))
-        tokens = tokens.to(self.dtype)
+        tokens = chosen_tokens(tokens, self.settings.tokens).to(self.dtype)
         return tokens, *self.appearance_net(latents.to(self.dtype), tokens).maps
 
     def _look(self, images: Tensor) -> tuple[Tensor]:
         """Landmark features (n,channels,h,w)."""
         return (self.landmark_encoder(_pixels(images, self.alphas_cumprod.device, self.dtype)).contiguous(),)
+
+
+def chosen_tokens(tokens: Tensor, which: str) -> Tensor:
+    """Image tokens (n,m,width) as `tokens` of the settings says: all, their mean (n,1,width), or zeros."""
+    if which == "mean":
+        return tokens.mean(1, keepdim=True)
+    return torch.zeros_like(tokens) if which == "none" else tokens
 
 
 def _pixels(pictures: Tensor, device, dtype: torch.dtype) -> Tensor:
@@ -217,6 +224,8 @@ def build_trainee(settings: TrainSettings, folder: Path, latent_channels: int, t
         states, configs = {}, _new_configs(settings.model, latent_channels, token_width)
         if settings.initial_unet:
             states = _read_unet(folder / settings.initial_unet, configs)
+    if settings.new_projector and states:
+        _renew_projector(states, configs, settings.model)
     config = configs["denoiser"]
     if config.out_channels != latent_channels:
         raise CheckpointError(
@@ -272,7 +281,8 @@ def _read_initial(settings: TrainSettings, folder: Path) -> tuple[dict, dict]:
     return states, {part: w.config for part, w in weights.items()}
 
 
-_NEW = ("motion_modules", "clip_fc.", "q_former.")  # what a UNet of Stable Diffusion has not
+_PROJECTORS = ("clip_fc.", "q_former.")
+_NEW = ("motion_modules", *_PROJECTORS)  # what a UNet of Stable Diffusion has not
 
 
 def _read_unet(path: Path, configs: dict) -> dict[str, dict[str, Tensor]]:
@@ -324,6 +334,13 @@ def _new_configs(model: ModelSettings, latent_channels: int, token_width: int | 
     if token_width is None:
         configs["image_encoder"] = ImageEncoderConfig(model.token_width, model.image_layers, size=model.image_size)
     return configs
+
+
+def _renew_projector(states: dict, configs: dict, model: ModelSettings) -> None:
+    """Without what projected the image tokens, so that it starts from nothing, of the kind that [model] asks for."""
+    for part in ("denoiser", "appearance_net"):
+        states[part] = {k: v for k, v in states[part].items() if not k.startswith(_PROJECTORS)}
+        configs[part] = replace(configs[part], queries=model.queries, query_layers=model.query_layers)
 
 
 @torch.no_grad()

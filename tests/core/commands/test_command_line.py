@@ -219,16 +219,21 @@ def test_json_of_training(tmp_path, capsys):
 
 def test_json_of_the_evaluation(tmp_path, monkeypatch, capsys):
     """The numbers are those of the file, the table goes to stderr."""
-    from followemoji_core.evaluation.ablations import ABLATIONS, MEASURES
+    from followemoji_core.evaluation.ablation_tables import TABLES
+    from followemoji_core.evaluation.ablations import Found
 
-    rows = {row.name: {what: (0.5, 0.25) for what in MEASURES} for row in ABLATIONS}
-    monkeypatch.setattr("followemoji_core.evaluation.ablations.ablate", lambda *args, **options: rows)
-    (tmp_path / "short.toml").write_text('stage = 1\ndata = "clips"\nout = "run"\n')
-    assert main(["ablations", str(tmp_path / "short.toml"), f"--out={tmp_path}", "--json"]) == 0
+    values = {"with pupils": 0.5, "without pupils": 0.25}
+    rows = {
+        row.name: [dict.fromkeys(TABLES["pupils"].differences, [values[row.name]] * 2)] for row in TABLES["pupils"].rows
+    }
+    found = Found({"pupils": rows}, 0.4, {})
+    monkeypatch.setattr("followemoji_core.evaluation.ablations.ablate", lambda *args, **options: found)
+    assert main(["ablations", f"--out={tmp_path}", "--json"]) == 0
     captured = capsys.readouterr()
     facts = reported(captured.out)
     assert facts["report"] == json.loads((tmp_path / "ablations.json").read_text())
-    assert facts["report"]["full model"]["PSNR, moving head"] == [0.5, 0.25] and "| full model | 0.500" in captured.err
+    cell = facts["report"]["tables"]["pupils"]["without pupils"]["gaze, vertical"]
+    assert (cell["against"], cell["verdict"]) == (-0.25, "worse") and "| with pupils | 0.50 | 0.50 |" in captured.err
     assert facts["files"] == [str(tmp_path / name) for name in ("ablations.json", "ablations.md")]
 
 

@@ -13,8 +13,10 @@ from safetensors.torch import save_file
 from followemoji_core.errors import CheckpointError, InputError
 from followemoji_core.model.config import UNetConfig
 from followemoji_core.model.denoiser import Denoiser
+from followemoji_core.model.weights.build import save_networks
+from followemoji_core.training.batches import Batch
 from followemoji_core.training.settings import ModelSettings, TrainSettings, load_settings
-from followemoji_core.training.trainee import build_trainee
+from followemoji_core.training.trainee import build_trainee, chosen_tokens
 from followemoji_core.training.trainer import as_launched
 
 MODEL = ModelSettings(
@@ -93,3 +95,33 @@ def test_mixed_precision_of_the_launch_is_used(monkeypatch):
     monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "fp16")
     with pytest.raises(InputError, match="--mixed_precision fp16"):
         as_launched(SETTINGS)
+
+
+def test_a_new_projector_of_another_kind(files):
+    """Only what projects the image tokens is new; which tokens and maps are seen is what learns."""
+    first = build_trainee(replace(SETTINGS, stage=1), files, 4, None)
+    save_networks(files / "first.safetensors", first.in_use({}))
+    again = replace(SETTINGS, stage=1, initial="first.safetensors", initial_unet="", motion_module="", precision="fp32")
+    model = replace(MODEL, queries=0)
+    built = build_trainee(replace(again, new_projector=True, model=model), files, 4, None).trainee
+    kept = first.trainee.state_dict()
+    for key, value in built.state_dict().items():
+        assert "clip_fc" in key if key not in kept else torch.equal(kept[key], value)
+    assert not any("q_former" in key for key in built.state_dict())
+
+    def learns(mapped: bool, **changes) -> tuple[bool, bool]:
+        """Whether the appearance net and the image encoder do."""
+        trainee = build_trainee(replace(again, **changes), files, 4, None).trainee
+        pictures, two = torch.randint(255, (2, 64, 64, 3), dtype=torch.uint8), torch.ones(2, dtype=torch.bool)
+        batch = Batch(
+            pictures, None, None, None, pictures, torch.ones(2, 2, 8, 8), timesteps=torch.tensor([500, 900]),
+            known=~two, shown=two, mapped=two & mapped, shared=~two, seeds=torch.arange(2),
+        )  # fmt: skip
+        trainee(batch, torch.randn(2, 4, 8, 8), torch.randn(2, 4, 8, 8), None)[0].backward()
+        parts = trainee.appearance_net, trainee.image_encoder
+        return tuple(any(p.grad is not None and p.grad.any() for p in part.parameters()) for part in parts)
+
+    assert learns(True) == (True, True) and learns(False) == (False, True)
+    assert learns(True, tokens="none") == (True, False) and learns(False, tokens="mean") == (False, True)
+    assert torch.equal(chosen_tokens(torch.arange(6.0).reshape(1, 3, 2), "mean"), torch.tensor([[[2.0, 3.0]]]))
+    assert not chosen_tokens(torch.ones(1, 3, 2), "none").any()

@@ -16,10 +16,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from followemoji_core.__main__ import main
 from followemoji_core.model.weights.build import load_networks
 from followemoji_core.model.weights.files import find_files
-from followemoji_core.small import SMALL_VAE
 from followemoji_core.training.batches import Batches
 from followemoji_core.training.settings import load_settings
 from followemoji_core.training.shards import find_clips, open_clip, read_part
@@ -98,21 +96,6 @@ def test_two_processes_agree_with_one(work):
     one, both = weights(work, "one", 3), weights(work, "two", 3)
     far = [float((one[key] - both[key]).abs().mean()) for key in one if one[key].is_floating_point()]
     assert np.mean(far) < 1e-5 and max(far) < 2e-4  # a process on its own was seen 7e-4 away
-
-
-def test_ablations(work, capsys):
-    """The table is made of trainings; given again, the command finds them done."""
-    (work / "stage1.toml").write_text(f'vae = "{SMALL_VAE}"\n{SETTINGS}')
-    line = ["ablations", str(work / "stage1.toml"), f"--out={work / 'out'}", "--seeds=1", "--people=2", "--workers=2"]
-    assert main(line) == 0
-    table = json.loads((work / "out" / "ablations.json").read_text())
-    assert len(table) == 7 and len(list((work / "run").glob("*/checkpoint-0000004.safetensors"))) == 6
-    errors = {row: values["box error, moving head"][0] for row, values in table.items()}
-    assert all(np.isfinite(error) and error > 0.5 for error in errors.values()) and len(set(errors.values())) == 7
-    assert "full model, seed 0" in capsys.readouterr().out
-    started = time.monotonic()
-    assert main(line) == 0 and time.monotonic() - started < 30
-    assert json.loads((work / "out" / "ablations.json").read_text()) == table
 
 
 def test_mistakes_are_explained(work, tmp_path, capsys):

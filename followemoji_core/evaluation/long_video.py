@@ -1,9 +1,8 @@
 """Which strategy for long clips? Drawn people before a ground that pans in a wandering light, against the truth.
 
-Portrait and landmarks do not tell that state. Keyframes that the model makes can only guess it; keyframes that are given
-show it, and what lies between can follow them. Every strategy makes the same clips, with and without given keyframes.
-Errors are mean squares of latents of unit variance, over frames that are no keyframes; they are made, and compared,
-person by person, so that people can be drawn again with all of their numbers.
+Portrait and landmarks do not tell that state. Keyframes that the model makes can only guess it; keyframes that are
+given show it, and what lies between can follow them. Every strategy makes the same clips, with and without them. Errors
+are mean squares of latents of unit variance, over frames that are no keyframes; all is compared person by person.
 """
 
 from __future__ import annotations
@@ -53,8 +52,8 @@ Measured = dict[str, float]
 
 @dataclass(frozen=True)
 class Block:
-    """A part of the table: the same clips with keyframes `given` (true ones) or made, noise shared between frames or
-    each frame's own, by these of WAYS."""
+    """A part of the table: the same clips with keyframes `given` (true ones) or made, noise `shared` as the settings say
+    or each frame's own, by these of WAYS. fade: whether the cross-fade of the keyframes stands beside."""
 
     name: str
     given: bool
@@ -64,7 +63,7 @@ class Block:
 
     def settings(self, settings: Settings, way: str) -> Settings:
         """What of `settings` gives way."""
-        return replace(settings, **WAYS[way], shared_noise=1.0 if self.shared else 0.0)
+        return replace(settings, **WAYS[way], shared_noise=settings.shared_noise if self.shared else 0.0)
 
 
 _TWO = (FIRST, "gaussian")
@@ -175,7 +174,7 @@ def measure_person(studio: Studio, clip: Clip, settings: Settings) -> dict[str, 
 
 
 def cross_fade(keys: Tensor, places: tuple[int, ...]) -> Tensor:
-    """Keyframes (n,c,h,w) at rising `places`, the first at 0 -> (places[-1] + 1,c,h,w): from each to the next, evenly."""
+    """Keyframes (n,c,h,w) at rising `places` from 0 -> (places[-1] + 1,c,h,w): from each to the next, evenly."""
     frames = torch.arange(places[-1] + 1)
     at = torch.tensor(places)
     after = torch.searchsorted(at, frames).clamp_min(1)
@@ -213,10 +212,10 @@ def _cost_of_fade(clip: Clip, settings: Settings, whole: Measured, given: bool) 
 def measure(studio: Studio, clip: Clip, made: Tensor, borders: frozenset[int], given: bool) -> Measured:
     """Of latents (T,c,h,w), of which the keyframes are `given` or not; borders: frames where windows meet.
 
-    error, ground error: over frames that are no keyframes. jump: how much the ground changes in the steps into and out of
-    a border, over steps inside of windows, of the truth's. drift: ground error in the last second less that in the first.
-    sharpness: mean slope from pixel to pixel beside keyframes, over that at keyframes, of the truth's: below 1 keyframes
-    are sharper and pop. key sharpness: at keyframes, of the truth's.
+    error, ground error: over frames that are no keyframes. jump: how much the ground changes in the steps into and out
+    of a border, over steps inside of windows, of the truth's. drift: ground error in the last second less that in the
+    first. sharpness: mean slope from pixel to pixel beside keyframes, over that at keyframes, of the truth's: below 1
+    keyframes are sharper and pop. key sharpness: at keyframes, of the truth's.
     """
     between = torch.ones(len(made), dtype=torch.bool)
     between[list(clip.keyframes)] = False

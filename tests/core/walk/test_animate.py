@@ -229,7 +229,9 @@ def test_windows_side_by_side_take_given_keyframes(job, windows, carrier):
 
 
 def test_frame_numbers():
-    assert frame_numbers("0, 40 -1", 100, 3) == [0, 40, 99]
+    assert frame_numbers("0, 40 -1", 100, 3) == frame_numbers("0 40, 99", 100) == [0, 40, 99]
+    with pytest.raises(InputError, match="no frame numbers"):
+        frame_numbers(" ", 100)
     wrong = (("0,x", "whole numbers"), ("0", "2 given frames and 1"), ("0, 100", "0 to 99"), ("1,-99", "twice"))
     for text, words in wrong:
         with pytest.raises(InputError, match=words):

@@ -52,8 +52,8 @@ Measured = dict[str, float]
 
 @dataclass(frozen=True)
 class Block:
-    """A part of the table: the same clips with keyframes `given` (true ones) or made, noise `shared` as the settings say
-    or each frame's own, by these of WAYS. fade: whether the cross-fade of the keyframes stands beside."""
+    """A part of the table: the same clips with keyframes `given` (true ones) or made, noise `shared` as the settings
+    say or each frame's own, by these of WAYS. fade: whether the cross-fade of the keyframes stands beside."""
 
     name: str
     given: bool

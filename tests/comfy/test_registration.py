@@ -35,9 +35,14 @@ def test_nothing_in_the_log(both_servers):
 
 def test_help_and_templates_are_served(both_servers):
     templates = both_servers.get("/workflow_templates")
-    assert {"animate_portrait", "expressions", "first_animation", "long_video", "look_at_landmarks"} <= set(
-        templates[PACK_FOLDER]
-    )
+    assert {
+        "animate_portrait",
+        "expressions",
+        "first_animation",
+        "given_keyframes",
+        "long_video",
+        "look_at_landmarks",
+    } <= set(templates[PACK_FOLDER])
 
 
 @pytest.mark.parametrize("fixture", TREES)

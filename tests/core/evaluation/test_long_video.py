@@ -21,7 +21,7 @@ from followemoji_core.model.landmark_encoder import LandmarkEncoder
 from followemoji_core.walk.settings import Settings
 from followemoji_core.walk.studio import small_studio
 
-FRAMES, SETTINGS = 20, Settings(steps=1, guidance=1.0, window_length=6, overlap=2)
+FRAMES, SETTINGS = 11, Settings(steps=1, guidance=1.0, window_length=5, overlap=1, shared_noise=1.0)
 
 
 @pytest.fixture(scope="module")
@@ -74,28 +74,32 @@ def test_cross_fade_by_hand():
 
 def test_measures_of_the_truth(studio, clip):
     """No error, no drift, borders as the truth's; its decoded pictures are a little softer, given ones are not."""
-    found = measure(studio, clip, clip.latents, frozenset({5, 10, 15}), given=True)
+    found = measure(studio, clip, clip.latents, frozenset({3, 6}), given=True)
     assert found["error"] == found["ground error"] == found["drift"] == 0 and found["jump"] == 1
     assert found["key sharpness"] == 1 > found["sharpness"] > 0.8
     assert measure(studio, clip, clip.latents, frozenset(), given=False)["sharpness"] == pytest.approx(1, abs=0.05)
 
 
 def test_the_comparison_goes_on_where_it_stopped(studio, tmp_path, monkeypatch):
-    """Interrupted in its second person, the same command makes that one alone, and ends in the same numbers."""
-    whole = compare(studio, tmp_path / "whole", 2, FRAMES, SETTINGS)
-    made, really = [], long_video.measure_person
+    """Interrupted in its second person, the same command makes that one alone, and keeps the first one's numbers."""
+    made, stops, really = [], [2, 4], long_video.measure_person
 
     def interrupted(studio, clip, settings):
-        made.append(clip)
-        if len(made) == 2:
+        made.append(really if len(made) + 1 in stops else really(studio, clip, settings))
+        if len(made) in stops:
             raise KeyboardInterrupt
-        return really(studio, clip, settings)
+        return made[-1]
 
     monkeypatch.setattr(long_video, "measure_person", interrupted)
     with pytest.raises(KeyboardInterrupt):
         compare(studio, tmp_path, 2, FRAMES, SETTINGS)
-    assert _errors(compare(studio, tmp_path, 2, FRAMES, SETTINGS)) == _errors(whole) and len(made) == 3
-    compare(studio, tmp_path, 1, FRAMES, replace(SETTINGS, seed=1))
+    whole = compare(studio, tmp_path, 2, FRAMES, SETTINGS)
+    assert len(made) == 3
+    for index, one in ((0, made[0]), (1, made[2])):
+        assert {b: {w: {m: v[index] for m, v in ms.items()} for w, ms in ws.items()} for b, ws in whole.items()} == one
+    assert compare(studio, tmp_path, 2, FRAMES, SETTINGS) == whole and len(made) == 3
+    with pytest.raises(KeyboardInterrupt):
+        compare(studio, tmp_path, 1, FRAMES, replace(SETTINGS, seed=1))
     assert len(made) == 4, "other settings are another comparison"
     # What it says.
     text = write_report(whole, tmp_path, 2, FRAMES)
@@ -107,19 +111,13 @@ def test_the_comparison_goes_on_where_it_stopped(studio, tmp_path, monkeypatch):
     )
     assert [row["what"].split(": ")[1][:4] for row in kept["rows"]] == ["jump", "shar"] * 2
     assert (tmp_path / "long_video.png").stat().st_size > 5000
-    # Nothing given and everything between known frames: what they cost.
+    # What they cost: keyframes alone are a part of the frames, and given ones are for nothing.
     costs = {way: values["evaluated"][0] for way, values in whole[MADE].items()}
-    assert costs[FADE] < 1 == costs["plain"] < costs[FIRST] < costs["gaussian"] and whole[GIVEN][FADE]["calls"] == [
-        0,
-        0,
-    ]
+    assert costs[FADE] < costs["plain"] == 1 < costs[FIRST]
+    assert whole[GIVEN][FADE]["calls"] == [0, 0] and min(whole[GIVEN][FIRST]["calls"]) > 0
     assert gains(whole)[FADE][2] < 1, "the true keyframes are nearer to the truth than those of untrained networks"
 
 
-def _errors(found):
-    return [values[name] for ways in found.values() for values in ways.values() for name in ("error", "ground error")]
-
-
 def test_a_clip_of_one_window_is_refused(studio):
-    with pytest.raises(InputError, match="6 frames are one window of 6"):
-        Clip.of(studio, 0, 6, SETTINGS)
+    with pytest.raises(InputError, match="5 frames are one window of 5"):
+        Clip.of(studio, 0, 5, SETTINGS)

@@ -42,8 +42,7 @@ WAYS = {
     "uniform": dict(windows="uniform", known_frames="concat"),
     "plain": dict(windows="plain", known_frames="concat"),
 }
-# Of measures in people's files: name -> what it is, see `measure`.
-ERRORS = ("error", "ground error")
+ERRORS = ("error", "ground error")  # of what `measure` gives, those that strategies are compared by
 _NUMBER = HELD_OUT + 2_000_000
 _VERSION = 1  # of people's files
 Say = Callable[[str], None]
@@ -133,7 +132,8 @@ def compare(
     Who is finished is kept in OUT/people, and is not made again by the same networks, settings and length. Raises
     InputError for clips of one window, OutputError where the disk is full.
     """
-    made_by = digest(_VERSION, studio.identity, repr(settings), frames)
+    codec = tuple(studio.codec.module.state_dict().values())
+    made_by = digest(_VERSION, studio.identity, codec, repr(settings), frames)
     found = []
     for index in range(people):
         kept = out / "people" / f"{index:03d}.json"

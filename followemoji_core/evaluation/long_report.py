@@ -29,9 +29,12 @@ MADE, GIVEN = (block.name for block in BLOCKS[:2])
 _MOST_JUMP, _LEAST_SHARP = 2.0, 0.95
 
 
-def verdict(ratio: tuple[float, float, float]) -> str:
-    """ "better", "worse", or "not told apart": of an error's ratio with its interval, by whether it excludes 1."""
+def verdict(ratio: tuple[float, float, float], people: int = 2) -> str:
+    """ "better", "worse", or "not told apart": of an error's ratio with its interval, by whether it excludes 1. One
+    person tells nothing apart."""
     _, low, high = ratio
+    if people < 2:
+        return "not told apart"
     return "better" if high < 1 else "worse" if low > 1 else "not told apart"
 
 
@@ -98,7 +101,7 @@ def _text(found: Found, people: int, frames: int) -> str:
         for way, values in ways.items():
             cells = [_cell(name, values[name], compared[block].get(way, {})) for name in COLUMNS]
             lines.append(f"| {way} | " + " | ".join(cells) + " |")
-        lines += ["", _sentence(block, compared[block])]
+        lines += ["", _sentence(block, compared[block], people)]
     brought = "; ".join(f"{way} {_interval(ratio)}" for way, ratio in gains(found).items())
     lines += ["", f"**Error of the ground with given keyframes, of that with made ones:** {brought}.", ""]
     lines += ["| no pop | reached | target |", "| --- | --- | --- |"]
@@ -110,18 +113,18 @@ def _text(found: Found, people: int, frames: int) -> str:
 
 def _cell(name: str, values: list[float], compared: dict[str, tuple[float, float, float]]) -> str:
     mean = f"{_mean(values):.{COLUMNS[name][1]}f}"
-    return f"{mean}; {_interval(compared[name])}, {verdict(compared[name])}" if name in compared else mean
+    return f"{mean}; {_interval(compared[name])}, {verdict(compared[name], len(values))}" if name in compared else mean
 
 
 def _interval(ratio: tuple[float, float, float]) -> str:
-    return "{:.2f} ({:.2f} to {:.2f})".format(*ratio)
+    return "{:.3f} ({:.3f} to {:.3f})".format(*ratio)
 
 
-def _sentence(block: str, compared: dict[str, dict[str, tuple[float, float, float]]]) -> str:
+def _sentence(block: str, compared: dict[str, dict[str, tuple[float, float, float]]], people: int) -> str:
     """Which intervals of the ground's error exclude 1, and which do not."""
     by_verdict: dict[str, list[str]] = {}
     for way, errors in compared.items():
-        by_verdict.setdefault(verdict(errors["ground error"]), []).append(way)
+        by_verdict.setdefault(verdict(errors["ground error"], people), []).append(way)
     said = [f"{', '.join(ways)} {is_}" for is_, ways in by_verdict.items()]
     end = ""
     if set(by_verdict) == {"not told apart"} and "made" in block:

@@ -53,6 +53,7 @@ def test_paired_bootstrap_with_a_known_answer():
     people = np.random.default_rng(0).uniform(1, 100, 12)
     assert paired_ratio(0.9 * people, people) == pytest.approx((0.9, 0.9, 0.9))
     assert verdict(paired_ratio(0.9 * people, people)) == "better" and verdict((1.2, 1.1, 1.3)) == "worse"
+    assert verdict((0.9, 0.9, 0.9), people=1) == "not told apart"
     swapped = people * np.tile((0.9, 1.1), 6)
     assert verdict(paired_ratio(swapped, people)) == "not told apart"
     assert paired_ratio(np.array((1, 2)), np.array((2, 1))) == pytest.approx((1, 0.5, 2))

@@ -148,9 +148,9 @@ def _plot(found: Found, path: Path, title: str) -> None:
             values = [found[block][way][name] for way in ways]
             middle, low, high = np.array([paired_ratio(one, np.ones(len(one))) for one in values]).T
             spread = [middle - low, high - middle]
-            axes.errorbar(middle, ways, xerr=spread, fmt=mark, color=colour, capsize=3, label=block)
+            axes.errorbar(middle, ways, xerr=spread, fmt=mark, color=colour, mfc="none", capsize=3, label=block)
     errors.set_xlabel("error of the ground, mean square of latents")
-    jumps.set_xlabel("change of the ground at borders, over inside, of the truth's")
+    jumps.set_xlabel("jump of the ground at borders, of the truth's")
     jumps.axvline(1, color="0.6", linewidth=1)
     jumps.axvline(_MOST_JUMP, color="0.6", linewidth=1, linestyle=":")
     for axes in (errors, jumps):

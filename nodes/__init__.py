@@ -8,7 +8,7 @@ from . import folders
 from .alignment import AlignMotion
 from .appearance import EncodeAppearance, PreparePortrait
 from .capture import LoadCapture
-from .drawn import DrawnMotion, DrawnPortrait
+from .drawn import DrawnFrames, DrawnMotion, DrawnPortrait
 from .expressions import CopyExpression, Expression, NamedExpression
 from .host.error_texts import with_relative_texts
 from .landmarks import DrawLandmarks, ExtractLandmarks, UseFaceLandmarks
@@ -42,6 +42,7 @@ NODES = [
     LoadCapture,
     WarpPreview,
     WarpFootage,
+    DrawnFrames,
 ]
 for _node in NODES:
     with_relative_texts(_node)

@@ -1,14 +1,19 @@
-"""Drawn people: portraits and driving motions from nothing but a number, for a first try and for tests of one's own."""
+"""Drawn people: portraits, motions and keyframes from nothing but numbers, for a first try and one's own tests."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import comfy.model_management as management
+import numpy as np
 import torch
 from comfy_api.v0_0_2 import io
 
 from ..followemoji_core.drawn import Acting, Person, paint
+from ..followemoji_core.drawn.hidden import Hidden, paint_hidden
 from ..followemoji_core.drawn.people import STYLES
 from ..followemoji_core.face.motion import stack_frames
+from ..followemoji_core.walk.given import frame_numbers as numbers_of
 from .sockets import Motion, schema
 
 _OWN = "their own"
@@ -82,3 +87,60 @@ class DrawnMotion(io.ComfyNode):
         management.throw_exception_if_processing_interrupted()
         driving = Person.of(person).act(acting, (512, 512))
         return io.NodeOutput(driving, driving.fps)
+
+
+class DrawnFrames(io.ComfyNode):
+    """FaceMotion of a drawn person, frame numbers -> IMAGE (n,size,size,3) of those frames, their numbers as text; the
+    same person at rest as IMAGE (1,size,size,3) and FaceMotion of one frame.
+
+    Raises InputError for numbers that are not in the motion.
+    """
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            "FollowEmojiDrawnFrames",
+            "Drawn Frames",
+            ["keyframes", "given frames", "ground truth frames"],
+            description="Draws a person at some frames of a motion, before a ground that pans in a wandering light: "
+            "keyframes for Long Video that show what no landmark tells. And the portrait to animate.",
+            inputs=[
+                Motion.Input("motion", tooltip="From Drawn Motion, with the same person."),
+                io.Int.Input("person", default=20000007, min=0, max=0x7FFFFFFF, tooltip="As in Drawn Portrait."),
+                io.Combo.Input("style", options=[_OWN, *STYLES], default=_OWN, tooltip="How the person is drawn."),
+                io.Int.Input("size", default=128, min=64, max=1024, step=8, tooltip="Side in pixels, as the portrait."),
+                io.String.Input(
+                    "frame_numbers",
+                    default="0, -1",
+                    tooltip="Which frames of the motion to draw: numbers from 0, such as 0, 40, -1. -1 is the last.",
+                ),
+                io.Int.Input(
+                    "ground",
+                    default=1,
+                    min=0,
+                    max=0x7FFFFFFF,
+                    tooltip="Every number is another way to pan and another light. 0: the ground stands still.",
+                ),
+            ],
+            outputs=[
+                io.Image.Output("frames", display_name="frames", tooltip="For given_frames of Long Video."),
+                io.String.Output(
+                    "numbers", display_name="frame_numbers", tooltip="Which they are, for frame_numbers of Long Video."
+                ),
+                io.Image.Output("portrait", display_name="portrait", tooltip="At rest, before the same ground, still."),
+                Motion.Output("face", display_name="face", tooltip="Where the portrait's face is, for Align Motion."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, motion, person: int, style: str, size: int, frame_numbers: str, ground: int) -> io.NodeOutput:
+        drawn = Person.of(person, None if style == _OWN else style)
+        numbers = numbers_of(frame_numbers, len(motion))
+        hidden = Hidden.of(ground, len(motion)) if ground else Hidden.none(len(motion))
+        management.throw_exception_if_processing_interrupted()
+        rest = drawn.act(Acting.rest(), (size, size))
+        shown = replace(motion.taken(np.array(numbers)), size=(size, size))
+        pictures = [paint_hidden(drawn, *what) for what in ((shown, hidden[numbers]), (rest, Hidden.none(1)))]
+        frames, portrait = (torch.from_numpy(part).float() / 255 for part in pictures)
+        face = stack_frames([rest.frame(0)], motion.fps)
+        return io.NodeOutput(frames, ", ".join(map(str, numbers)), portrait, face)

@@ -97,7 +97,7 @@ class LongVideo(io.ComfyNode):
                     "given_frames",
                     optional=True,
                     tooltip="Frames of this video that are there already: retouched ones, a stretch that was repaired, "
-                    "the end of another clip. They come out as they are; windows begin and end on them.",
+                    "the end of another clip. They come out as they are; progressive windows begin and end on them.",
                 ),
                 io.String.Input(
                     "frame_numbers",

@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 from followemoji_core.diffusion.progressive import plan_progressive  # noqa: E402
 from followemoji_core.drawn import Acting, Person, paint  # noqa: E402
+from followemoji_core.drawn.hidden import Hidden, paint_hidden  # noqa: E402
 from followemoji_core.drawn.people import STYLES  # noqa: E402
 from followemoji_core.face.align import AlignOptions, align  # noqa: E402
 from followemoji_core.face.controls import Controls  # noqa: E402
@@ -58,6 +59,7 @@ def main() -> None:
     draw_expressions()
     studio = small_studio()
     animate_drawn_people(studio)
+    save_given_keyframes(studio)
     save_moving(studio)
     plan = plan_picture().draw_plan(plan_progressive(300), 900, range(100))
     cv2.imwrite(str(ROOT / "nodes/web/docs/pictures/plan.png"), plan[..., ::-1])
@@ -91,6 +93,19 @@ def animate_drawn_people(studio: Studio) -> None:
     acting = Acting.random(7, 48, from_rest=True)
     folder = [animate(studio, Person.of(20_000_010 + n), Person.of(20_000_001), acting)[2] for n in range(3)]
     save("folder_batch", [[resize(made[36], 256) for made in folder]])
+
+
+def save_given_keyframes(studio: Studio) -> None:
+    """Thumbnail of the template: two keyframes as they are given, and between them a frame that was made from them."""
+    person, acting = Person.of(20_000_025), Acting.random(12, 121, from_rest=True)
+    motion, rest = person.act(acting, (128, 128)), person.act(Acting.rest(), (128, 128))
+    aligned = align(rest.frame(0), motion, AlignOptions.published())
+    keys = list(range(0, 121, 15))
+    given = studio.given(keys, paint_hidden(person, motion, Hidden.of(43, 121))[keys])
+    settings = replace(SMALL_SETTINGS, windows="progressive")
+    store = studio.animate(paint_hidden(person, rest, Hidden.none(1))[0], aligned, settings, given=given)
+    made = list(studio.frames(store, given))
+    save("given_keyframes", [[resize(made[frame], 256) for frame in (60, 67, 75)]])
 
 
 def save_moving(studio: Studio, frames: int = 75) -> None:

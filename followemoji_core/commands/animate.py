@@ -122,7 +122,7 @@ def sampling_arguments(parser: argparse.ArgumentParser, steps: int, guidance: fl
         action="append",
         default=[],
         metavar="FRAME=PICTURE",
-        help="with --long: a frame of the video that is there already, such as a retouched one; -1 is the last",
+        help="a frame of the video that is there already, such as a retouched one; -1 is the last",
     )
     add("--resampling", type=int, default=0, help="with --long and replace: further passes of each step")
     add("--window-length", type=int, default=16, help="frames made together")

@@ -6,9 +6,14 @@ import argparse
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..files import check_place
 from .shared import Command, Facts, say
+
+if TYPE_CHECKING:
+    from ..walk.settings import Settings
+    from ..walk.studio import Studio
 
 ABLATIONS = ("loss", "pupils", "contour", "alignment", "tokens")
 
@@ -18,9 +23,7 @@ def add_commands(command: Command) -> None:
     targets = command("targets", _targets, "Measure the small model on people and motions held out; writes the table.")
     targets.add_argument("--out", type=Path, default=Path("out/targets"), help="folder for table, numbers and pictures")
     targets.add_argument("--people", type=int, default=24, help="held-out people, each with a motion of its own")
-    targets.add_argument("--weights", type=Path, help="another checkpoint, instead of the one that ships")
-    targets.add_argument("--vae", type=Path, help="its autoencoder")
-    targets.add_argument("--steps", type=int, help="denoising steps, instead of the small model's own")
+    _add_model(targets)
 
     ablations = command("ablations", _ablations, "Train and measure the paper's ablations on drawn people; resumable.")
     ablations.add_argument("settings", type=Path, nargs="?", help="TOML file of a row, instead of small/ablations.toml")
@@ -36,25 +39,37 @@ def add_commands(command: Command) -> None:
     ablations.add_argument("--workers", type=int, default=1, help="trainings at once, which share the cores")
     ablations.add_argument("--tables", nargs="+", choices=ABLATIONS, default=ABLATIONS, help="which of the tables")
 
-    long = command("long-video", _long_video, "Measure the strategies for long clips on drawn people.")
+    long = command("long-video", _long_video, "Measure the strategies for long clips on drawn people; resumable.")
     long.add_argument("--out", type=Path, default=Path("out/long_video"), help="folder for table, numbers and plot")
-    long.add_argument("--people", type=int, default=3, help="held-out people, each with a motion of its own")
+    long.add_argument("--people", type=int, default=12, help="held-out people, each with a motion of its own")
     long.add_argument("--frames", type=int, default=300, help="length of the clips")
-    long.add_argument("--steps", type=int, default=2, help="denoising steps")
-    long.add_argument("--shared-noise", type=float, default=1.0, help="share of noise common to all frames")
+    long.add_argument("--shared-noise", type=float, default=1.0, help="share of the noise that is common, where it is")
+    _add_model(long)
 
 
-def _targets(options: argparse.Namespace) -> Facts:
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--weights", type=Path, help="another checkpoint, instead of the one that ships")
+    parser.add_argument("--vae", type=Path, help="its autoencoder")
+    parser.add_argument("--steps", type=int, help="denoising steps, instead of the small model's own")
+
+
+def _model(options: argparse.Namespace) -> tuple[Studio, Settings]:
+    """What `_add_model` asked for."""
     import torch
 
-    from ..evaluation.targets import measure, write_report
     from ..small import SMALL_MODEL, SMALL_MODELS, SMALL_VAE
     from ..walk.studio import SMALL_SETTINGS, open_studio
 
-    check_place(options.out / "targets.json")
     weights, vae = options.weights or SMALL_MODEL, options.vae or SMALL_VAE
-    studio = open_studio(SMALL_MODELS, "cpu", torch.float32, weights, vae)
     settings = replace(SMALL_SETTINGS, steps=options.steps) if options.steps else SMALL_SETTINGS
+    return open_studio(SMALL_MODELS, "cpu", torch.float32, weights, vae), settings
+
+
+def _targets(options: argparse.Namespace) -> Facts:
+    from ..evaluation.targets import measure, write_report
+
+    check_place(options.out / "targets.json")
+    studio, settings = _model(options)
     say(write_report(measure(studio, options.people, settings, say), options.out))
     facts = _facts(options.out, "targets", ".json", ".md", ".jpg")
     return facts | {"files": [*facts["files"], options.out / "ends.jpg"]}
@@ -88,13 +103,14 @@ def _ablations(options: argparse.Namespace) -> Facts:
 
 
 def _long_video(options: argparse.Namespace) -> Facts:
-    from ..evaluation.long_video import compare, write_report
-    from ..walk.studio import SMALL_SETTINGS, small_studio
+    from ..evaluation.long_report import write_report
+    from ..evaluation.long_video import compare
 
     check_place(options.out / "long_video.json")
-    settings = replace(SMALL_SETTINGS, steps=options.steps, shared_noise=options.shared_noise)
-    result = compare(small_studio(), options.people, options.frames, settings, say)
-    say(write_report(result, options.out, options.people, options.frames))
+    studio, settings = _model(options)
+    settings = replace(settings, shared_noise=options.shared_noise)
+    found = compare(studio, options.out, options.people, options.frames, settings, say)
+    say(write_report(found, options.out, options.people, options.frames))
     return _facts(options.out, "long_video", ".json", ".md", ".png")
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+
+from ..errors import InputError
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class WindowPlan:
         """Frames, but for the clip's first and last, at which one window of the finest level hands over to another."""
         ends = set()
         for window in self.levels[-1]:
-            ends |= {window.frames[0], window.frames[-1] if window.given else window.frames[-1] + 1}
+            ends |= {window.frames[0], window.frames[-1] + (window.frames[-1] not in window.given)}
         return frozenset(ends - {0, self.frame_count - 1, self.frame_count})
 
     def batches(
@@ -79,6 +81,14 @@ class WindowPlan:
         for length, windows in alone.items():
             size = max(at_once(length), 1)
             yield from (tuple(windows[start : start + size]) for start in range(0, len(windows), size))
+
+
+def check_given(given: Sequence[int], frame_count: int) -> None:
+    """Raises InputError for given frames that are not in the clip, or are all of it."""
+    if outside := [frame for frame in given if not 0 <= frame < frame_count]:
+        raise InputError(f"Frame {outside[0]} is given, but the clip has the frames 0 to {frame_count - 1}.")
+    if len(set(given)) == frame_count:
+        raise InputError("All frames are given: there is nothing to make.")
 
 
 def _that_overlap(level: tuple[Window, ...]) -> tuple[tuple[Window, ...], ...]:

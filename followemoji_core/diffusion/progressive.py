@@ -13,7 +13,7 @@ import math
 from collections.abc import Sequence
 
 from ..errors import InputError
-from .plan import Window, WindowPlan
+from .plan import Window, WindowPlan, check_given
 
 KEYFRAMES = ("even", "motion")
 SHORTEST = 3  # frames of a window: two that are known, and one between
@@ -47,12 +47,8 @@ def plan_progressive(
         raise InputError(f"Keyframes by motion need {frame_count - 1} numbers, one between every two frames.")
     pace = [1.0] * (frame_count - 1) if keyframes == "even" else [float(value) for value in motion]
 
-    if outside := [frame for frame in given if not 0 <= frame < frame_count]:
-        raise InputError(f"Frame {outside[0]} is given, but the clip has the frames 0 to {frame_count - 1}.")
-
+    check_given(given, frame_count)
     known = set(given)
-    if len(known) == frame_count:
-        raise InputError("All frames are given: there is nothing to make.")
     fine, levels = tuple(range(frame_count)), []
     while len(fine) > length:
         coarse: list[int] = [fine[0]]

@@ -36,7 +36,7 @@ from .given import GivenFrames
 from .landmark_features import LandmarkFeatures
 from .latent_store import LatentStore
 from .precision import not_finite, widened
-from .settings import PROGRESSIVE, Settings
+from .settings import Settings
 
 log = logging.getLogger(__name__)
 _APART = 1_000_033  # from a seed to those of its resampling passes
@@ -108,7 +108,7 @@ def plan_job(
         raise InputError("The portrait was encoded with another checkpoint. Encode it with the model that samples.")
     if isinstance(landmarks, AlignedMotion) and not np.isfinite(landmarks.points).all():
         raise InputError("The landmarks are not all finite numbers. Make or load the motion again.")
-    if settings.progressive:
+    if settings.progressive or given:
         settings.carrier(config.takes_covered)
     plan = plan_windows_of(len(landmarks), landmarks, settings, given)
     longest = max(plan.longest, settings.window_length if settings.progressive else 0)
@@ -125,9 +125,7 @@ def plan_windows_of(
 ) -> WindowPlan:
     """The plan by the settings alone. landmarks: read where keyframes are placed by motion."""
     if not settings.progressive:
-        if given:
-            raise InputError(f"Given frames need the strategy {PROGRESSIVE}; {settings.windows} knows none.")
-        return plan_windows(frame_count, settings.windows, settings.window_length, settings.overlap)
+        return plan_windows(frame_count, settings.windows, settings.window_length, settings.overlap, given)
     pace = None
     if settings.keyframes == "motion":
         if not isinstance(landmarks, AlignedMotion):
@@ -157,10 +155,10 @@ def animate(
     """The one door: clean latents, scaled, of every frame of the landmarks, for clips of any length.
 
     landmarks: an aligned motion (T frames), or landmark images (T,H,W,3) in [0,1]. given: frames that are not
-    made but stay as they are, with windows that begin and end on them; their pictures are the caller's to put in place
-    of decoded ones. store: to fill; windows that it has
-    already are not made again. noise: instead of the seed's. Raises InputError as `plan_job` does, OutputError where
-    the store cannot write, NotFiniteError where the precision does not do.
+    made but stay as they are; progressive windows begin and end on them. Their pictures are the caller's to put in the
+    place of decoded ones. store: to fill; windows that it has already are not made again. noise: instead of the seed's.
+    Raises InputError as `plan_job` does, OutputError where the store cannot write, NotFiniteError where the precision
+    does not do.
     """
     host = host or Host()
     plan = plan_job(denoiser.config, appearance, landmarks, settings, given.numbers if given else ())
@@ -198,7 +196,8 @@ class _Run:
     ):
         self.denoiser, self.features, self.appearance = denoiser, features, appearance
         self.settings, self.host, self.plan, self.store, self.noise = settings, host, plan, store, noise
-        self.carrier = settings.carrier(denoiser.config.takes_covered) if settings.progressive else "concat"
+        known = any(window.given for window in plan.windows)
+        self.carrier = settings.carrier(denoiser.config.takes_covered) if known else "concat"
         self.finished = 0
         self._halves: tuple[Hashable, tuple[Conditioning, ...]] | None = None
 
@@ -285,6 +284,7 @@ class _Run:
                 seed = (settings.seed + 1) * _APART + number
                 return frame_noise(self.appearance.latent_shape, seed, settings.shared_noise)(frames)
 
+            given = sorted(set(given))  # windows that overlap may share them
             known = Known(clean, tuple(given), self.carrier, settings.resampling, fresh)
         # 2. From noise to clean.
         self.features.forget()
@@ -331,7 +331,8 @@ class _Run:
         elif failed:
             failed = list(batch)
         else:
-            self.store.put(frames, latents)
+            rows = [row for row in range(len(frames)) if row not in given]
+            self.store.put([frames[row] for row in rows], latents[rows])
         self.finished += len(batch) - len(failed)
         if failed:
             self._make_wider(tuple(failed))

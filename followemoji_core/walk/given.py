@@ -27,18 +27,20 @@ class GivenFrames:
             yield places.get(number, frame)
 
 
-def frame_numbers(text: str, frame_count: int, pictures: int) -> list[int]:
+def frame_numbers(text: str, frame_count: int, pictures: int | None = None) -> list[int]:
     """`0, 40, -1` -> the frames of a clip that so many pictures are for, in the pictures' order; -1 is the last.
 
-    Raises InputError for what is no whole number, lies outside of the clip or comes twice, and where they are not one
-    for each picture.
+    pictures: None for as many as there are numbers, at least one. Raises InputError for what is no whole number, lies
+    outside of the clip or comes twice, and where they are not one for each picture.
     """
     parts = text.replace(",", " ").split()
     try:
         found = [int(part) for part in parts]
     except ValueError:
         raise InputError(f'Frame numbers are whole numbers like "0, 40, -1", not "{text[:60]}".') from None
-    if len(found) != pictures:
+    if not found and pictures is None:
+        raise InputError('There are no frame numbers. Write some, such as "0, 40, -1"; -1 is the last frame.')
+    if pictures is not None and len(found) != pictures:
         raise InputError(
             f"There are {pictures} given frames and {len(found)} frame numbers. Write one number for each, such as "
             f'"0, 40, -1" for three; -1 is the last frame.'

@@ -38,7 +38,8 @@ def job_key(
     motion = landmarks if isinstance(landmarks, Tensor) else (landmarks.points, landmarks.size)
     seen = (appearance.tokens, *appearance.features.maps)
     outside = () if given is None else ((given.numbers, given.latents),)
-    return digest(__version__, made_by, str(dtype), repr(settings.matters), motion, seen, *outside)
+    matters = settings.matters if given is None else vars(settings)  # then every strategy has known frames
+    return digest(__version__, made_by, str(dtype), repr(matters), motion, seen, *outside)
 
 
 def digest(*parts: Any) -> str:

@@ -9,6 +9,8 @@ import time
 import numpy as np
 import pytest
 
+from followemoji_core.drawn import Acting, Person
+from followemoji_core.drawn.hidden import Hidden, paint_hidden
 from followemoji_core.media import Clip, read_frames
 from tests.comfy import graphs
 from tests.comfy.server import ComfyServer, PromptInterrupted
@@ -100,3 +102,24 @@ def test_given_frames_come_out_as_given(both_servers):
     node["inputs"]["frame_numbers"] = "30"
     with pytest.raises(Exception, match="2 given frames and 1 frame numbers"):
         both_servers.run(wanted)
+
+
+def test_template_given_keyframes(both_servers):
+    """Shorter than it ships: keyframes come out as they were drawn, with their ground; not given, they do not."""
+    wanted = graphs.load("given_keyframes")
+    drawn = next(node["inputs"] for node in wanted.values() if node["class_type"] == "FollowEmojiDrawnFrames")
+    (motion,) = [node["inputs"] for node in wanted.values() if node["class_type"] == "FollowEmojiDrawnMotion"]
+    assert [int(number) for number in drawn["frame_numbers"].split(",")] == list(range(0, motion["frames"], 15))
+    assert motion["person"] == drawn["person"] and motion["frames"] == 121
+    motion["frames"], drawn["frame_numbers"], keys = 31, "0, 15, -1", [0, 15, 30]
+    made = video(both_servers, wanted).astype(int)
+    person, acting = Person.of(drawn["person"]), Acting.random(motion["motion"], 31, from_rest=True)
+    state = Hidden.of(drawn["ground"], 31)
+    true = paint_hidden(person, person.act(acting, (128, 128)), state)
+    assert np.abs(made[keys] - true[keys]).mean() < 6, "but for the codec"
+    assert state.pans[30, 0] - state.pans[0, 0] != 0 and len(made) == 31
+    (node,) = [node["inputs"] for node in wanted.values() if node["class_type"] == NODE]
+    node["frame_numbers"] = ""
+    del node["given_frames"]
+    alone = video(both_servers, wanted).astype(int)
+    assert np.abs(alone[keys] - true[keys]).mean() > 2 * np.abs(made[keys] - true[keys]).mean()

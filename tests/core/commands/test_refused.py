@@ -62,7 +62,6 @@ def line(inputs: Path, out: Path, *more: str) -> list[str]:
         ("--window-length=0", "window_length is 0"),
         ("--overlap=-1", "overlap is -1"),
         ("--resampling=-1", "resampling is -1"),
-        ("--given=0=x.png", "Given frames need the strategy progressive"),
         ("--room=nan", "--room is nan; allowed: 0.5 to 20.0"),
         ("--room=-1", "--room is -1.0"),
         ("--confidence=nan", "--confidence is nan; allowed: 0.0 to 1.0"),

@@ -202,12 +202,36 @@ def test_given_keyframes(job, carrier, tmp_path):
     assert torch.equal(again, made) and not kept.has((4, 20)), "who comes back brings them again"
     keys = {job_key("x", torch.float32, settings, motion, appearance, one) for one in (None, given)}
     assert len(keys) == 2
-    with pytest.raises(InputError, match="Given frames need the strategy progressive"):
-        animate(denoiser, encoder, appearance, motion, replace(settings, windows="plain"), given=given)
+
+
+@pytest.mark.parametrize("windows", ["gaussian", "uniform", "plain"])
+@pytest.mark.parametrize("carrier", ["concat", "replace"])
+def test_windows_side_by_side_take_given_keyframes(job, windows, carrier):
+    """Wherever in a window they are, and in several at once; their neighbours see them."""
+    denoiser, encoder, appearance, points = job
+    if carrier == "concat" and not denoiser.config.takes_covered:
+        pytest.skip("not trained with covered latents")
+    motion = AlignedMotion(points, SIZE, 25.0)
+    settings = replace(SETTINGS, known_frames=carrier, windows=windows, overlap=2)
+    latents = torch.randn(2, *SHAPE, generator=torch.Generator().manual_seed(3))
+    given = GivenFrames((4, 20), latents, np.zeros((2, *SIZE[::-1], 3), np.uint8))
+    made, other = (
+        animate(denoiser, encoder, appearance, motion, settings, given=one).latents
+        for one in (given, replace(given, latents=latents + 1))
+    )
+    assert torch.equal(made[[4, 20]], latents) and torch.isfinite(made).all()
+    assert (made - other)[[3, 21]].abs().mean() > 1e-4
+    keys = {
+        job_key("x", torch.float32, replace(settings, known_frames=known), motion, appearance, given)
+        for known in ("concat", "replace")
+    }
+    assert len(keys) == 2
 
 
 def test_frame_numbers():
-    assert frame_numbers("0, 40 -1", 100, 3) == [0, 40, 99]
+    assert frame_numbers("0, 40 -1", 100, 3) == frame_numbers("0 40, 99", 100) == [0, 40, 99]
+    with pytest.raises(InputError, match="no frame numbers"):
+        frame_numbers(" ", 100)
     wrong = (("0,x", "whole numbers"), ("0", "2 given frames and 1"), ("0, 100", "0 to 99"), ("1,-99", "twice"))
     for text, words in wrong:
         with pytest.raises(InputError, match=words):

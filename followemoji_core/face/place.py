@@ -67,7 +67,7 @@ MINIMUM = "one of each eye and one below them (nose, lips or chin)"
 FARTHEST = 0.5  # picture sides from the picture, up to which a point is taken
 LEAST_HEIGHT = 16.0  # pixels of a face
 _CLOSEST = 0.004  # of the face's height: points nearer to each other are at the same place
-_FOLDED = 0.06  # share of the mesh, by area, that may be turned round
+_FOLDED = 0.15  # share of the mesh, by area, that may be turned round
 _CROSSED = 0.05  # of the eye's or the mouth's width, by which a lower line may be above an upper one
 
 # Standard deviations: of a point from the fitted mesh, and of one that is not placed from the guess, in cm; of the

@@ -61,7 +61,12 @@ class PlaceFace(io.ComfyNode):
                     "empty is a face in the middle, or as a mask, a bounding box or a face says.",
                 ),
                 io.Mask.Input("mask", optional=True, tooltip="A first guess: the face fills what is white."),
-                BoundingBox.Input("box", optional=True, tooltip="A first guess: the face fills the box."),
+                BoundingBox.Input(
+                    "box",
+                    optional=True,
+                    tooltip="A first guess: the face fills the box.",
+                    extra_dict={"forceInput": True},  # newer frontends have a widget for the type
+                ),
                 Motion.Input(
                     "face",
                     optional=True,

@@ -13,7 +13,7 @@ DOCS = Path(__file__).resolve().parents[2] / "nodes" / "web" / "docs"
 
 def test_nodes(both_servers):
     nodes = {name: node for name, node in both_servers.object_info().items() if name.startswith("FollowEmoji")}
-    assert len(nodes) == 21
+    assert len(nodes) == 23
     for name, node in nodes.items():
         assert node["category"] == "Follow-Your-Emoji" and node["display_name"] and node["description"], name
         for group in ("required", "optional"):
@@ -35,9 +35,14 @@ def test_nothing_in_the_log(both_servers):
 
 def test_help_and_templates_are_served(both_servers):
     templates = both_servers.get("/workflow_templates")
-    assert {"animate_portrait", "expressions", "first_animation", "long_video", "look_at_landmarks"} <= set(
-        templates[PACK_FOLDER]
-    )
+    assert {
+        "animate_portrait",
+        "expressions",
+        "first_animation",
+        "long_video",
+        "look_at_landmarks",
+        "place_face",
+    } <= set(templates[PACK_FOLDER])
 
 
 @pytest.mark.parametrize("fixture", TREES)

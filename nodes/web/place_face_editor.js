@@ -98,7 +98,7 @@ export class PlaceEditor {
       return made;
     };
     this.buttons = {
-      whole: button("Whole face", "Drag, scale and turn the whole face (W)", () => this._setMode("whole")),
+      whole: button("Face", "Drag, scale and turn the whole face (W)", () => this._setMode("whole")),
       points: button("Points", "Drag single points (W)", () => this._setMode("points")),
     };
     bar.append(document.createElement("span"));
@@ -109,6 +109,7 @@ export class PlaceEditor {
     this.buttons.reset = button("Reset", "Begin anew", () => this._reset());
 
     this.svg = element("svg", { tabindex: "0", preserveAspectRatio: "xMidYMid meet", "aria-label": "Place the face" });
+    this.svg.type = "textarea"; // ComfyUI's own Ctrl+Z leaves alone whoever says that it is one
     this.image = element("image", { preserveAspectRatio: "none" });
     this.layers = {};
     this.svg.append(this.image);

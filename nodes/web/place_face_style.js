@@ -26,10 +26,10 @@ const CSS = `
 .fye-place svg .handle.corner { cursor: nwse-resize; }
 .fye-place svg .handle.turn { cursor: grab; }
 .fye-place svg .stem { stroke: #4dd0a6; stroke-width: 1.6; vector-effect: non-scaling-stroke; pointer-events: none; }
-.fye-place-line { padding: 3px 6px; min-height: 16px; background: var(--comfy-menu-bg, #353535);
+.fye-place-line { padding: 3px 6px; height: 30px; line-height: 15px; overflow: auto; flex: none; background: var(--comfy-menu-bg, #353535);
   color: var(--descrip-text, #999); white-space: normal; overflow-wrap: anywhere; }
 .fye-place-line.wrong { color: var(--error-text, #ff6e6e); }
-.fye-place-hint { position: absolute; left: 8px; right: 8px; bottom: 30px; padding: 7px 26px 7px 9px;
+.fye-place-hint { position: absolute; left: 8px; right: 8px; bottom: 44px; padding: 7px 26px 7px 9px;
   border-radius: 5px; background: var(--comfy-menu-bg, #353535); color: var(--input-text, #ddd);
   border: 1px solid #4dd0a6; line-height: 1.45; }
 .fye-place-hint button { position: absolute; right: 4px; top: 4px; border: 0; background: none; color: inherit;

@@ -183,7 +183,7 @@ def test_placed_points_are_saved_copied_and_undone_with_the_graph(editor, fronte
     editor.ask(f"node.widgets.find((widget) => widget.name === 'points').value = {text!r}")
     page.wait_for_timeout(1000)
     editor.settled()
-    assert editor.ask("Object.keys(editor.state.points).length") == 33 and editor.text == text
+    assert editor.ask("Object.keys(editor.state.points).length") == 31 and editor.text == text
     saved = page.evaluate("() => window.app.graph.serialize()")
     (node,) = [each for each in saved["nodes"] if each["type"] == "FollowEmojiPlaceFace"]
     assert node["widgets_values"] == [text]
@@ -205,7 +205,7 @@ def test_placed_points_are_saved_copied_and_undone_with_the_graph(editor, fronte
     # Loaded again.
     page.evaluate("(graph) => window.app.loadGraphData(graph)", saved)
     again = Editor(page)
-    assert again.text == text and again.ask("Object.keys(editor.state.points).length") == 33
+    assert again.text == text and again.ask("Object.keys(editor.state.points).length") == 31
     assert again.ask("editor.mode") == "points"
 
     # The frontend's own undo takes a drag back.

@@ -127,7 +127,7 @@ export class PlaceEditor {
     listen("pointermove", (event) => this._move(event));
     listen("pointerup", (event) => this._up(event));
     listen("pointercancel", (event) => this._up(event));
-    listen("dblclick", (event) => this._unplace(event.target.dataset?.point));
+    listen("dblclick", () => this._unplace(this.chosen)); // the first click chose it
     listen("contextmenu", (event) => event.preventDefault());
     listen("keydown", (event) => this._key(event));
     root.addEventListener("wheel", (event) => this._wheel(event), { passive: false });

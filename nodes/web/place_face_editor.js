@@ -9,6 +9,7 @@ const WIDE = 0.88; // of the frame's height
 const FINE = 0.2; // of a drag or a key, with Shift
 const DOT = 4.5; // pixels
 const [LEAST_ZOOM, MOST_ZOOM] = [0.3, 24];
+const DOUBLE = 500; // ms
 
 const element = (tag, attributes = {}) => {
   const made = document.createElementNS(SVG, tag);
@@ -127,7 +128,6 @@ export class PlaceEditor {
     listen("pointermove", (event) => this._move(event));
     listen("pointerup", (event) => this._up(event));
     listen("pointercancel", (event) => this._up(event));
-    listen("dblclick", () => this._unplace(this.chosen)); // the first click chose it
     listen("contextmenu", (event) => event.preventDefault());
     listen("keydown", (event) => this._key(event));
     root.addEventListener("wheel", (event) => this._wheel(event), { passive: false });
@@ -264,11 +264,19 @@ export class PlaceEditor {
     const { point, handle } = event.target.dataset ?? {};
     const ready = this.answer && event.button === 0 && !this.otherPicture;
     const kind = ready && point ? "point" : ready && handle ? handle : "pan";
+    // Dots are drawn anew with each press, so the page itself sees no double click on one.
+    const { pressed } = this;
+    const again = kind === "point" && pressed?.point === point && event.timeStamp - pressed.at < DOUBLE;
+    this.pressed = kind === "point" && !again ? { point, at: event.timeStamp } : null;
     if (kind === "point") this.chosen = point;
     else if (kind === "pan" && event.button === 0 && this.mode === "points") this.chosen = null;
     this.drag = { kind, last: this._at(event), screen: [event.clientX, event.clientY], moved: false };
     this.svg.setPointerCapture(event.pointerId);
     event.preventDefault();
+    if (again) {
+      this.drag = null;
+      return this._unplace(point);
+    }
     this.render();
     if (this.answer && !this.line.classList.contains("wrong")) this._status();
   }
@@ -286,6 +294,7 @@ export class PlaceEditor {
       drag.moved = true;
       return this.render(); // the pointer stays over the same place of the picture
     }
+    this.pressed = null;
     if (!drag.moved) {
       this.state.mark();
       this._own();

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from comfy_api.v0_0_2 import ComfyExtension, io
 
-from . import folders
+from . import folders, place_route
 from .alignment import AlignMotion
 from .appearance import EncodeAppearance, PreparePortrait
 from .capture import LoadCapture
@@ -17,6 +17,7 @@ from .loaders import LoadModel
 from .long_video import LongVideo
 from .motion_files import LoadMotion, SaveMotion
 from .motion_tools import EditMotion
+from .place_face import DrawnAnimal, PlaceFace
 from .sampler import SampleVideo
 from .warp_preview import WarpFootage, WarpPreview
 
@@ -43,6 +44,8 @@ NODES = [
     WarpPreview,
     WarpFootage,
     DrawnFrames,
+    PlaceFace,
+    DrawnAnimal,
 ]
 for _node in NODES:
     with_relative_texts(_node)
@@ -53,5 +56,6 @@ class FollowEmojiExtension(ComfyExtension):
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         """The nodes' classes, their model folders registered. ComfyUI asks each for its schema."""
+        place_route.register()
         folders.register()  # not in on_load, which ComfyUI 0.3.64 does not call
         return NODES

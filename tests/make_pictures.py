@@ -16,7 +16,7 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 from followemoji_core.diffusion.progressive import plan_progressive  # noqa: E402
-from followemoji_core.drawn import Acting, Person, paint  # noqa: E402
+from followemoji_core.drawn import Acting, Animal, Person, paint, paint_animal  # noqa: E402
 from followemoji_core.drawn.hidden import Hidden, paint_hidden  # noqa: E402
 from followemoji_core.drawn.people import STYLES  # noqa: E402
 from followemoji_core.face.align import AlignOptions, align  # noqa: E402
@@ -25,6 +25,7 @@ from followemoji_core.face.draw import draw_landmarks, overlay  # noqa: E402
 from followemoji_core.face.geometry import screen_points  # noqa: E402
 from followemoji_core.face.motion import stack_frames  # noqa: E402
 from followemoji_core.face.named_expressions import find  # noqa: E402
+from followemoji_core.face.place import Placement, placed_face  # noqa: E402
 from followemoji_core.face.topology import BLENDSHAPE_NAMES  # noqa: E402
 from followemoji_core.face.warp import warp_motion  # noqa: E402
 from followemoji_core.types import AlignedMotion  # noqa: E402
@@ -57,6 +58,7 @@ def main() -> None:
     save("../nodes/web/docs/pictures/alignment", [seen, placed, read])
     draw_people()
     draw_expressions()
+    draw_animals()
     studio = small_studio()
     animate_drawn_people(studio)
     save_given_keyframes(studio)
@@ -81,6 +83,16 @@ def draw_expressions() -> None:
     still = stack_frames([rest.frame(0)] * len(poses), 25.0)
     aligned = align(rest.frame(0), replace(still, edit=Controls(poses)))
     save("expressions", [list(warp_motion(paint(person, rest)[0], rest.frame(0), aligned))])
+
+
+def draw_animals() -> None:
+    """Thumbnail of the template in which a face is placed by hand: the drawn fox, its landmarks, a wink and a laugh."""
+    fox = Animal.of(1)
+    picture, face = paint_animal(fox, 256), placed_face(Placement((256, 256), fox.points(256)))
+    poses = np.concatenate([find(name).held(np.zeros(1)) for name in ("wink_left", "laugh")])
+    still = stack_frames([face] * len(poses), 25.0)
+    moved = warp_motion(picture, face, align(face, replace(still, edit=Controls(poses))))
+    save("place_face", [[overlay(picture, screen_points(face)), *moved]])
 
 
 def animate_drawn_people(studio: Studio) -> None:

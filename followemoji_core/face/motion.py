@@ -20,7 +20,7 @@ Missing = Literal["interpolate", "hold", "error"]
 
 FACE_ADVICE = (
     "Crop closer to the face, so that it fills a third of the picture or more; take one that looks more to the camera, "
-    "is larger, or less stylised. A lower confidence finds nothing more. Most animals are not found."
+    "is larger, or less stylised. A lower confidence finds nothing more. Most animals are not found: Place Face."
 )
 
 

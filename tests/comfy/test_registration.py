@@ -13,7 +13,7 @@ DOCS = Path(__file__).resolve().parents[2] / "nodes" / "web" / "docs"
 
 def test_nodes(both_servers):
     nodes = {name: node for name, node in both_servers.object_info().items() if name.startswith("FollowEmoji")}
-    assert len(nodes) == 22
+    assert len(nodes) == 24
     for name, node in nodes.items():
         assert node["category"] == "Follow-Your-Emoji" and node["display_name"] and node["description"], name
         for group in ("required", "optional"):
@@ -42,6 +42,7 @@ def test_help_and_templates_are_served(both_servers):
         "given_keyframes",
         "long_video",
         "look_at_landmarks",
+        "place_face",
     } <= set(templates[PACK_FOLDER])
 
 

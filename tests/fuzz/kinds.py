@@ -111,6 +111,33 @@ def _read_edit(path: Path) -> None:
     assert len(edit.controls()) == edit.length() and parse_edit(edit_text(edit)) == edit
 
 
+_PLACED = b"""{"format": "followemoji.place", "version": 1, "size": [256, 200],
+ "frame": {"centre": [120.5, 99], "height": 90, "turn": -12.5},
+ "points": {"eye_outer_left": [150, 80.25], "pupil_right": [100, 81], "mouth_upper": [120, 120], "chin": [121, 140]}}"""
+
+
+def _placed_seeds(folder: Path) -> list[bytes]:
+    from followemoji_core.face.place import Frame, Placement, placed_face, placed_points
+    from followemoji_core.face.place_file import placement_text
+
+    points = placed_points(placed_face(Placement((256, 256), {}, Frame((128, 120), 140, 5))))
+    return [_PLACED, placement_text(Placement((256, 256), points)).encode()]
+
+
+def _read_placed(path: Path) -> None:
+    from followemoji_core.errors import InputError
+    from followemoji_core.face.place import placed_face
+    from followemoji_core.face.place_file import parse_placement, placement_text, read_placement
+
+    placement = read_placement(path)
+    assert parse_placement(placement_text(placement)).points.keys() == placement.points.keys()
+    try:
+        face = placed_face(placement)
+    except InputError:  # points that are no face are no fault of the file
+        return
+    _finite(face.landmarks, face.metric, face.camera_from_face)
+
+
 def _captured():
     from followemoji_core.face.named_expressions import sequence
 
@@ -446,6 +473,7 @@ KINDS = {
     "motion": Kind(".safetensors", _motion_seeds, _read_motion, mutate.safetensors),
     "template": Kind(".npy", _template_seeds, _read_motion, mutate.npy),
     "edit": Kind(".json", _edit_seeds, _read_edit, _json_or_text),
+    "placed": Kind(".json", _placed_seeds, _read_placed, _json_or_text),
     "capture_csv": Kind(".csv", _csv_seeds, _read_csv, mutate.text),
     "arkit_json": Kind(".json", _arkit_seeds, _read_arkit, _json_or_text),
     "weights": Kind(".safetensors", _weights_seeds, _read_weights, mutate.safetensors),

@@ -7,10 +7,11 @@ import time
 import numpy as np
 import pytest
 
-from followemoji_core.drawn import Acting, Person, paint
+from followemoji_core.drawn import Acting, Animal, Person, paint, paint_animal
 from followemoji_core.drawn.people import STYLES
 from followemoji_core.evaluation.reenactment import box_error, cases, flicker, gaze, parts, psnr, score
 from followemoji_core.face.geometry import screen_points, solve_geometry
+from followemoji_core.face.place import POINTS, Placement, placed_face, placed_points
 
 PEOPLE = 8
 
@@ -95,3 +96,18 @@ def test_the_gaze_probe_sees_the_gaze():
         for part in zip(*(gaze(c, np.broadcast_to(c.portrait, c.truth.shape)) for c in looking), strict=True)
     )
     assert abs(np.corrcoef(blind[:, 0], true[:, 0])[0, 1]) < 0.3
+
+
+def test_drawn_animals_are_the_same_anywhere_and_their_faces_are_where_they_say():
+    for number in range(12):
+        animal = Animal.of(number)
+        picture, points = paint_animal(animal, 256), animal.points(256)
+        assert picture.shape == (256, 256, 3) and np.array_equal(picture, paint_animal(Animal.of(number), 256))
+        assert set(points) == set(POINTS)
+        placement = Placement((256, 256), points)
+        found = placed_points(placed_face(placement))
+        assert max(np.hypot(*np.subtract(found[name], at)) for name, at in points.items()) < 0.05
+        for side in ("left", "right"):  # a dark pupil is there
+            x, y = np.round(points[f"pupil_{side}"]).astype(int)
+            assert picture[y, x].max() < 60
+    assert len({Animal.of(number).kind for number in range(3)}) == 3

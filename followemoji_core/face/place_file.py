@@ -1,0 +1,140 @@
+"""Points placed by hand as versioned JSON text: in a workflow, over the API, or on disk. Read as data, never run."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..gate import MOST_SIDE, Refused, loading, parse_json, read_bytes, short
+from ..types import LANDMARKS, FaceFrame
+from .controls import nearest
+from .place import LEAST_HEIGHT, POINTS, Frame, Placement
+
+FORMAT = "followemoji.place"
+VERSION = 1
+MOST_BYTES = 100_000
+_FAR = 10.0 * MOST_SIDE  # pixels; what is too far from its own picture is told by the fit
+_ADVICE = "Copy the whole text that Place Face gives, or leave it empty to begin anew."
+
+
+def read_placement(path: str | os.PathLike[str]) -> Placement:
+    """The points of a file. Raises InputError, with the file's name and the key that is wrong."""
+    with loading(path, "Placed face", InputError, "Choose a .json file with the text that Place Face gives."):
+        text = read_bytes(path, MOST_BYTES).decode("utf-8-sig")
+    try:
+        return parse_placement(text)
+    except InputError as error:
+        raise InputError(f"{os.path.basename(path)}: {error}") from error
+
+
+def parse_placement(text: str) -> Placement:
+    """The points of JSON text. Raises InputError that names the key which is wrong, and what is allowed."""
+    if len(text) > MOST_BYTES:
+        raise InputError(f"The placed face has {len(text):,} letters; at most {MOST_BYTES:,} are read. {_ADVICE}")
+    try:
+        given = parse_json(text.encode("utf-8", "replace"))
+    except (ValueError, Refused) as error:
+        raise InputError(f"The placed face is not JSON ({short(error)}). {_ADVICE}") from error
+    return placement_of(given)
+
+
+def placement_of(given: Any) -> Placement:
+    """The same of JSON that is parsed already."""
+    given = _object(given, "The placed face", ("format", "version", "size", "frame", "points"))
+    if given.get("format") != FORMAT:
+        raise InputError(f"format is {_told(given.get('format'))}; a placed face has {FORMAT!r}. {_ADVICE}")
+    version = _number(given.get("version"), "version", 1, 10**9)
+    if version > VERSION:
+        raise InputError(f"version is {version:g}; this pack reads up to {VERSION}. Update the pack.")
+    size = tuple(_numbers(given.get("size"), "size", 2, 1, MOST_SIDE))
+    if any(side != int(side) for side in size):
+        raise InputError(f"size is {size[0]:g}, {size[1]:g}; it must be whole pixels, width and height of the picture.")
+    frame = None
+    if given.get("frame") is not None:
+        about = _object(given["frame"], "frame", ("centre", "height", "turn"))
+        centre = _numbers(about.get("centre"), "frame.centre", 2, -_FAR, _FAR)
+        height = _number(about.get("height"), "frame.height", LEAST_HEIGHT, _FAR)
+        frame = Frame((centre[0], centre[1]), height, _number(about.get("turn", 0), "frame.turn", -360, 360))
+    points = _object(given.get("points", {}), "points", POINTS)
+    places = {name: tuple(_numbers(value, f"points.{name}", 2, -_FAR, _FAR)) for name, value in points.items()}
+    return Placement((int(size[0]), int(size[1])), places, frame)
+
+
+def placement_text(placement: Placement) -> str:
+    """The points as JSON text; parse_placement gives the same points back, to a hundredth of a pixel."""
+    content: dict[str, Any] = {"format": FORMAT, "version": VERSION, "size": list(placement.size)}
+    frame = placement.frame
+    if frame is not None:
+        centre, height, turn = _rounded(frame.centre), _round(frame.height), _round(frame.turn)
+        content["frame"] = {"centre": centre, "height": height, "turn": turn}
+    content["points"] = {name: _rounded(placement.points[name]) for name in POINTS if name in placement.points}
+    return json.dumps(content, allow_nan=False)
+
+
+def parse_request(body: bytes) -> tuple[Placement, np.ndarray | None]:
+    """What the editor asks for, {"placement": ..., "face": ...}: points, and the landmarks (478,3) float32 of a face to
+    correct, or None. Raises InputError as parse_placement does."""
+    try:
+        given = parse_json(body)
+    except (ValueError, Refused) as error:
+        raise InputError(f"The request is not JSON ({short(error)}).") from error
+    given = _object(given, "The request", ("placement", "face"))
+    face = given.get("face")
+    return placement_of(given.get("placement")), None if face is None else landmarks_of(face)
+
+
+def landmarks_text(face: FaceFrame) -> list[list[float]]:
+    """Landmarks of a face for JSON: 478 of x, y, z, to a millionth; landmarks_of takes them back."""
+    return np.round(face.landmarks.astype(np.float64), 6).tolist()
+
+
+def landmarks_of(given: Any) -> np.ndarray:
+    """(478,3) float32 of JSON. Raises InputError unless it is a list of 478 points of three bounded numbers."""
+    if not isinstance(given, list) or len(given) != LANDMARKS:
+        count = f"{len(given)} points" if isinstance(given, list) else _told(given)
+        raise InputError(f"The face to correct is {count}; {LANDMARKS} are needed. Run the graph again.")
+    rows = [_numbers(row, f"face[{index}]", 3, -100.0, 100.0) for index, row in enumerate(given)]
+    return np.array(rows, np.float32)
+
+
+def _round(value: float) -> float:
+    return round(float(value), 2)
+
+
+def _rounded(values: tuple[float, ...]) -> list[float]:
+    return [_round(value) for value in values]
+
+
+def _object(given: Any, name: str, known: tuple[str, ...]) -> dict[str, Any]:
+    if not isinstance(given, dict):
+        raise InputError(f"{name} is {_told(given)}; it must be an object in braces. {_ADVICE}")
+    for key in given:
+        if key not in known:
+            which = nearest(key[:60], known) if len(known) > 8 else f" Allowed: {', '.join(known)}."
+            raise InputError(f"{short(key, 60)!r} is no key of {name[0].lower()}{name[1:]}.{which}")
+    return given
+
+
+def _numbers(given: Any, name: str, count: int, low: float, high: float) -> list[float]:
+    if not isinstance(given, list) or len(given) != count:
+        raise InputError(f"{name} is {_told(given)}; it must be {count} numbers in brackets.")
+    return [_number(value, name, low, high) for value in given]
+
+
+def _number(given: Any, name: str, low: float, high: float) -> float:
+    if isinstance(given, bool) or not isinstance(given, int | float):
+        raise InputError(f"{name} is {_told(given)}; it must be a number.")
+    if not low <= given <= high:
+        raise InputError(f"{name} is {given:.6g}; allowed: {low:g} to {high:g}.")
+    return float(given)
+
+
+def _told(given: Any) -> str:
+    """A stranger's value, cut to what fits into a message."""
+    if isinstance(given, list | dict):
+        return "a list" if isinstance(given, list) else "an object"
+    return "missing" if given is None else short(repr(given), 40)

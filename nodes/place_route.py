@@ -1,0 +1,86 @@
+"""The live fit of Place Face, outside the queue: points in, landmarks out. No picture is needed for it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import numpy as np
+from aiohttp import web
+from server import PromptServer  # ComfyUI's own, there while it runs
+
+from ..followemoji_core.drawn import Animal, paint_animal
+from ..followemoji_core.errors import InputError, check_range
+from ..followemoji_core.face.geometry import face_frame, screen_points
+from ..followemoji_core.face.opencv import opencv
+from ..followemoji_core.face.place import OUTLINES, frame_of_face, placed_face, placed_points
+from ..followemoji_core.face.place_file import parse_request
+from ..followemoji_core.face.topology import DRAWN_PATHS
+from ..followemoji_core.types import BLENDSHAPES, FaceFrame
+
+MOST_BYTES = 150_000  # of a request: points, and the landmarks of a face to correct
+
+
+def register() -> None:
+    """Adds the routes to ComfyUI's; they go through its own middlewares, as all do."""
+    server = getattr(PromptServer, "instance", None)
+    if server is None:  # a process that only lists nodes
+        return
+    server.routes.post("/followemoji/place")(place)
+    server.routes.get("/followemoji/animal")(animal)
+
+
+async def place(request: web.Request) -> web.Response:
+    """{"placement": ..., "face": landmarks of a face to correct, or null} -> points, lines to draw, frame; or error."""
+    body = bytearray()
+    async for part in request.content.iter_chunked(1 << 16):
+        body += part
+        if len(body) > MOST_BYTES:
+            return web.json_response({"error": f"A request has at most {MOST_BYTES:,} bytes."}, status=413)
+    return await _answered(_fitted, bytes(body))
+
+
+async def animal(request: web.Request) -> web.Response:
+    """?animal=NUMBER&size=SIDE -> the picture of Drawn Animal, so that the editor shows it before the first run."""
+    return await _answered(_painted, request.query.get("animal", ""), request.query.get("size", ""))
+
+
+async def _answered(make, *given) -> web.Response:
+    try:
+        made = await asyncio.to_thread(make, *given)
+    except InputError as error:
+        return web.json_response({"error": str(error)}, status=400)
+    if isinstance(made, bytes):
+        return web.Response(body=made, content_type="image/png", headers={"Cache-Control": "max-age=3600"})
+    return web.json_response(made)
+
+
+def _fitted(body: bytes) -> dict[str, Any]:
+    placement, landmarks = parse_request(body)
+    guess = None
+    if landmarks is not None:
+        guess = face_frame(landmarks, np.zeros(BLENDSHAPES), placement.size)
+    return _told(placed_face(placement, guess))
+
+
+def _told(face: FaceFrame) -> dict[str, Any]:
+    pixels, frame = screen_points(face), frame_of_face(face)
+    paths = [*(path for path, _ in DRAWN_PATHS), *OUTLINES]
+    return {
+        "points": {name: [round(x, 2), round(y, 2)] for name, (x, y) in placed_points(face).items()},
+        "lines": [np.round(pixels[list(path)], 1).tolist() for path in paths],
+        "frame": {"centre": list(frame.centre), "height": frame.height, "turn": frame.turn},
+    }
+
+
+def _painted(number: str, side: str) -> bytes:
+    values = []
+    for name, text, allowed in (("animal", number, (0, 0x7FFFFFFF)), ("size", side, (64, 1024))):
+        try:
+            value = int(text[:20])
+        except ValueError as error:
+            raise InputError(f"{name} is {text[:20]!r}; it must be a whole number.") from error
+        check_range(name, value, allowed)
+        values.append(value)
+    picture = paint_animal(Animal.of(values[0]), values[1])
+    return opencv().imencode(".png", np.ascontiguousarray(picture[..., ::-1]))[1].tobytes()

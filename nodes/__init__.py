@@ -8,7 +8,7 @@ from . import folders, place_route
 from .alignment import AlignMotion
 from .appearance import EncodeAppearance, PreparePortrait
 from .capture import LoadCapture
-from .drawn import DrawnFrames, DrawnMotion, DrawnPortrait
+from .drawn import DrawnAnimal, DrawnFrames, DrawnMotion, DrawnPortrait
 from .expressions import CopyExpression, Expression, NamedExpression
 from .host.error_texts import with_relative_texts
 from .landmarks import DrawLandmarks, ExtractLandmarks, UseFaceLandmarks
@@ -17,7 +17,7 @@ from .loaders import LoadModel
 from .long_video import LongVideo
 from .motion_files import LoadMotion, SaveMotion
 from .motion_tools import EditMotion
-from .place_face import DrawnAnimal, PlaceFace
+from .place_face import PlaceFace
 from .sampler import SampleVideo
 from .warp_preview import WarpFootage, WarpPreview
 

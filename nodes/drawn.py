@@ -1,4 +1,4 @@
-"""Drawn people: portraits, motions and keyframes from nothing but numbers, for a first try and one's own tests."""
+"""Drawn people and animals: portraits, motions and keyframes from nothing but numbers, for a first try and one's own tests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from comfy_api.v0_0_2 import io
 
-from ..followemoji_core.drawn import Acting, Person, paint
+from ..followemoji_core.drawn import Acting, Animal, Person, paint, paint_animal
 from ..followemoji_core.drawn.hidden import Hidden, paint_hidden
 from ..followemoji_core.drawn.people import STYLES
 from ..followemoji_core.face.motion import stack_frames
@@ -144,3 +144,31 @@ class DrawnFrames(io.ComfyNode):
         frames, portrait = (torch.from_numpy(part).float() / 255 for part in pictures)
         face = stack_frames([rest.frame(0)], motion.fps)
         return io.NodeOutput(frames, ", ".join(map(str, numbers)), portrait, face)
+
+
+class DrawnAnimal(io.ComfyNode):
+    """An animal's number and a side in pixels -> IMAGE (1,size,size,3)."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            "FollowEmojiDrawnAnimal",
+            "Drawn Animal",
+            ["synthetic portrait", "cartoon animal", "cat", "fox", "bear"],
+            description="Draws a cat, a fox or a bear, which no face detector finds: to try Place Face.",
+            inputs=[
+                io.Int.Input(
+                    "animal",
+                    default=1,
+                    min=0,
+                    max=0x7FFFFFFF,
+                    tooltip="Every number is another animal: a cat, a fox, a bear in turn.",
+                ),
+                io.Int.Input("size", default=512, min=64, max=1024, step=8, tooltip="Side in pixels."),
+            ],
+            outputs=[io.Image.Output("portrait", display_name="portrait", tooltip="The picture, for Place Face.")],
+        )
+
+    @classmethod
+    def execute(cls, animal: int, size: int) -> io.NodeOutput:
+        return io.NodeOutput(torch.from_numpy(paint_animal(Animal.of(animal), size))[None].float() / 255)

@@ -1,4 +1,4 @@
-"""Faces placed by hand: for animals, drawings, masks and statues that no detector finds. Drawn animals to try it on."""
+"""Faces placed by hand: for animals, drawings, masks and statues that no detector finds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from comfy_api.v0_0_2 import io, ui
 
-from ..followemoji_core.drawn import Animal, paint_animal
 from ..followemoji_core.errors import InputError
 from ..followemoji_core.face.crop import resize
 from ..followemoji_core.face.draw import overlay, scale_points
@@ -101,34 +100,6 @@ class PlaceFace(io.ComfyNode):
         found = shown(cls, told, [seen], notes)
         found |= _for_the_editor(cls, picture, guess)
         return io.NodeOutput(stack_frames([placed], 25.0), text, ui=found)
-
-
-class DrawnAnimal(io.ComfyNode):
-    """An animal's number and a side in pixels -> IMAGE (1,size,size,3)."""
-
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return schema(
-            "FollowEmojiDrawnAnimal",
-            "Drawn Animal",
-            ["synthetic portrait", "cartoon animal", "cat", "fox", "bear"],
-            description="Draws a cat, a fox or a bear, which no face detector finds: to try Place Face.",
-            inputs=[
-                io.Int.Input(
-                    "animal",
-                    default=1,
-                    min=0,
-                    max=0x7FFFFFFF,
-                    tooltip="Every number is another animal: a cat, a fox, a bear in turn.",
-                ),
-                io.Int.Input("size", default=512, min=64, max=1024, step=8, tooltip="Side in pixels."),
-            ],
-            outputs=[io.Image.Output("portrait", display_name="portrait", tooltip="The picture, for Place Face.")],
-        )
-
-    @classmethod
-    def execute(cls, animal: int, size: int) -> io.NodeOutput:
-        return io.NodeOutput(torch.from_numpy(paint_animal(Animal.of(animal), size))[None].float() / 255)
 
 
 def _first_guess(size: tuple[int, int], mask, box, face) -> tuple[FaceFrame | Frame | None, list[str]]:

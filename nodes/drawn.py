@@ -1,4 +1,4 @@
-"""Drawn people and animals: portraits, motions and keyframes from nothing but numbers, for a first try and one's own tests."""
+"""Drawn people and animals: portraits, motions, keyframes from nothing but numbers, for a first try and for tests."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def add_commands(command: Command) -> None:
     demo.add_argument("--motion", type=int, default=7, help="number of the motion")
     demo.add_argument("--frames", type=int, default=48, help="length of the clip, at 25 frames per second")
     sampling_arguments(animate, steps=30, guidance=3.5, shared_noise=0.0)
-    sampling_arguments(demo, steps=2, guidance=1.0, shared_noise=1.0)
+    sampling_arguments(demo, steps=1, guidance=1.0, shared_noise=1.0)
 
 
 def _input_arguments(parser: argparse.ArgumentParser) -> None:

@@ -45,6 +45,7 @@ def add_commands(command: Command) -> None:
     long.add_argument("--frames", type=int, default=300, help="length of the clips")
     long.add_argument("--shared-noise", type=float, default=1.0, help="share of the noise that is common, where it is")
     _add_model(long)
+    long.set_defaults(steps=2)  # in one step there is no noise yet in which *replace* could set frames
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -18,7 +18,7 @@ from .controls import CHANNELS, Controls, bounded, channel, limits, nearest
 from .named_expressions import LONGEST, STRONGEST, ease, expression, find, sequence, sequence_frames
 
 FORMAT = "followemoji.edit"
-VERSION = 1
+VERSION = 2  # 2: named expressions in keyframes; what has none is written as 1
 MOST_BYTES = 16_000_000
 MOST_KEYFRAMES = 100_000
 MOST_ADDED, MOST_ADDED_FRAMES, MOST_LETTERS = 1000, 4 * LONGEST, 40_000  # what is added, in all; of sequences
@@ -29,11 +29,15 @@ Easing = Literal["smooth", "linear", "hold"]
 
 @dataclass(frozen=True)
 class Keyframe:
-    """Controls at a frame, counted from 0, whole or not; easing: how it goes on from here to the next key of each."""
+    """Controls at a frame, counted from 0, whole or not; easing: how it goes on from here to the next key of each.
+
+    expressions: named ones, at their apex, by strength in [0,2]; they are keyed as controls are, and added to them.
+    """
 
     frame: float
     controls: dict[str, float]
     easing: Easing = "smooth"
+    expressions: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -73,15 +77,31 @@ class Edit:
     def controls(self, frames: int | None = None) -> Controls:
         """(T,59) controls; T = frames, or length(). What lies beyond the end is cut off."""
         count = self.length() if frames is None else frames
-        time = np.arange(count, dtype=np.float64)
-        values = np.zeros((count, len(CHANNELS)))
+        return self._at(np.arange(count))
+
+    def frame(self, index: int) -> Controls:
+        """The controls of one frame, (1,59), as `controls` of enough frames has them."""
+        return self._at(np.array([index]))
+
+    def keyed(self, name: str, frame: float) -> float:
+        """What the keys say of a control at a frame, without what is added to them; 0 without a key."""
+        keys = [(key.frame, key.controls[name], key.easing) for key in self.keyframes if name in key.controls]
+        return float(_track(np.array([frame]), keys)[0]) if keys else 0.0
+
+    def _at(self, frames: np.ndarray) -> Controls:
+        """Controls of frames (T,) that are in order and have no gap."""
+        values = np.zeros((len(frames), len(CHANNELS)))
         for index, name in enumerate(CHANNELS):
             keys = [(key.frame, key.controls[name], key.easing) for key in self.keyframes if name in key.controls]
             if keys:
-                values[:, index] = _track(time, keys)
+                values[:, index] = _track(frames, keys)
+        for name in {name: None for key in self.keyframes for name in key.expressions}:  # in order, each once
+            keys = [(key.frame, key.expressions[name], key.easing) for key in self.keyframes if name in key.expressions]
+            values += _track(frames, keys)[:, None] * find(name).held(np.zeros(1))
         for added in self.added:
-            given = _controls_of(added, self.fps).values[: max(count - added.frame, 0)]
-            values[added.frame : added.frame + len(given)] += given
+            given = _controls_of(added, self.fps).values
+            inside = (frames >= added.frame) & (frames < added.frame + len(given))
+            values[inside] += given[frames[inside] - added.frame]
         return Controls(bounded(values), self.fps)
 
 
@@ -134,11 +154,14 @@ def parse_edit(text: str) -> Edit:
 
 def edit_text(edit: Edit) -> str:
     """The edit as JSON text; parse_edit gives the same edit back."""
-    content: dict[str, Any] = {"format": FORMAT, "version": VERSION, "base": edit.base, "fps": edit.fps}
+    version = VERSION if any(key.expressions for key in edit.keyframes) else 1
+    content: dict[str, Any] = {"format": FORMAT, "version": version, "base": edit.base, "fps": edit.fps}
     if edit.frames is not None:
         content["frames"] = edit.frames
     content["keyframes"] = [
-        {"frame": key.frame, "easing": key.easing, "controls": dict(key.controls)} for key in edit.keyframes
+        {"frame": key.frame, "easing": key.easing, "controls": dict(key.controls)}
+        | ({"expressions": dict(key.expressions)} if key.expressions else {})
+        for key in edit.keyframes
     ]
     content["add"] = [{name: value for name, value in vars(added).items() if value is not None} for added in edit.added]
     return json.dumps(content, indent=1, allow_nan=False)
@@ -233,7 +256,7 @@ class _Object:
 
 
 def _keyframe(entry: _Object, fps: float, end: int) -> Keyframe:
-    entry.known("frame", "second", "controls", "easing")
+    entry.known("frame", "second", "controls", "expressions", "easing")
     if ("frame" in entry.given) == ("second" in entry.given):
         raise InputError(f"{entry.place} needs either a frame or a second.")
     if "frame" in entry.given:
@@ -248,7 +271,15 @@ def _keyframe(entry: _Object, fps: float, end: int) -> Keyframe:
         except InputError as error:
             raise InputError(f"{controls.place}: {error}") from error
         values[found] = _number(value, controls.name(name[:100]), *limits(found))
-    return Keyframe(frame, values, entry.choice("easing", get_args(Easing), "smooth"))
+    expressions = _Object(entry.given.get("expressions", {}), entry.name("expressions"))
+    strengths: dict[str, float] = {}
+    for name, value in expressions.given.items():
+        try:
+            found = find(name[:200]).name
+        except InputError as error:
+            raise InputError(f"{expressions.place}: {error}") from error
+        strengths[found] = _number(value, expressions.name(name[:100]), 0.0, STRONGEST)
+    return Keyframe(frame, values, entry.choice("easing", get_args(Easing), "smooth"), strengths)
 
 
 def _added(entry: _Object, fps: float, end: int) -> Added:

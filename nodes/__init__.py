@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from comfy_api.v0_0_2 import ComfyExtension, io
 
-from . import folders
+from . import folders, routes
 from .alignment import AlignMotion
 from .appearance import EncodeAppearance, PreparePortrait
 from .capture import LoadCapture
 from .drawn import DrawnMotion, DrawnPortrait
+from .expression_editor import ExpressionEditor
 from .expressions import CopyExpression, Expression, NamedExpression
 from .host.error_texts import with_relative_texts
 from .landmarks import DrawLandmarks, ExtractLandmarks, UseFaceLandmarks
@@ -39,6 +40,7 @@ NODES = [
     Expression,
     CopyExpression,
     EditMotion,
+    ExpressionEditor,
     LoadCapture,
     WarpPreview,
     WarpFootage,
@@ -51,6 +53,7 @@ class FollowEmojiExtension(ComfyExtension):
     """What the pack's entry point answers."""
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        """The nodes' classes, their model folders registered. ComfyUI asks each for its schema."""
+        """The nodes' classes; model folders and the editor's routes are registered. ComfyUI asks each for its schema."""
         folders.register()  # not in on_load, which ComfyUI 0.3.64 does not call
+        routes.register()
         return NODES

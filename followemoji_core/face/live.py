@@ -229,7 +229,7 @@ def answer(
     controls = Controls.rest().values[0] if plain else edit.frame(frame).values[0]
     controls, keys = controls.astype(np.float64), None
     if drag is not None:
-        after = live.drag(controls, frame, *drag)
+        after = controls + np.round(live.drag(controls, frame, *drag) - controls, 4)  # as keys are written
         keys = live.keyed(edit, frame, controls, after)
         controls = after
     pose = live.pose(controls, frame)

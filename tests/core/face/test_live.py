@@ -126,7 +126,8 @@ def test_the_preview_on_a_driving_motion_is_what_align_gives(driven):
     """Frame by frame the same points as the whole clip aligned with the edit on it."""
     edit = parse_edit(
         '{"format": "followemoji.edit", "version": 1, "base": "motion", "keyframes": '
-        '[{"frame": 0, "controls": {"mouthSmileLeft": 0.2}}, {"frame": 30, "controls": {"mouthSmileLeft": 1, "headYaw": 5}}]}'
+        '[{"frame": 0, "controls": {"mouthSmileLeft": 0.2}},'
+        ' {"frame": 30, "controls": {"mouthSmileLeft": 1, "headYaw": 5}}]}'
     )
     motion = driven.motion.with_edit_added(edit.controls(len(driven.motion)))
     whole = align(driven.face, motion)

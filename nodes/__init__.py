@@ -53,7 +53,7 @@ class FollowEmojiExtension(ComfyExtension):
     """What the pack's entry point answers."""
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        """The nodes' classes; model folders and the editor's routes are registered. ComfyUI asks each for its schema."""
+        """The nodes' classes; model folders and the editor's routes are registered. Each is asked for its schema."""
         folders.register()  # not in on_load, which ComfyUI 0.3.64 does not call
         routes.register()
         return NODES

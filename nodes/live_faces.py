@@ -99,9 +99,11 @@ def _portrait(asked: CheckedObject) -> tuple[tuple, Portrait]:
 def _of_input(asked: CheckedObject) -> tuple[tuple, Portrait]:
     """A picture of the input folder, by the name that Load Image shows."""
     name = asked.text("image", 500)
-    path = folder_paths.get_annotated_filepath(name)
     root = os.path.realpath(folder_paths.get_input_directory())
-    real = os.path.realpath(path)
+    try:
+        real = os.path.realpath(folder_paths.get_annotated_filepath(name))
+    except ValueError:  # newer versions raise it for what leads out of the folder, and Python for a zero in a path
+        real = ""
     if not real.startswith(root + os.sep) or not os.path.isfile(real):
         raise InputError(f"There is no picture {shown(name, 80)} in the input folder. Choose one in Load Image.")
     stamp = os.stat(real)

@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-
 PORTRAIT = {"drawn": {"person": 20_000_018, "style": "their own", "size": 512}}
 EMPTY = {"format": "followemoji.edit", "version": 1}
 
@@ -208,7 +207,8 @@ def test_thirty_requests_a_second_grow_nothing_and_answer_nothing_stale(server, 
             number += 1
             if number % 60 == 0:
                 rss.append(server.rss_mb())
-    print(f"{number} requests in {seconds:g} s: {counts}, longest {max(waits):.2f} s, MiB {rss[0]:.0f} to {rss[-1]:.0f}")
+    grown = f"MiB {rss[0]:.0f} to {rss[-1]:.0f}"
+    print(f"{number} requests in {seconds:g} s: {counts}, longest {max(waits):.2f} s, {grown}")
     assert set(counts) <= {200, 409} and wrong == []
     assert min(newest.values()) >= number - 4, "the last ones are answered"
     third = max(len(rss) // 3, 1)

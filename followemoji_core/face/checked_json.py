@@ -47,8 +47,8 @@ class CheckedObject:
         return value
 
     def text(self, key: str, most: int, default: str | None = None) -> str:
-        """Text of at most so many letters."""
-        value = self.given.get(key, default)
+        """Text of at most so many letters; the default where it is absent or null."""
+        value = default if self.given.get(key) is None else self.given[key]
         if not isinstance(value, str) or len(value) > most:
             raise InputError(f"{self.name(key)} is {shown(value)}; it must be text of at most {most:,} letters.")
         return value

@@ -95,7 +95,8 @@ export class Editor {
 
   source() {
     const portrait = connectedPortrait(this.node);
-    return { portrait, key: portrait && !isDriven(this.node) ? null : this.key };
+    const key = portrait && !isDriven(this.node) ? null : this.key;
+    return { ...(portrait && { portrait }), ...(key && { key }) };
   }
 
   lookAround() {
@@ -308,7 +309,7 @@ export class Editor {
 
   fail(error, drag) {
     if (drag && drag === this.dragging) this.dragging = null;
-    this.failed = performance.now();
+    this.failed = error.status ? 0 : performance.now(); // without an answer it is asked again
     this.say(error.message);
     if (error.status === 404) this.stage.clear();
   }

@@ -30,7 +30,7 @@ export class Editor {
     this.handles = [];
     this.gestures = 0;
     this.kept = new Map();
-    this.client = new EditorClient();
+    this.client = new EditorClient(() => this.element.setAttribute("aria-busy", this.client.busy));
     this.state = new EditState(() => this.changed());
     this.stage = new EditorStage({
       drag: (...drag) => this.drag(...drag),

@@ -2,7 +2,9 @@
 import { api } from "/scripts/api.js";
 
 export class EditorClient {
-  constructor() {
+  // onTurn(): whenever it has begun to work, or has come to rest.
+  constructor(onTurn) {
+    this.onTurn = onTurn;
     this.node = globalThis.crypto?.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
     this.busy = false;
     this.waiting = null;
@@ -36,6 +38,7 @@ export class EditorClient {
     this.waiting = null;
     if (!asked) return;
     this.busy = true;
+    this.onTurn();
     try {
       asked.done(await this.post("preview", asked.body), asked.body);
     } catch (error) {
@@ -43,6 +46,7 @@ export class EditorClient {
     } finally {
       this.busy = false;
       if (this.waiting) this.next();
+      else this.onTurn();
     }
   }
 }

@@ -114,14 +114,14 @@ class EditorPage:
         self.page.wait_for_function(
             """(id) => {
                 const editor = document.querySelector(".fye-editor") && window.editorOf(id).element;
-                if (!editor?.querySelector(".fye-handle")) return false;
-                const src = editor.querySelector(".fye-stage img").src, now = performance.now();
-                if (editor.lastSrc !== src) [editor.lastSrc, editor.since] = [src, now];
-                return now - editor.since > 500;
+                const now = performance.now();
+                if (!editor?.querySelector(".fye-handle, .fye-stage:not(:has(.fye-ring)) img[src]")) return false;
+                if (editor.getAttribute("aria-busy") !== "false") editor.since = now;
+                return now - (editor.since ??= now) > 250;
             }""",
             arg=number,
-            timeout=60_000,
-            polling=100,
+            timeout=90_000,
+            polling=50,
         )
         return self
 

@@ -6,6 +6,20 @@ const FINE = 0.2; // of the way that the pointer goes, while Shift is held
 const CLOSEST = 12;
 const HEADS = ["head", "roll"];
 
+// Nodes 2.0 gives the wheel to the canvas before a node's own elements hear of it, so it is caught at the window.
+const stages = new WeakMap();
+window.addEventListener(
+  "wheel",
+  (event) => {
+    const stage = stages.get(event.target.closest?.(".fye-stage"));
+    if (!stage) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    stage.wheel(event);
+  },
+  { capture: true, passive: false },
+);
+
 export class EditorStage {
   // does: { drag(handle, x, y, first), drop(), reset(handle), choose(handle) }
   constructor(does) {
@@ -23,17 +37,17 @@ export class EditorStage {
         tabIndex: 0,
         role: "application",
         "aria-label": "Portrait with handles. Tab goes through the handles, arrows move one.",
-        "data-capture-wheel": "true",
       }),
     );
     this.element.append(this.image, this.overlay, this.label);
+    stages.set(this.element, this);
     this.listen();
     this.watched = new ResizeObserver(() => this.draw());
     this.watched.observe(this.element);
   }
 
   listen() {
-    const on = (name, does, options) => this.element.addEventListener(name, (event) => does.call(this, event), options);
+    const on = (name, does) => this.element.addEventListener(name, (event) => does.call(this, event));
     on("pointerdown", this.down);
     on("pointermove", this.move);
     on("pointerup", this.up);
@@ -45,7 +59,6 @@ export class EditorStage {
       if (handle) this.does.reset(handle);
       else this.fit();
     });
-    on("wheel", this.wheel, { passive: false });
     on("contextmenu", (event) => event.preventDefault());
   }
 
@@ -186,8 +199,6 @@ export class EditorStage {
 
   // A mouse's wheel zooms, a touch pad's two fingers pan, its pinch (which comes with Ctrl) zooms.
   wheel(event) {
-    event.preventDefault();
-    event.stopPropagation();
     const wheel = event.deltaMode !== 0 || (!event.deltaX && Math.abs(event.deltaY) >= 50);
     if (event.ctrlKey || event.metaKey || wheel) {
       const step = event.ctrlKey && !wheel ? 0.01 : 0.002;

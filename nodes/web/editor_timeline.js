@@ -19,7 +19,6 @@ export class EditorTimeline {
         role: "slider",
         title: "Drag: scrub. Drag a key: move it, with Alt a copy. Double click: a new key.",
         "aria-label": "Timeline",
-        "data-capture-wheel": "true",
       }),
     );
     this.element.append(this.drawing);

@@ -27,6 +27,7 @@ from .live_faces import live_face, picture_face
 log = logging.getLogger(__name__)
 
 MOST_BYTES = 13_000_000  # of a request: a photo that is sent whole; edits are smaller
+_LARGE = 200_000
 _LETTERS = 4_000_000  # of an edit
 _PLACES = 100_000.0  # pixels from the picture within which a handle can be dragged
 _newest: Newest | None = None
@@ -132,8 +133,8 @@ async def _json(request: web.Request) -> Any:
         body += part
         if len(body) > MOST_BYTES:
             raise InputError(f"The request has more than {MOST_BYTES // 1_000_000} MB. Choose a smaller picture.")
-    try:
-        return parse_json(bytes(body))
+    try:  # what is large, in a thread: the event loop has others to serve
+        return parse_json(bytes(body)) if len(body) < _LARGE else await asyncio.to_thread(parse_json, bytes(body))
     except (ValueError, Refused, RecursionError) as error:
         raise InputError(f"The request is not JSON ({short(error)}).") from error
 

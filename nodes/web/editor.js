@@ -61,7 +61,7 @@ export class Editor {
   }
 
   async begin() {
-    this.look = setInterval(() => this.lookAround(), LOOKS);
+    this.look ??= setInterval(() => this.lookAround(), LOOKS);
     try {
       const about = await aboutEditor();
       this.handles = about.handles;
@@ -73,13 +73,13 @@ export class Editor {
       addHint(this.element);
       this.draw();
     } catch {
-      setTimeout(() => this.element.isConnected && this.begin(), 2000);
-      clearInterval(this.look);
+      this.again = setTimeout(() => this.begin(), 2000);
     }
   }
 
   remove() {
     clearInterval(this.look);
+    clearTimeout(this.again);
     this.stop();
     this.stage.remove();
     this.timeline.remove();

@@ -89,8 +89,7 @@ const STYLE = `
 .fye-dials label { display: grid; grid-template-columns: 82px 1fr 30px; align-items: center; gap: 4px; }
 .fye-dials span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .fye-dials input { width: 100%; accent-color: var(--fye-accent); }
-.fye-hint { position: absolute; inset: auto 12px 12px 12px; padding: 8px 10px; border-radius: 6px;
-  background: var(--comfy-menu-bg, #222); border: 1px solid var(--fye-accent); }
+.fye-hint { flex: none; padding: 5px 8px; border-radius: 6px; border: 1px solid var(--fye-accent); }
 .fye-hint p { margin: 0 0 2px; }
 `;
 

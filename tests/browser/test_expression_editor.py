@@ -71,6 +71,7 @@ class EditorPage:
 
     def __init__(self, frontend: Frontend):
         self.frontend, self.page = frontend, frontend.page
+        self.page.set_default_timeout(90_000)
         self.page.set_viewport_size({"width": 1500, "height": 1000})
         self.page.evaluate(
             """() => { window.editorOf = (id) => {
@@ -176,7 +177,9 @@ class EditorPage:
 @pytest.fixture(scope="module")
 def shown(browser: Any, server: Any) -> Iterator[EditorPage]:
     opened = Frontend(browser, server.url)
-    yield EditorPage(opened)
+    page = EditorPage(opened)
+    page.set("FollowEmoji.EditorHintSeen", True)
+    yield page
     opened.page.close()
 
 

@@ -30,7 +30,10 @@ export class Editor {
     this.handles = [];
     this.gestures = 0;
     this.kept = new Map();
-    this.client = new EditorClient(() => this.element.setAttribute("aria-busy", this.client.busy));
+    this.client = new EditorClient(() => {
+      this.element.setAttribute("aria-busy", this.client.busy);
+      if (!this.client.busy && this.dragging?.dropped) this.endDrag();
+    });
     this.state = new EditState(() => this.changed());
     this.stage = new EditorStage({
       drag: (...drag) => this.drag(...drag),
@@ -100,7 +103,7 @@ export class Editor {
   }
 
   lookAround() {
-    if (!this.element.isConnected || !this.node.graph) return;
+    if (!this.element.isConnected || !this.node.graph || this.dragging) return;
     const source = JSON.stringify(this.source());
     const again = this.failed && performance.now() - this.failed > 1500;
     if (source === this.seen && !again) return;

@@ -2,7 +2,7 @@
 // both as they are or framed; through reroutes, into and out of subgraphs.
 import { app } from "/scripts/app.js";
 
-const FROM_INPUT = -10; // litegraph's ids of a subgraph's own ends
+const FROM_INPUT = -10; // litegraph's ids of a subgraph's own ends, numbers or text by version
 const TO_OUTPUT = -20;
 const links = (graph) => [...(graph.links?.values?.() ?? Object.values(graph.links ?? {}))];
 const linkOf = (graph, id) => graph.getLink?.(id) ?? graph.links?.get?.(id) ?? graph.links?.[id];
@@ -27,14 +27,14 @@ function origin(node, name, depth = 0) {
 
 function ends(graph, link, depth) {
   if (!graph || !link) return null;
-  if (link.origin_id === FROM_INPUT) {
+  if (Number(link.origin_id) === FROM_INPUT) {
     const host = hostOf(graph);
     return host && origin(host, link.origin_slot, depth + 1);
   }
   const from = graph.getNodeById(link.origin_id);
   if (!from || from.mode === 4 || from.mode === 2) return null;
   if (from.subgraph) {
-    const inner = links(from.subgraph).find((each) => each.target_id === TO_OUTPUT && each.target_slot === link.origin_slot);
+    const inner = links(from.subgraph).find((each) => Number(each.target_id) === TO_OUTPUT && each.target_slot === link.origin_slot);
     return ends(from.subgraph, inner, depth + 1);
   }
   if (from.type === "Reroute") return origin(from, 0, depth + 1);

@@ -311,13 +311,13 @@ def test_three_keyframes_make_a_clip_that_scrubs_and_plays(editor):
     seen = set()
     editor.keys("Space")
     for _ in range(40):
-        seen.add(editor.root().get_by_label("Timeline").get_attribute("aria-valuenow"))
+        seen.add(editor.root().get_by_label("Timeline", exact=True).get_attribute("aria-valuenow"))
         editor.page.wait_for_timeout(60)
     editor.keys("Space")
     assert len(seen) >= 12
-    stopped = editor.root().get_by_label("Timeline").get_attribute("aria-valuenow")
+    stopped = editor.root().get_by_label("Timeline", exact=True).get_attribute("aria-valuenow")
     editor.page.wait_for_timeout(300)
-    assert editor.root().get_by_label("Timeline").get_attribute("aria-valuenow") == stopped
+    assert editor.root().get_by_label("Timeline", exact=True).get_attribute("aria-valuenow") == stopped
 
 
 def test_keys_are_moved_copied_eased_and_deleted(editor):
@@ -375,7 +375,7 @@ def test_everything_by_keys_alone(editor):
     editor.page.wait_for_timeout(600)
     assert editor.root().locator(".fye-lines").count() == 14
     editor.keys("l", "End")
-    assert editor.root().get_by_label("Timeline").get_attribute("aria-valuenow") == "24"
+    assert editor.root().get_by_label("Timeline", exact=True).get_attribute("aria-valuenow") == "24"
     editor.keys("Home", "Shift+Tab", "Shift+Tab", "Shift+Tab", "Shift+Tab")
     assert editor.page.evaluate("() => document.activeElement.className") != "fye-stage"
     assert count == len(editor.page.evaluate("() => window.app.graph._nodes.map((node) => node.id)"))
@@ -420,7 +420,7 @@ def test_saved_reloaded_copied_and_pasted_it_is_the_same_edit(editor):
             canvas.select?.(node) ?? canvas.selectNode(node);
             canvas.copyToClipboard();
             canvas.pasteFromClipboard({ connectInputs: true });
-            return graph._nodes.map((each) => each.id).filter((id) => id !== 1 && graph.getNodeById(id).comfyClass
+            return graph._nodes.map((each) => each.id).filter((id) => id != 1 && graph.getNodeById(id).comfyClass
                 === "FollowEmojiExpressionEditor");
         }"""
     )

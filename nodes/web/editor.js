@@ -15,6 +15,7 @@ import { EditorTimeline } from "./editor_timeline.js";
 const LOOKS = 400; // ms between looks at what is connected
 const KEPT = 400; // answers, so that what was played once plays at the clip's rate
 const SAME_NUDGE = 700; // ms in which presses of an arrow go on from each other
+const NOTHING = "Connect Load Image and its face, or press Run once: then the portrait shows here.";
 const ABSENT = "The driving motion shows here once the graph has run.";
 
 export class Editor {
@@ -270,6 +271,10 @@ export class Editor {
 
   refresh() {
     const body = this.body();
+    if (!body.portrait && !body.key) {
+      this.stage.clear();
+      return this.say(NOTHING);
+    }
     const about = JSON.stringify({ ...body, frame: 0 });
     if (about !== this.keptFor) this.kept.clear();
     this.keptFor = about;

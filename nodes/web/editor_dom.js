@@ -76,7 +76,7 @@ const STYLE = `
 .fye-told { flex: none; padding: 2px 6px; border-radius: 4px; background: color-mix(in srgb, #d9822b 25%, transparent); }
 .fye-time { flex: none; height: 62px; position: relative; background: var(--comfy-input-bg, #333); border-radius: 4px;
   cursor: pointer; touch-action: none; outline: none; }
-.fye-time svg { width: 100%; height: 100%; display: block; }
+.fye-time svg { width: 100%; height: 100%; display: block; pointer-events: none; }
 .fye-time .tick { stroke: var(--fye-line); }
 .fye-time .head { stroke: #ffb300; stroke-width: 2; }
 .fye-time .key { fill: var(--fye-accent); stroke: var(--input-text, #ddd); }

@@ -17,7 +17,9 @@ export class EditorTimeline {
       make("div.fye-time", {
         tabIndex: 0,
         role: "slider",
-        title: "Drag: scrub. Drag a key: move it, with Alt a copy. Double click: a new key.",
+        title:
+          "Drag: scrub. Drag a key: move it, with Alt a copy. Double click: a new key. " +
+          "Lines: the driver's mouth (red), lids (blue), head (orange).",
         "aria-label": "Timeline",
       }),
     );
@@ -91,7 +93,7 @@ export class EditorTimeline {
     for (const [name, values] of Object.entries(this.curves)) {
       const step = last / Math.max(values.length - 1, 1);
       const points = values.map((value, index) => `${this.x(index * step)},${height - 4 - value * (height - 22)}`);
-      drawn.push(svg("polyline", { points: points.join(" "), stroke: COLOURS[name] }, svg("title", {}, `driver: ${name}`)));
+      drawn.push(svg("polyline", { points: points.join(" "), stroke: COLOURS[name] }));
     }
     for (const key of state.keys) {
       const [x, y] = [this.x(key.frame), height - 18];

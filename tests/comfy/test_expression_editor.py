@@ -29,7 +29,8 @@ def edit(*keys: tuple[int, dict[str, float]], **more) -> str:
     return json.dumps({"format": "followemoji.edit", "version": 1, "keyframes": frames} | more)
 
 
-SMILE = edit((0, {}), (8, {"jawOpen": 0.8, "mouthSmileLeft": 0.6}), (16, {"jawOpen": 0.0, "mouthSmileLeft": 0.0}))
+REST = {"jawOpen": 0.0, "mouthSmileLeft": 0.0}
+SMILE = edit((0, REST), (8, {"jawOpen": 0.8, "mouthSmileLeft": 0.6}), (16, REST))
 
 
 def graph(text: str, driven: bool = False, person: int = PERSON) -> graphs.Graph:

@@ -111,7 +111,8 @@ export class EditState {
   }
 
   take(edit) {
-    const expressive = edit.keyframes.some((key) => Object.keys(key.expressions ?? {}).length);
+    for (const key of edit.keyframes) if (!Object.keys(key.expressions ?? {}).length) delete key.expressions;
+    const expressive = edit.keyframes.some((key) => key.expressions); // which version 1 does not know
     edit.version = Math.max(edit.version === 1 ? 1 : edit.version, expressive ? 2 : 1);
     this.edit = edit;
     this.raw = JSON.stringify(edit);

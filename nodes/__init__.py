@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from comfy_api.v0_0_2 import ComfyExtension, io
 
-from . import folders, place_route
+from . import folders, place_route, routes
 from .alignment import AlignMotion
 from .appearance import EncodeAppearance, PreparePortrait
 from .capture import LoadCapture
 from .drawn import DrawnAnimal, DrawnFrames, DrawnMotion, DrawnPortrait
+from .expression_editor import ExpressionEditor
 from .expressions import CopyExpression, Expression, NamedExpression
 from .host.error_texts import with_relative_texts
 from .landmarks import DrawLandmarks, ExtractLandmarks, UseFaceLandmarks
@@ -40,6 +41,7 @@ NODES = [
     Expression,
     CopyExpression,
     EditMotion,
+    ExpressionEditor,
     LoadCapture,
     WarpPreview,
     WarpFootage,
@@ -55,7 +57,8 @@ class FollowEmojiExtension(ComfyExtension):
     """What the pack's entry point answers."""
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        """The nodes' classes, their model folders registered. ComfyUI asks each for its schema."""
-        place_route.register()
+        """The nodes' classes; model folders and the editors' routes are registered. Each is asked for its schema."""
         folders.register()  # not in on_load, which ComfyUI 0.3.64 does not call
+        routes.register()
+        place_route.register()
         return NODES

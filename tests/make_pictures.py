@@ -4,6 +4,7 @@ The screenshot of the graph comes from the browser tests: FOLLOWEMOJI_SCREENSHOT
 """
 
 import importlib.util
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +23,9 @@ from followemoji_core.drawn.people import STYLES  # noqa: E402
 from followemoji_core.face.align import AlignOptions, align  # noqa: E402
 from followemoji_core.face.controls import Controls  # noqa: E402
 from followemoji_core.face.draw import draw_landmarks, overlay  # noqa: E402
+from followemoji_core.face.edit_file import parse_edit  # noqa: E402
 from followemoji_core.face.geometry import screen_points  # noqa: E402
+from followemoji_core.face.live import LiveFace  # noqa: E402
 from followemoji_core.face.motion import stack_frames  # noqa: E402
 from followemoji_core.face.named_expressions import find  # noqa: E402
 from followemoji_core.face.place import Placement, placed_face  # noqa: E402
@@ -59,6 +62,7 @@ def main() -> None:
     draw_people()
     draw_expressions()
     draw_animals()
+    draw_editor()
     studio = small_studio()
     animate_drawn_people(studio)
     save_given_keyframes(studio)
@@ -93,6 +97,31 @@ def draw_animals() -> None:
     still = stack_frames([face] * len(poses), 25.0)
     moved = warp_motion(picture, face, align(face, replace(still, edit=Controls(poses))))
     save("place_face", [[overlay(picture, screen_points(face)), *moved]])
+
+
+def draw_editor() -> None:
+    """The edit of the editor's template with its handles: as thumbnail, and moving for the help page."""
+    graph = json.loads((ROOT / "workflows" / "api" / "edit_expression.json").read_text("utf-8"))
+    (node,) = [each for each in graph.values() if each["class_type"] == "FollowEmojiExpressionEditor"]
+    edit = parse_edit(node["inputs"]["edit"])
+    person = Person.of(20_000_018)
+    rest = person.act(Acting.rest(), (512, 512))
+    live = LiveFace(paint(person, rest)[0], rest.frame(0))
+    pictures = []
+    for controls in edit.controls().values:
+        pose = live.pose(controls.astype(np.float64), 0)
+        picture = live.portrait.render(pose.points, pose.depth)
+        x, y, radius = (round(number) for number in live.ring(pose))
+        cv2.circle(picture, (x, y), radius, (255, 255, 255), 2, cv2.LINE_AA)
+        for name, place in live.handles(pose).items():
+            if name not in ("head", "roll"):
+                for size, colour in ((8, (20, 20, 20)), (6, (255, 255, 255))):
+                    cv2.circle(picture, [round(number) for number in place], size, colour, -1, cv2.LINE_AA)
+        pictures.append(cv2.resize(picture, (256, 256), interpolation=cv2.INTER_AREA))
+    save("edit_expression", [[pictures[frame] for frame in (0, 26, 38)]])
+    path = ROOT / "nodes/web/docs/pictures/editor.webp"
+    frames = [Image.fromarray(picture) for picture in pictures[::2]]
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=80, loop=0, quality=60, method=6)
 
 
 def animate_drawn_people(studio: Studio) -> None:

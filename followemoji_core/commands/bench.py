@@ -53,7 +53,7 @@ def _bench(options: argparse.Namespace) -> Facts:
         times = time_parts(*timed, device, dtype, options.repeats)
         report["times"] |= {f"{timed[0]}x{timed[0]}, {timed[1]} frames: {name}": row for name, row in times.items()}
     report["times"] |= _time_small_model(device, dtype, options.repeats)
-    report["times"] |= _time_warp()
+    report["times"] |= _time_warp() | _time_editor()
     if options.clip and options.detector:
         report["times"] |= _time_landmarks(options.clip, options.detector)
     say(table(report))
@@ -130,6 +130,37 @@ def _time_warp(size: int = 512, frames: int = 32) -> dict[str, dict[str, float]]
     finally:
         cv2.setNumThreads(threads)
     return {f"warp, {size}x{size}, one core: {what}": {"seconds": median(times)} for what, times in seconds.items()}
+
+
+def _time_editor(size: int = 512, frames: int = 24) -> dict[str, dict[str, float]]:
+    """The editor's answers on a driving motion, edit to JPEG, of one core's time; medians. Issue 12 asks for 60 ms."""
+    from statistics import median
+
+    from ..drawn import Acting, Person, paint
+    from ..face.edit_file import Edit, Keyframe
+    from ..face.live import LiveFace, answer
+    from ..face.opencv import opencv
+
+    cv2 = opencv()
+    person = Person.of(20_000_007)
+    face = person.act(Acting.rest(), (size, size))
+    driving = Person.of(20_000_001).act(Acting.random(7, frames, from_rest=True), (size, size))
+    edit = Edit((Keyframe(0.0, {"jawOpen": 0.1}), Keyframe(frames - 1.0, {"jawOpen": 0.6, "mouthSmileLeft": 0.8})))
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    seconds: dict[str, list[float]] = {"an answer": [], "an answer to a drag": []}
+    try:
+        live = LiveFace(paint(person, face)[0], face.frame(0), driving)
+        corner = answer(live, edit, 0)["handles"]["cornerLeft"]
+        target = corner[0] + 5, corner[1] - 9
+        for frame in range(frames):
+            for what, drag in zip(seconds, (None, ("cornerLeft", target, False)), strict=True):
+                started = time.process_time()
+                answer(live, edit, frame, drag)
+                seconds[what].append(time.process_time() - started)
+    finally:
+        cv2.setNumThreads(threads)
+    return {f"editor, {size}x{size}, one core: {what}": {"seconds": median(times)} for what, times in seconds.items()}
 
 
 def _time_landmarks(clip: Path, detector: Path) -> dict[str, dict[str, float]]:

@@ -70,9 +70,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
     known = list(known)
     lower = {entry.lower(): entry for entry in known}
     close = [lower[match] for match in difflib.get_close_matches(name.lower(), lower, 3, 0.6)]
-    return (
-        f" Did you mean {', '.join(close)}?" if close else f" Known: {', '.join(known[:8])} and {len(known) - 8} more."
-    )
+    if close:
+        return f" Did you mean {', '.join(close)}?"
+    more = f" and {len(known) - 8} more" if len(known) > 8 else ""
+    return f" Known: {', '.join(known[:8])}{more}."
 
 
 @dataclass(frozen=True)

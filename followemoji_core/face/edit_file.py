@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -14,11 +14,12 @@ import numpy as np
 from ..errors import InputError
 from ..files import write_whole
 from ..gate import Refused, loading, parse_json, read_bytes, short
-from .controls import CHANNELS, Controls, bounded, channel, limits, nearest
+from .checked_json import CheckedObject, checked_number, shown
+from .controls import CHANNELS, Controls, bounded, channel, limits
 from .named_expressions import LONGEST, STRONGEST, ease, expression, find, sequence, sequence_frames
 
 FORMAT = "followemoji.edit"
-VERSION = 1
+VERSION = 2  # 2: named expressions in keyframes; what has none is written as 1
 MOST_BYTES = 16_000_000
 MOST_KEYFRAMES = 100_000
 MOST_ADDED, MOST_ADDED_FRAMES, MOST_LETTERS = 1000, 4 * LONGEST, 40_000  # what is added, in all; of sequences
@@ -29,11 +30,15 @@ Easing = Literal["smooth", "linear", "hold"]
 
 @dataclass(frozen=True)
 class Keyframe:
-    """Controls at a frame, counted from 0, whole or not; easing: how it goes on from here to the next key of each."""
+    """Controls at a frame, counted from 0, whole or not; easing: how it goes on from here to the next key of each.
+
+    expressions: named ones, at their apex, by strength in [0,2]; they are keyed as controls are, and added to them.
+    """
 
     frame: float
     controls: dict[str, float]
     easing: Easing = "smooth"
+    expressions: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -73,15 +78,31 @@ class Edit:
     def controls(self, frames: int | None = None) -> Controls:
         """(T,59) controls; T = frames, or length(). What lies beyond the end is cut off."""
         count = self.length() if frames is None else frames
-        time = np.arange(count, dtype=np.float64)
-        values = np.zeros((count, len(CHANNELS)))
+        return self._at(np.arange(count))
+
+    def frame(self, index: int) -> Controls:
+        """The controls of one frame, (1,59), as `controls` of enough frames has them."""
+        return self._at(np.array([index]))
+
+    def keyed(self, name: str, frame: float) -> float:
+        """What the keys say of a control at a frame, without what is added to them; 0 without a key."""
+        keys = [(key.frame, key.controls[name], key.easing) for key in self.keyframes if name in key.controls]
+        return float(_track(np.array([frame]), keys)[0]) if keys else 0.0
+
+    def _at(self, frames: np.ndarray) -> Controls:
+        """Controls of frames (T,) that are in order and have no gap."""
+        values = np.zeros((len(frames), len(CHANNELS)))
         for index, name in enumerate(CHANNELS):
             keys = [(key.frame, key.controls[name], key.easing) for key in self.keyframes if name in key.controls]
             if keys:
-                values[:, index] = _track(time, keys)
+                values[:, index] = _track(frames, keys)
+        for name in {name: None for key in self.keyframes for name in key.expressions}:  # in order, each once
+            keys = [(key.frame, key.expressions[name], key.easing) for key in self.keyframes if name in key.expressions]
+            values += _track(frames, keys)[:, None] * find(name).held(np.zeros(1))
         for added in self.added:
-            given = _controls_of(added, self.fps).values[: max(count - added.frame, 0)]
-            values[added.frame : added.frame + len(given)] += given
+            given = _controls_of(added, self.fps).values
+            inside = (frames >= added.frame) & (frames < added.frame + len(given))
+            values[inside] += given[frames[inside] - added.frame]
         return Controls(bounded(values), self.fps)
 
 
@@ -103,12 +124,10 @@ def parse_edit(text: str) -> Edit:
         given = parse_json(text.encode())
     except (ValueError, Refused) as error:
         raise InputError(f"The edit is not JSON ({short(error)}). Save it again, or paste the whole of it.") from error
-    root = _Object(given, "")
+    root = CheckedObject(given, "")
     root.known("format", "version", "base", "frames", "fps", "keyframes", "add")
     if root.given.get("format") != FORMAT:
-        raise InputError(
-            f"format is {_short(root.given.get('format'))}; an edit has {FORMAT!r}. Choose an edit's file."
-        )
+        raise InputError(f"format is {shown(root.given.get('format'))}; an edit has {FORMAT!r}. Choose an edit's file.")
     version = root.whole("version", 1, 10**9)
     if version > VERSION:
         raise InputError(f"version is {version}; this pack reads up to {VERSION}. Update the pack.")
@@ -134,11 +153,14 @@ def parse_edit(text: str) -> Edit:
 
 def edit_text(edit: Edit) -> str:
     """The edit as JSON text; parse_edit gives the same edit back."""
-    content: dict[str, Any] = {"format": FORMAT, "version": VERSION, "base": edit.base, "fps": edit.fps}
+    version = VERSION if any(key.expressions for key in edit.keyframes) else 1
+    content: dict[str, Any] = {"format": FORMAT, "version": version, "base": edit.base, "fps": edit.fps}
     if edit.frames is not None:
         content["frames"] = edit.frames
     content["keyframes"] = [
-        {"frame": key.frame, "easing": key.easing, "controls": dict(key.controls)} for key in edit.keyframes
+        {"frame": key.frame, "easing": key.easing, "controls": dict(key.controls)}
+        | ({"expressions": dict(key.expressions)} if key.expressions else {})
+        for key in edit.keyframes
     ]
     content["add"] = [{name: value for name, value in vars(added).items() if value is not None} for added in edit.added]
     return json.dumps(content, indent=1, allow_nan=False)
@@ -192,66 +214,34 @@ def _frames_of(added: Added, fps: float) -> int:
     return added.frames or max(round(find(added.expression or "").seconds * fps), 1)
 
 
-class _Object:
-    """A JSON object at a place of the edit; every complaint names the key."""
-
-    def __init__(self, given: Any, place: str):
-        if not isinstance(given, dict):
-            raise InputError(f"{place or 'The edit'} is {_short(given)}; it must be an object in braces.")
-        self.given, self.place = given, place
-
-    def name(self, key: str) -> str:
-        return f"{self.place}.{key}" if self.place else key
-
-    def known(self, *keys: str) -> None:
-        for key in self.given:
-            if key not in keys:
-                raise InputError(f"{self.name(_short(key, 60, str))} is not a key of an edit.{nearest(key[:60], keys)}")
-
-    def number(self, key: str, low: float, high: float, default: float | None = None) -> float:
-        if key not in self.given and default is not None:
-            return default
-        return _number(self.given.get(key), self.name(key), low, high)
-
-    def whole(self, key: str, low: int, high: int, default: int | None = None) -> int:
-        value = self.number(key, low, high, default)
-        if value != int(value):
-            raise InputError(f"{self.name(key)} is {value}; it must be a whole number.")
-        return int(value)
-
-    def choice(self, key: str, allowed: tuple[str, ...], default: str) -> Any:
-        value = self.given.get(key, default)
-        if value not in allowed or not isinstance(value, str):
-            raise InputError(f"{self.name(key)} is {_short(value)}; allowed: {', '.join(allowed)}.")
-        return value
-
-    def objects(self, key: str, most: int) -> list[_Object]:
-        value = self.given.get(key, [])
-        if not isinstance(value, list) or len(value) > most:
-            raise InputError(f"{self.name(key)} must be a list in brackets, of at most {most} entries.")
-        return [_Object(entry, f"{self.name(key)}[{index}]") for index, entry in enumerate(value)]
-
-
-def _keyframe(entry: _Object, fps: float, end: int) -> Keyframe:
-    entry.known("frame", "second", "controls", "easing")
+def _keyframe(entry: CheckedObject, fps: float, end: int) -> Keyframe:
+    entry.known("frame", "second", "controls", "expressions", "easing")
     if ("frame" in entry.given) == ("second" in entry.given):
         raise InputError(f"{entry.place} needs either a frame or a second.")
     if "frame" in entry.given:
         frame = entry.number("frame", 0, end - 1)
     else:
         frame = entry.number("second", 0, (end - 1) / fps) * fps
-    controls = _Object(entry.given.get("controls", {}), entry.name("controls"))
+    controls = CheckedObject(entry.given.get("controls", {}), entry.name("controls"))
     values: dict[str, float] = {}
     for name, value in controls.given.items():
         try:
             found = channel(name[:100])
         except InputError as error:
             raise InputError(f"{controls.place}: {error}") from error
-        values[found] = _number(value, controls.name(name[:100]), *limits(found))
-    return Keyframe(frame, values, entry.choice("easing", get_args(Easing), "smooth"))
+        values[found] = checked_number(value, controls.name(name[:100]), *limits(found))
+    expressions = CheckedObject(entry.given.get("expressions", {}), entry.name("expressions"))
+    strengths: dict[str, float] = {}
+    for name, value in expressions.given.items():
+        try:
+            found = find(name[:200]).name
+        except InputError as error:
+            raise InputError(f"{expressions.place}: {error}") from error
+        strengths[found] = checked_number(value, expressions.name(name[:100]), 0.0, STRONGEST)
+    return Keyframe(frame, values, entry.choice("easing", get_args(Easing), "smooth"), strengths)
 
 
-def _added(entry: _Object, fps: float, end: int) -> Added:
+def _added(entry: CheckedObject, fps: float, end: int) -> Added:
     entry.known("expression", "sequence", "frame", "second", "frames", "strength")
     if ("expression" in entry.given) == ("sequence" in entry.given):
         raise InputError(f"{entry.place} needs either an expression or a sequence.")
@@ -264,7 +254,7 @@ def _added(entry: _Object, fps: float, end: int) -> Added:
     key = "expression" if "expression" in entry.given else "sequence"
     text = entry.given[key]
     if not isinstance(text, str):
-        raise InputError(f"{entry.name(key)} is {_short(text)}; it must be text.")
+        raise InputError(f"{entry.name(key)} is {shown(text)}; it must be text.")
     try:
         added = Added(frame, find(text[:200]).name, None, frames, strength) if key == "expression" else None
         added = added or Added(frame, None, text, None, strength)
@@ -272,21 +262,3 @@ def _added(entry: _Object, fps: float, end: int) -> Added:
     except InputError as error:
         raise InputError(f"{entry.name(key)}: {error}") from error
     return added
-
-
-def _number(value: Any, name: str, low: float, high: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InputError(f"{name} is {_short(value)}; it must be a number.")
-    if not low <= value <= high:
-        raise InputError(f"{name} is {_short(value)}; allowed: {low:g} to {high:g}.")
-    return float(value)
-
-
-def _short(value: Any, length: int = 40, show=repr) -> str:
-    """A stranger's value, cut to what fits into a message."""
-    if isinstance(value, list | dict):
-        return "a list" if isinstance(value, list) else "an object"
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**20:
-        return "a number of more than 20 digits"
-    text = show(value)
-    return text if len(text) <= length else text[:length] + "..."

@@ -91,7 +91,7 @@ def _solved(motion: FaceMotion, neutral: FaceFrame, highest: float) -> np.ndarra
         values[:, _FREE] = found
         seen = normalised(apply_to_mesh(neutral.metric, values[:, : len(SHAPES)]))[0]
         pull = (target - seen).reshape(len(seen), -1) @ jacobian.T + found @ normal
-        step = _bounded_least_squares(normal, pull, bounds, found) - found
+        step = bounded_least_squares(normal, pull, np.zeros_like(bounds), bounds, found) - found
         found = found + step
         if np.abs(step).max(initial=0.0) < 1e-3:
             break
@@ -126,14 +126,19 @@ def _normal_equations(metric: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return normal + np.eye(len(normal)) * _DAMPING, jacobian
 
 
-def _bounded_least_squares(normal: np.ndarray, pull: np.ndarray, highest: np.ndarray, start: np.ndarray) -> np.ndarray:
-    """Minimise x normal x / 2 - pull x within 0 <= x <= highest, for T rows at once, by coordinate descent."""
+def bounded_least_squares(
+    normal: np.ndarray, pull: np.ndarray, lowest: np.ndarray, highest: np.ndarray, start: np.ndarray
+) -> np.ndarray:
+    """Minimise x normal x / 2 - pull x within lowest <= x <= highest, for T rows at once, by coordinate descent.
+
+    normal (N,N), pull and start (T,N), lowest and highest (N,).
+    """
     found = start.copy()
     for _ in range(200):
         before = found.copy()
         for index in range(len(normal)):
             rest = pull[:, index] - found @ normal[index] + found[:, index] * normal[index, index]
-            found[:, index] = np.clip(rest / normal[index, index], 0.0, highest[index])
+            found[:, index] = np.clip(rest / normal[index, index], lowest[index], highest[index])
         if np.abs(found - before).max(initial=0.0) < 1e-4:
             break
     return found

@@ -45,7 +45,7 @@ class Frontend:
         self.page.on("console", self._listen)
         self.page.goto(url)
         ready = "() => window.app && window.app.graph && window.app.extensionManager"
-        self.page.wait_for_function(ready, timeout=60_000)
+        self.page.wait_for_function(ready, timeout=180_000)
         self.page.wait_for_timeout(2000)
         self.page.keyboard.press("Escape")  # the template dialog of a first start
 

@@ -255,7 +255,7 @@ def test_an_edit_comes_back_from_its_file(tmp_path: Path) -> None:
     ("change", "message"),
     [
         ({"format": "other"}, "format is 'other'; an edit has 'followemoji.edit'"),
-        ({"version": 2}, "version is 2; this pack reads up to 1"),
+        ({"version": 3}, "version is 3; this pack reads up to 2"),
         ({"base": "video"}, "base is 'video'; allowed: portrait, motion"),
         ({"fps": 0}, "fps is 0; allowed: 0.01 to 1000"),
         ({"frames": 2.5}, "frames is 2.5; it must be a whole number"),

@@ -1,0 +1,44 @@
+"""Work for whoever asks again and again: one piece in progress for each, and of those that wait only the newest."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
+
+class Superseded(Exception):
+    """Something newer was asked for; this is not done any more."""
+
+
+class Newest:
+    """Runs work in threads, off the event loop."""
+
+    def __init__(self, threads: int = 2):
+        self._pool = ThreadPoolExecutor(threads, "followemoji-editor")
+        self._waiting: dict[str, asyncio.Future[bool] | None] = {}  # of who has work in progress
+
+    async def run(self, who: str, work: Callable[[], Result]) -> Result:
+        """What `work` returns or raises. Raises Superseded where the same `who` asked for something else meanwhile."""
+        if who in self._waiting:
+            older, turn = self._waiting[who], asyncio.get_running_loop().create_future()
+            self._waiting[who] = turn
+            if older is not None and not older.done():
+                older.set_result(False)
+            if not await turn:
+                raise Superseded
+        else:
+            self._waiting[who] = None
+        try:
+            # Shielded: who hangs up ends neither the thread nor the count of what is in progress.
+            return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._pool, work))
+        finally:
+            following = self._waiting[who]
+            if following is None or following.done():
+                del self._waiting[who]
+            else:
+                self._waiting[who] = None
+                following.set_result(True)

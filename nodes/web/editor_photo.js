@@ -1,0 +1,19 @@
+// A photo from the artist's disk as what a request can carry: a JPEG of bounded size in base64.
+
+const LARGEST = 1280; // pixels a side: enough for a face
+
+export async function photoPixels(file) {
+  let picture;
+  try {
+    picture = await createImageBitmap(file);
+  } catch {
+    throw new Error(`${file.name} is no picture that the browser can open. Choose a JPEG, PNG or WebP.`);
+  }
+  const scale = Math.min(LARGEST / Math.max(picture.width, picture.height), 1);
+  const canvas = document.createElement("canvas");
+  canvas.width = Math.max(Math.round(picture.width * scale), 1);
+  canvas.height = Math.max(Math.round(picture.height * scale), 1);
+  canvas.getContext("2d").drawImage(picture, 0, 0, canvas.width, canvas.height);
+  picture.close();
+  return canvas.toDataURL("image/jpeg", 0.92).split(",")[1];
+}

@@ -1,0 +1,221 @@
+// The edit of one editor: keyframes with controls and named expressions, its text, undo and redo. Knows no page.
+
+export const STILL_LENGTH = 25; // frames that a timeline shows before anything says how long it is
+const MOST_UNDONE = 200;
+const EASE = {
+  smooth: (share) => share * share * (3 - 2 * share),
+  linear: (share) => share,
+  hold: () => 0,
+};
+export const EASINGS = Object.keys(EASE);
+
+const empty = () => ({ format: "followemoji.edit", version: 1, base: "portrait", fps: 25, keyframes: [], add: [] });
+const copy = (value) => JSON.parse(JSON.stringify(value));
+const rounded = (value) => Math.round(value * 1e4) / 1e4;
+
+export class EditState {
+  // onChange(): after every change, whoever made it.
+  constructor(onChange) {
+    this.onChange = onChange;
+    this.edit = empty();
+    this.raw = ""; // the widget's value as it was set, until something is changed here
+    this.wrong = "";
+    this.undone = [];
+    this.done = [];
+    this.gesture = null; // changes of one gesture are undone together
+    this.driven = null; // { frames, fps } of a driving motion
+  }
+
+  // The widget's value.
+  get text() {
+    return this.raw;
+  }
+
+  set text(value) {
+    if (value === this.raw) return;
+    this.raw = value ?? "";
+    this.edit = empty();
+    this.wrong = "";
+    this.done = [];
+    this.undone = [];
+    this.gesture = null;
+    if (this.raw.trim()) {
+      try {
+        const read = JSON.parse(this.raw);
+        this.edit = { ...empty(), ...read };
+        for (const key of this.edit.keyframes) if (key.frame === undefined) key.frame = key.second * this.fps;
+        for (const key of this.edit.keyframes) delete key.second;
+      } catch (error) {
+        this.wrong = `The edit is not JSON: ${error.message}`;
+      }
+    }
+    this.onChange();
+  }
+
+  get fps() {
+    return this.driven?.fps ?? this.edit.fps ?? 25;
+  }
+
+  get length() {
+    if (this.driven) return this.driven.frames;
+    return this.edit.frames ?? Math.max(STILL_LENGTH, Math.ceil(this.keys.at(-1)?.frame ?? 0) + 1);
+  }
+
+  get keys() {
+    return this.edit.keyframes;
+  }
+
+  keyAt(frame) {
+    return this.keys.find((key) => Math.round(key.frame) === frame);
+  }
+
+  // What the keys say of a control, or with part "expressions" of a named expression, at a frame; as edit_file.py has it.
+  track(name, frame, part = "controls") {
+    const keys = this.keys.filter((key) => name in (key[part] ?? {}));
+    if (!keys.length) return 0;
+    const after = keys.findIndex((key) => key.frame > frame);
+    if (after === 0) return keys[0][part][name];
+    if (after < 0) return keys.at(-1)[part][name];
+    const [one, other] = [keys[after - 1], keys[after]];
+    const share = EASE[one.easing ?? "smooth"]((frame - one.frame) / (other.frame - one.frame));
+    return one[part][name] + share * (other[part][name] - one[part][name]);
+  }
+
+  // All controls, or expressions, that any key names.
+  used(part = "controls") {
+    return [...new Set(this.keys.flatMap((key) => Object.keys(key[part] ?? {})))];
+  }
+
+  // The whole pose of a frame, as a key would hold it.
+  pose(frame) {
+    const named = (part) => Object.fromEntries(this.used(part).map((name) => [name, rounded(this.track(name, frame, part))]));
+    return { controls: named("controls"), expressions: named("expressions") };
+  }
+
+  // One undo for all changes under the same name; a drag, a dial that is turned.
+  begin(gesture) {
+    if (gesture && this.gesture === gesture) return;
+    this.gesture = gesture ?? null;
+    this.done.push({ edit: copy(this.edit), raw: this.raw });
+    if (this.done.length > MOST_UNDONE) this.done.shift();
+    this.undone = [];
+  }
+
+  // Change the edit; change(edit) works on a copy of `from`, by default of what it is.
+  change(change, gesture, from) {
+    this.begin(gesture);
+    const edit = copy(from ?? this.edit);
+    change(edit);
+    edit.keyframes.sort((one, other) => one.frame - other.frame);
+    this.take(edit);
+  }
+
+  take(edit) {
+    for (const key of edit.keyframes) if (!Object.keys(key.expressions ?? {}).length) delete key.expressions;
+    const expressive = edit.keyframes.some((key) => key.expressions); // which version 1 does not know
+    edit.version = Math.max(edit.version === 1 ? 1 : edit.version, expressive ? 2 : 1);
+    this.edit = edit;
+    this.raw = JSON.stringify(edit);
+    this.wrong = "";
+    this.onChange();
+  }
+
+  undo() {
+    this.swap(this.done, this.undone);
+  }
+
+  redo() {
+    this.swap(this.undone, this.done);
+  }
+
+  swap(from, to) {
+    const state = from.pop();
+    if (!state) return;
+    to.push({ edit: copy(this.edit), raw: this.raw });
+    this.gesture = null;
+    this.edit = state.edit;
+    this.raw = state.raw;
+    this.onChange();
+  }
+
+  // Put values into the key of a frame, which is made where there is none. Every key holds every control that is used,
+  // so that what is done in one frame stays out of the others.
+  set(frame, part, values, { gesture, from } = {}) {
+    const base = new EditState(() => {});
+    base.edit = copy(from ?? this.edit);
+    const fresh = Object.keys(values).filter((name) => !base.used(part).includes(name));
+    const length = this.length;
+    this.change(
+      (edit) => {
+        for (const key of edit.keyframes)
+          for (const name of fresh) (key[part] ??= {})[name] = 0;
+        let key = edit.keyframes.find((each) => Math.round(each.frame) === frame);
+        if (!key) edit.keyframes.push((key = { frame, easing: "smooth", ...base.pose(frame) }));
+        key[part] = { ...key[part], ...values };
+        if (frame > 0 && !this.driven) edit.frames ??= length;
+      },
+      gesture,
+      from,
+    );
+  }
+
+  addKey(frame) {
+    if (!this.keyAt(frame)) this.set(frame, "controls", {});
+  }
+
+  deleteKey(frame) {
+    if (this.keyAt(frame))
+      this.change((edit) => (edit.keyframes = edit.keyframes.filter((key) => Math.round(key.frame) !== frame)));
+  }
+
+  // Move the key of a frame, or a copy of it; what is there already gives way.
+  moveKey(frame, target, { copied = false, gesture, from } = {}) {
+    const base = from ?? this.edit;
+    const key = base.keyframes.find((each) => Math.round(each.frame) === frame);
+    const to = Math.min(Math.max(Math.round(target), 0), this.length - 1);
+    if (!key) return;
+    this.change(
+      (edit) => {
+        edit.keyframes = edit.keyframes.filter((each) => {
+          const at = Math.round(each.frame);
+          return at === frame ? copied && to !== frame : at !== to;
+        });
+        edit.keyframes.push({ ...copy(key), frame: to });
+        if (to > 0 && !this.driven) edit.frames ??= this.length;
+      },
+      gesture,
+      from,
+    );
+  }
+
+  setEasing(frame, easing) {
+    if (this.keyAt(frame))
+      this.change((edit) => (edit.keyframes.find((key) => Math.round(key.frame) === frame).easing = easing));
+  }
+
+  // Put a whole pose into a frame; controls that it lacks rest there, but for those of the head where kept.
+  paste(frame, { controls, expressions = {} }, kept = () => false) {
+    const rest = (part) => Object.fromEntries(this.used(part).filter((name) => !kept(name)).map((name) => [name, 0]));
+    this.set(frame, "controls", { ...rest("controls"), ...controls }, { gesture: "paste" });
+    this.set(frame, "expressions", { ...rest("expressions"), ...expressions }, { gesture: "paste" });
+    this.gesture = null;
+  }
+
+  // frames, fps of a still portrait; keys beyond the end are brought to it.
+  setTime(frames, fps) {
+    this.change((edit) => {
+      edit.frames = frames;
+      edit.fps = fps;
+      const inside = edit.keyframes.filter((key) => key.frame < frames);
+      edit.keyframes = inside.length || !edit.keyframes.length ? inside : [{ ...edit.keyframes[0], frame: frames - 1 }];
+      edit.add = (edit.add ?? []).filter((added) => (added.frame ?? 0) < frames);
+    });
+  }
+
+  clear() {
+    this.change((edit) => {
+      edit.keyframes = [];
+      edit.add = [];
+    });
+  }
+}

@@ -122,4 +122,6 @@ def test_template_given_keyframes(both_servers):
     node["frame_numbers"] = ""
     del node["given_frames"]
     alone = video(both_servers, wanted).astype(int)
+    between = [*range(4, 12), *range(19, 27)]
+    assert np.abs(made[between] - true[between]).mean() < 0.9 * np.abs(alone[between] - true[between]).mean()
     assert np.abs(alone[keys] - true[keys]).mean() > 2 * np.abs(made[keys] - true[keys]).mean()

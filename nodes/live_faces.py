@@ -13,7 +13,7 @@ from typing import get_args
 import folder_paths
 import numpy as np
 
-from ..followemoji_core.drawn import Acting, Person, paint
+from ..followemoji_core.drawn import Acting, Animal, Person, paint, paint_animal
 from ..followemoji_core.drawn.people import STYLES
 from ..followemoji_core.errors import InputError
 from ..followemoji_core.face.checked_json import CheckedObject, shown
@@ -21,6 +21,8 @@ from ..followemoji_core.face.crop import ROOM, Framing, crop_portrait
 from ..followemoji_core.face.detector import FaceDetector
 from ..followemoji_core.face.extraction import extract_face
 from ..followemoji_core.face.live import LiveFace
+from ..followemoji_core.face.place import Placement, placed_face
+from ..followemoji_core.face.place_file import MOST_BYTES, parse_placement
 from ..followemoji_core.face.tracking import Which
 from ..followemoji_core.pictures import read_picture
 from ..followemoji_core.types import FaceFrame, FaceMotion
@@ -77,11 +79,11 @@ def picture_face(asked: CheckedObject) -> FaceFrame:
 
 def _portrait(asked: CheckedObject) -> tuple[tuple, Portrait]:
     """A portrait and its face, and what they are known by."""
-    asked.known("image", "pixels", "detector", "which", "drawn", "frame")
-    kinds = [kind for kind in ("image", "pixels", "drawn") if kind in asked.given]
+    asked.known(*_KINDS, "detector", "which", "placed", "frame")
+    kinds = [kind for kind in _KINDS if kind in asked.given]
     if len(kinds) != 1:
-        raise InputError(f"{asked.place} needs one of image, pixels and drawn.")
-    key, made = {"image": _of_input, "pixels": _of_pixels, "drawn": _drawn}[kinds[0]](asked)
+        raise InputError(f"{asked.place} needs one of {', '.join(_KINDS)}.")
+    key, made = _KINDS[kinds[0]](asked)
     frame = asked.object("frame")
     if frame is None:
         return key, made
@@ -143,7 +145,35 @@ def _drawn(asked: CheckedObject) -> tuple[tuple, Portrait]:
     return key, known
 
 
+def _animal(asked: CheckedObject) -> tuple[tuple, Portrait]:
+    """The picture of Drawn Animal, with a face placed on it."""
+    drawn = asked.object("animal")
+    if drawn is None:
+        raise InputError(f"{asked.name('animal')} is null; it must be an object in braces.")
+    drawn.known("animal", "size")
+    number, size = drawn.whole("animal", 0, 0x7FFFFFFF), drawn.whole("size", 64, 1024)
+    key = ("animal", number, size, _placed(asked))
+    if (known := _found.get(key)) is None:
+        picture = paint_animal(Animal.of(number), size)
+        known = _kept_portrait(key, picture, _placed_face(asked, picture))
+    return key, known
+
+
+def _placed(asked: CheckedObject) -> str:
+    return asked.text("placed", MOST_BYTES, "").strip()
+
+
+def _placed_face(asked: CheckedObject, picture: np.ndarray) -> FaceFrame:
+    """As Place Face makes it of that text, without a mask, a box or a face to correct."""
+    size = picture.shape[1::-1]
+    text = _placed(asked)
+    return placed_face((parse_placement(text) if text else Placement(size)).scaled(size))
+
+
 def _looked_for(asked: CheckedObject) -> tuple[str, str]:
+    """What a face is found by: a detector and which of several, or points placed by hand."""
+    if "placed" in asked.given:
+        return "placed", _placed(asked)
     detectors = tuple(folders.detectors())
     return asked.choice("detector", detectors, detectors[0]), asked.choice("which", get_args(Which), "largest")
 
@@ -151,6 +181,8 @@ def _looked_for(asked: CheckedObject) -> tuple[str, str]:
 def _looked_at(key: tuple, path: Path, asked: CheckedObject) -> Portrait:
     detector, which = _looked_for(asked)
     picture = read_picture(path)
+    if "placed" in asked.given:
+        return _kept_portrait(key, picture, _placed_face(asked, picture))
     with FaceDetector(folders.find(detector)) as finder:
         face = extract_face(picture, finder, which)
     return _kept_portrait(key, picture, face)
@@ -158,3 +190,6 @@ def _looked_at(key: tuple, path: Path, asked: CheckedObject) -> Portrait:
 
 def _kept_portrait(key: tuple, picture: np.ndarray, face: FaceFrame) -> Portrait:
     return _found.put(key, (picture, face), picture.nbytes)
+
+
+_KINDS = {"image": _of_input, "pixels": _of_pixels, "drawn": _drawn, "animal": _animal}

@@ -7,56 +7,45 @@ from typing import Any
 
 import numpy as np
 from aiohttp import web
-from server import PromptServer  # ComfyUI's own, there while it runs
 
 from ..followemoji_core.drawn import Animal, paint_animal
 from ..followemoji_core.errors import InputError, check_range
 from ..followemoji_core.face.geometry import face_frame, screen_points
 from ..followemoji_core.face.opencv import opencv
 from ..followemoji_core.face.place import OUTLINES, frame_of_face, placed_face, placed_points
-from ..followemoji_core.face.place_file import parse_request
+from ..followemoji_core.face.place_file import placement_request
 from ..followemoji_core.face.topology import DRAWN_PATHS
 from ..followemoji_core.types import BLENDSHAPES, FaceFrame
+from .host.requests import answering, read_json
 
 MOST_BYTES = 150_000  # of a request: points, and the landmarks of a face to correct
 
 
 def register() -> None:
-    """Adds the routes to ComfyUI's; they go through its own middlewares, as all do."""
+    """Add the routes to ComfyUI's server, where there is one."""
+    from server import PromptServer  # ComfyUI's own
+
     server = getattr(PromptServer, "instance", None)
-    if server is None:  # a process that only lists nodes
+    if server is None:
         return
-    server.routes.post("/followemoji/place")(place)
-    server.routes.get("/followemoji/animal")(animal)
+    server.routes.post("/followemoji/place")(answering(place))
+    server.routes.get("/followemoji/animal")(answering(animal))
 
 
 async def place(request: web.Request) -> web.Response:
     """{"placement": ..., "face": landmarks of a face to correct, or null} -> points, lines to draw, frame; or error."""
-    body = bytearray()
-    async for part in request.content.iter_chunked(1 << 16):
-        body += part
-        if len(body) > MOST_BYTES:
-            return web.json_response({"error": f"A request has at most {MOST_BYTES:,} bytes."}, status=413)
-    return await _answered(_fitted, bytes(body))
+    given = await read_json(request, MOST_BYTES, "A placed face is smaller.")
+    return web.json_response(await asyncio.to_thread(_fitted, given))
 
 
 async def animal(request: web.Request) -> web.Response:
     """?animal=NUMBER&size=SIDE -> the picture of Drawn Animal, so that the editor shows it before the first run."""
-    return await _answered(_painted, request.query.get("animal", ""), request.query.get("size", ""))
+    picture = await asyncio.to_thread(_painted, request.query.get("animal", ""), request.query.get("size", ""))
+    return web.Response(body=picture, content_type="image/png", headers={"Cache-Control": "max-age=3600"})
 
 
-async def _answered(make, *given) -> web.Response:
-    try:
-        made = await asyncio.to_thread(make, *given)
-    except InputError as error:
-        return web.json_response({"error": str(error)}, status=400)
-    if isinstance(made, bytes):
-        return web.Response(body=made, content_type="image/png", headers={"Cache-Control": "max-age=3600"})
-    return web.json_response(made)
-
-
-def _fitted(body: bytes) -> dict[str, Any]:
-    placement, landmarks = parse_request(body)
+def _fitted(given: Any) -> dict[str, Any]:
+    placement, landmarks = placement_request(given)
     guess = None
     if landmarks is not None:
         guess = face_frame(landmarks, np.zeros(BLENDSHAPES), placement.size)

@@ -1,33 +1,25 @@
-"""The editor's routes under /followemoji/, outside the queue: JSON in, JSON out, in bounds; errors as JSON.
-
-ComfyUI's own rules for origins hold: its middleware stands before every route.
-"""
+"""The editor's routes under /followemoji/, outside the queue: JSON in, JSON out."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
 
-from ..followemoji_core.errors import FollowEmojiError, InputError
+from ..followemoji_core.errors import FollowEmojiError
 from ..followemoji_core.face.checked_json import CheckedObject
 from ..followemoji_core.face.controls import CHANNELS, limits
 from ..followemoji_core.face.edit_file import Edit, parse_edit
 from ..followemoji_core.face.handles import HANDLES
 from ..followemoji_core.face.live import LiveFace, answer, expression_of
 from ..followemoji_core.face.named_expressions import LONGEST, named_expressions
-from ..followemoji_core.gate import Refused, parse_json, short
-from .host.error_texts import relative
 from .host.newest import Newest, Superseded
+from .host.requests import answering, read_json, refused
 from .live_faces import live_face, picture_face
 
-log = logging.getLogger(__name__)
-
 MOST_BYTES = 13_000_000  # of a request: a photo that is sent whole; edits are smaller
-_LARGE = 200_000
 _LETTERS = 4_000_000  # of an edit
 _PLACES = 100_000.0  # pixels from the picture within which a handle can be dragged
 _newest: Newest | None = None
@@ -42,7 +34,7 @@ def register() -> None:
         return
     server.routes.get("/followemoji/editor")(_about)
     for name, work in (("preview", _preview), ("curve", _curve), ("expression", _expression)):
-        server.routes.post(f"/followemoji/{name}")(_answering(work))
+        server.routes.post(f"/followemoji/{name}")(_answered_by(work))
 
 
 async def _about(_: web.Request) -> web.Response:
@@ -99,45 +91,19 @@ def _live(asked: CheckedObject) -> LiveFace:
     return live
 
 
-def _answering(work: Callable[[CheckedObject], dict[str, Any]]):
+def _answered_by(work: Callable[[CheckedObject], dict[str, Any]]):
     """A handler that answers with what `work` makes of the request's JSON, in a thread; the newest of a node wins."""
 
-    async def handler(request: web.Request) -> web.Response:
+    async def respond(request: web.Request) -> web.Response:
         global _newest
         _newest = _newest or Newest()
+        asked = CheckedObject(await read_json(request, MOST_BYTES, "Choose a smaller picture."), "", "a request")
+        who = asked.text("node", 100)
         try:
-            asked = CheckedObject(await _json(request), "", "a request")
-            who = asked.text("node", 100)
             return web.json_response(await _newest.run(who, lambda: work(asked)))
         except Superseded:
-            return _wrong(409, "Something newer was asked for.")
+            return refused(409, "Something newer was asked for.")
         except _Absent as error:
-            return _wrong(404, str(error))
-        except FollowEmojiError as error:
-            return _wrong(400, relative(str(error)))
-        except web.HTTPException:
-            raise
-        except Exception:
-            log.exception("Expression Editor: %s failed", request.path)
-            return _wrong(500, "The preview failed; ComfyUI's log says why.")
+            return refused(404, str(error))
 
-    return handler
-
-
-async def _json(request: web.Request) -> Any:
-    """The body as JSON. Raises InputError for another kind of body, and for one that is too large."""
-    if request.content_type != "application/json":
-        raise InputError("The request is not JSON. Send it as application/json.")
-    body = bytearray()
-    async for part in request.content.iter_chunked(1 << 16):
-        body += part
-        if len(body) > MOST_BYTES:
-            raise InputError(f"The request has more than {MOST_BYTES // 1_000_000} MB. Choose a smaller picture.")
-    try:  # what is large, in a thread: the event loop has others to serve
-        return parse_json(bytes(body)) if len(body) < _LARGE else await asyncio.to_thread(parse_json, bytes(body))
-    except (ValueError, Refused, RecursionError) as error:
-        raise InputError(f"The request is not JSON ({short(error)}).") from error
-
-
-def _wrong(status: int, text: str) -> web.Response:
-    return web.json_response({"error": text}, status=status)
+    return answering(respond)

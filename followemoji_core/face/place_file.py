@@ -75,13 +75,9 @@ def placement_text(placement: Placement) -> str:
     return json.dumps(content, allow_nan=False)
 
 
-def parse_request(body: bytes) -> tuple[Placement, np.ndarray | None]:
-    """What the editor asks for, {"placement": ..., "face": ...}: points, and the landmarks (478,3) float32 of a face to
-    correct, or None. Raises InputError as parse_placement does."""
-    try:
-        given = parse_json(body)
-    except (ValueError, Refused) as error:
-        raise InputError(f"The request is not JSON ({short(error)}).") from error
+def placement_request(given: Any) -> tuple[Placement, np.ndarray | None]:
+    """What the editor asks for, {"placement": ..., "face": ...} of parsed JSON: points, and the landmarks (478,3)
+    float32 of a face to correct, or None. Raises InputError as parse_placement does."""
     given = _object(given, "The request", ("placement", "face"))
     face = given.get("face")
     return placement_of(given.get("placement")), None if face is None else landmarks_of(face)

@@ -1,7 +1,8 @@
 // Place Face: the editor stands on the node in the place of its text, which it writes and reads.
 import { app } from "/scripts/app.js";
 import { PlaceEditor } from "./place_face_editor.js";
-import { isLinked, lastRunUrl, pictureUrl } from "./place_face_picture.js";
+import { isLinked } from "./graph_origin.js";
+import { lastRunUrl, pictureUrl } from "./place_face_picture.js";
 
 const NODE = "FollowEmojiPlaceFace";
 const [WIDTH, HEIGHT, LEAST] = [420, 560, 300];

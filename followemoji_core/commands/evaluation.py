@@ -51,7 +51,7 @@ def add_commands(command: Command) -> None:
 def _add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", type=Path, help="another checkpoint, instead of the one that ships")
     parser.add_argument("--vae", type=Path, help="its autoencoder")
-    parser.add_argument("--steps", type=int, help="denoising steps, instead of the small model's own")
+    parser.add_argument("--steps", type=int, help="denoising steps [the small model's own; 2 for long-video]")
 
 
 def _model(options: argparse.Namespace) -> tuple[Studio, Settings]:
@@ -110,8 +110,9 @@ def _long_video(options: argparse.Namespace) -> Facts:
     check_place(options.out / "long_video.json")
     studio, settings = _model(options)
     settings = replace(settings, shared_noise=options.shared_noise)
+    weights = options.weights.name if options.weights else "the weights that ship"
     found = compare(studio, options.out, options.people, options.frames, settings, say)
-    say(write_report(found, options.out, options.people, options.frames))
+    say(write_report(found, options.out, options.people, options.frames, settings.steps, weights))
     return _facts(options.out, "long_video", ".json", ".md", ".png")
 
 

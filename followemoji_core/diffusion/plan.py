@@ -59,11 +59,17 @@ class WindowPlan:
 
     @property
     def borders(self) -> frozenset[int]:
-        """Frames, but for the clip's first and last, at which one window of the finest level hands over to another."""
-        ends = set()
+        """Steps, s from frame s to s + 1, at which windows of the finest level meet: from one to the next, or into and
+        out of a given frame that both end on."""
+        steps = set()
         for window in self.levels[-1]:
-            ends |= {window.frames[0], window.frames[-1] + (window.frames[-1] not in window.given)}
-        return frozenset(ends - {0, self.frame_count - 1, self.frame_count})
+            first, last = window.frames[0], window.frames[-1]
+            steps |= {first - 1, last}
+            if first in window.given:
+                steps.add(first)
+            if last in window.given:
+                steps.add(last - 1)
+        return frozenset(step for step in steps if 0 <= step < self.frame_count - 1)
 
     def batches(
         self, level: int, done: Callable[[Window], bool], at_once: Callable[[int], int]

@@ -121,7 +121,7 @@ def _says(name: str, rows: Cells) -> list[str]:
     said: dict[str, list[str]] = {"worse": [], "": [], "better": []}
     for row in TABLES[name].rows[1:]:
         for verdict in said if row.worse else ():
-            which = [what for what, cell in rows[row.name].items() if (cell.verdict if cell else "") == verdict]
+            which = [what for what, cell in rows[row.name].items() if cell and cell.verdict == verdict]
             said[verdict] += [f"{row.name} ({', '.join(which)})"] if which else []
     words = {"worse": "As the paper says, worse", "": "Not separated", "better": "Against the paper, better"}
     return [f"- {words[verdict]}: {'; '.join(which) or 'nothing'}." for verdict, which in said.items()]

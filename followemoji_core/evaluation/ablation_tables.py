@@ -269,9 +269,9 @@ def _pupils(made: Made, rows: Sequence[Row]) -> dict[str, Values]:
 CONTOURS: dict[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] = {
     "contour, exact": lambda outline, rng: outline,
     "contour, scaled by 1.15": lambda outline, rng: outline + 0.15 * (outline - outline.mean(1, keepdims=True)),
-    "contour, shifted": lambda outline, rng: outline + 0.05 * np.ptp(outline, axis=(0, 1)).max(),
+    "contour, shifted": lambda outline, rng: outline + 0.05 * np.ptp(outline, axis=1).max(),
     "contour, jittered": lambda outline, rng: (
-        outline + 0.03 * np.ptp(outline, axis=(0, 1)).max() * rng.standard_normal((len(outline), 1, 2))
+        outline + 0.03 * np.ptp(outline, axis=1).max() * rng.standard_normal((len(outline), 1, 2))
     ),
 }
 _OF_MESH = "contour, of the mesh"

@@ -78,7 +78,8 @@ def ablate(
     """
     cores = torch.get_num_threads()
     threads = max(cores // workers, 1)
-    _draw_people(out / "data", clips or _CLIPS[base is not None], say)
+    clips = clips or _CLIPS[base is not None]
+    _draw_people(out / "data", clips, say)
     seconds = {"training": 0.0, "measuring": 0.0}
     if base is None:
         begun = replace(
@@ -88,7 +89,7 @@ def ablate(
         record = json.loads((out / "base" / "record.json").read_text("utf-8"))
         seconds["base"] = record["seconds"] * cores
     base = base.resolve()
-    _check_same(out, settings, base)
+    _check_same(out, settings, base, clips)
     size = find_clips(out / "data")[0].size
     ratio = _base_ratio(out, base, people, size)
     say(f"base: box error {ratio:.3f} of the untouched portrait's")
@@ -138,10 +139,11 @@ def _draw_people(folder: Path, count: int, say: Say) -> None:
     add_latents(folder, lambda pictures: codec.encode(torch.from_numpy(pictures.copy())).cpu().numpy())
 
 
-def _check_same(out: Path, settings: TrainSettings, base: Path) -> None:
-    """InputError where OUT was begun with another base or other settings."""
+def _check_same(out: Path, settings: TrainSettings, base: Path, clips: int) -> None:
+    """InputError where OUT was begun with another base, other settings, or other people to train on."""
     may_change = ("data", "out", "initial", "vae", "threads", "seed")
     now = {name: value for name, value in plain(settings).items() if name not in may_change}
+    now["clips"] = clips
     now["base"] = hashlib.blake2b(base.read_bytes(), digest_size=16).hexdigest()
     now = json.loads(json.dumps(now))
     kept = out / "made_with.json"

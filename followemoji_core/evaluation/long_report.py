@@ -71,29 +71,33 @@ def rows(found: Found) -> list[Row]:
     return result
 
 
-def write_report(found: Found, out: Path, people: int, frames: int) -> str:
+def write_report(found: Found, out: Path, people: int, frames: int, steps: int, weights: str) -> str:
     """What `compare` found to OUT/long_video.md, OUT/long_video.json and the plot OUT/long_video.png; returns the text.
 
+    weights: the file's name.
     Raises OutputError where the disk is full.
     """
-    text = _text(found, people, frames)
+    about = f"{frames} frames, {people} held-out people, {steps} denoising steps"
+    text = f"{about}, {weights}. Behind an error its ratio to {FIRST}, 95 % interval.\n{_text(found, people)}"
     out.mkdir(parents=True, exist_ok=True)
     write_whole(out / "long_video.md", text + "\n")
     plain = {
         "people": people,
         "frames": frames,
+        "steps": steps,
+        "weights": weights,
         "rows": [asdict(row) | {"reached": row.reached} for row in rows(found)],
         "ratios": ratios(found),
         "gains": gains(found),
         "each": found,
     }
     write_whole(out / "long_video.json", json.dumps(plain, indent=1))
-    _plot(found, out / "long_video.png", f"{frames} frames, {people} held-out people")
+    _plot(found, out / "long_video.png", about)
     return text
 
 
-def _text(found: Found, people: int, frames: int) -> str:
-    lines = [f"{frames} frames, {people} held-out people. Behind an error its ratio to {FIRST}, 95 % interval."]
+def _text(found: Found, people: int) -> str:
+    lines: list[str] = []
     compared = ratios(found)
     for block, ways in found.items():
         lines += ["", f"| {block} | " + " | ".join(title for title, _ in COLUMNS.values()) + " |"]

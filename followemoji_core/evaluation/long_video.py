@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
+from .. import __version__
 from ..diffusion.plan import WindowPlan
 from ..drawn import Acting, Person
 from ..drawn.hidden import Hidden, ground_mask, paint_hidden
@@ -44,7 +45,6 @@ WAYS = {
 }
 ERRORS = ("error", "ground error")  # of what `measure` gives, those that strategies are compared by
 _NUMBER = HELD_OUT + 2_000_000
-_VERSION = 1  # of people's files
 Say = Callable[[str], None]
 Measured = dict[str, float]
 
@@ -113,6 +113,10 @@ class Clip:
         )
 
     @property
+    def frame_count(self) -> int:
+        return len(self.landmarks)
+
+    @property
     def given(self) -> GivenFrames:
         """The true keyframes."""
         frames = list(self.keyframes)
@@ -133,7 +137,7 @@ def compare(
     InputError for clips of one window, OutputError where the disk is full.
     """
     codec = tuple(studio.codec.module.state_dict().values())
-    made_by = digest(_VERSION, studio.identity, codec, repr(settings), frames)
+    made_by = digest(__version__, BLOCKS, WAYS, studio.identity, codec, repr(settings), frames)
     found = []
     for index in range(people):
         kept = out / "people" / f"{index:03d}.json"
@@ -168,7 +172,7 @@ def measure_person(studio: Studio, clip: Clip, settings: Settings) -> dict[str, 
         if block.fade:
             made = cross_fade(keys, clip.keyframes)
             cost = _cost_of_fade(clip, settings, rows[FIRST], block.given)
-            rows[FADE] = measure(studio, clip, made, frozenset(clip.keyframes[1:-1]), block.given) | cost
+            rows[FADE] = measure(studio, clip, made, around(clip.keyframes, clip.frame_count), block.given) | cost
         result[block.name] = rows
     return result
 
@@ -184,7 +188,7 @@ def cross_fade(keys: Tensor, places: tuple[int, ...]) -> Tensor:
 
 def _make(studio: Studio, clip: Clip, settings: Settings, given: GivenFrames | None) -> tuple[Tensor, dict]:
     """Latents (T,c,h,w), and what they cost: passes through the denoiser, frames that one step evaluates per frame of
-    the clip, CPU seconds of the sampling; and the borders of its windows, given frames among them."""
+    the clip, CPU seconds of the sampling; and its borders: steps at which windows meet, or around given frames."""
     numbers = given.numbers if given else ()
     plan = plan_windows_of(len(clip.landmarks), clip.landmarks, settings, numbers)
     calls = 0
@@ -196,8 +200,8 @@ def _make(studio: Studio, clip: Clip, settings: Settings, given: GivenFrames | N
     started = time.process_time()
     made = studio.animate(clip.appearance, clip.landmarks, settings, given=given, on_pass=count).latents.float()
     seconds = time.process_time() - started
-    borders = (plan.borders | set(numbers)) - {0, len(made) - 1}
-    return made, {"calls": calls, "evaluated": plan.cost, "seconds": seconds, "borders": frozenset(borders)}
+    borders = around(numbers, len(made)) if given else plan.borders
+    return made, {"calls": calls, "evaluated": plan.cost, "seconds": seconds, "borders": borders}
 
 
 def _cost_of_fade(clip: Clip, settings: Settings, whole: Measured, given: bool) -> Measured:
@@ -210,10 +214,10 @@ def _cost_of_fade(clip: Clip, settings: Settings, whole: Measured, given: bool) 
 
 
 def measure(studio: Studio, clip: Clip, made: Tensor, borders: frozenset[int], given: bool) -> Measured:
-    """Of latents (T,c,h,w), of which the keyframes are `given` or not; borders: frames where windows meet.
+    """Of latents (T,c,h,w), of which the keyframes are `given` or not; borders: steps, s from frame s to s + 1.
 
-    error, ground error: over frames that are no keyframes. jump: how much the ground changes in the steps into and out
-    of a border, over steps inside of windows, of the truth's. drift: ground error in the last second less that in the
+    error, ground error: over frames that are no keyframes. jump: how much the ground changes in those steps, over the
+    others, of the truth's. drift: ground error in the last second less that in the
     first. sharpness: mean slope from pixel to pixel beside keyframes, over that at keyframes, of the truth's: below 1
     keyframes are sharper and pop. key sharpness: at keyframes, of the truth's.
     """
@@ -233,12 +237,17 @@ def measure(studio: Studio, clip: Clip, made: Tensor, borders: frozenset[int], g
     }
 
 
+def around(frames: Sequence[int], count: int) -> frozenset[int]:
+    """The steps into and out of those of `count` frames."""
+    return frozenset(step for frame in frames for step in (frame - 1, frame) if 0 <= step < count - 1)
+
+
 def jump(latents: Tensor, cells: Tensor, borders: frozenset[int]) -> float:
-    """Mean change of the ground cells (T,h,w) bool of latents (T,c,h,w) in steps into and out of a border, over that of
-    steps inside of windows; 1 without borders."""
+    """Mean change of the ground cells (T,h,w) bool of latents (T,c,h,w) in those steps, over that in the others; 1
+    where there are none."""
     both = cells[1:] & cells[:-1]
     change = ((latents[1:] - latents[:-1]).abs().mean(1) * both).sum((1, 2)) / both.sum((1, 2)).clamp_min(1)
-    at = torch.tensor([bool({step, step + 1} & borders) for step in range(len(change))])
+    at = torch.tensor([step in borders for step in range(len(change))])
     return float(change[at].mean() / change[~at].mean()) if at.any() and not at.all() else 1.0
 
 

@@ -82,7 +82,7 @@ class Batches:
                 f"The clips' latents differ: {', '.join(map(str, shapes))} (None: there are none). Run "
                 f"`python -m followemoji_core encode {settings.data} --vae FILE` to its end."
             )
-        self.still = [clip for clip in self.clips if clip.still] or self.clips
+        self.still = [clip for clip in self.clips if not clip.hidden] or self.clips
 
     def at(self, step: int) -> Batch:
         """The batch of a step, which counts micro batches: with accumulation, several to an update."""
@@ -122,8 +122,8 @@ class Batches:
         settings = self.settings
         rng = np.random.default_rng([settings.seed, 5, index])
         known = self._known(index, length)
-        # What nothing tells, frames that are known do: without them a network would learn the mean of all it could be.
-        clips = self.clips if known.any() else self.still
+        # What is hidden, known frames tell their neighbours; where none is, a network would learn the mean of it.
+        clips = self.clips if known.any() and settings.stage == 2 else self.still
         while True:
             clip = clips[rng.integers(len(clips))]
             try:
@@ -132,7 +132,7 @@ class Batches:
                 if clip.file not in self.damaged:
                     self.damaged[clip.file] = str(error)
                     log.warning("left out: %s", error)
-                    if len(self.damaged) == len(self.clips):
+                    if all(other.file in self.damaged for other in clips):
                         raise
                     left_out(list(self.damaged.values()), len(self.clips), Path(settings.data), lambda line: None)
 

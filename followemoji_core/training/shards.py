@@ -29,14 +29,14 @@ _LARGEST = 16 << 30  # bytes of a clip
 
 @dataclass(frozen=True)
 class Clip:
-    """A clip on disk. size: side in pixels. latent_shape (c,h,w), None where there are no latents. still: landmarks and
-    portrait tell all that is seen in it, as its header says."""
+    """A clip on disk. size: side in pixels. latent_shape (c,h,w), None where there are no latents. hidden: its header
+    says that something moves in it that neither landmarks nor portrait tell."""
 
     file: Path
     frames: int
     size: int
     latent_shape: tuple[int, int, int] | None
-    still: bool = False
+    hidden: bool = False
 
 
 def check_size(size: int) -> None:
@@ -120,7 +120,7 @@ def read_header(file: Path) -> Clip:
             shape = header.check("latents", "F16", (frames, None, side // LATENT_CELL, side // LATENT_CELL)).shape[1:]
         if not frames or not 64 <= side <= MOST_PIXELS**0.5 or side % LATENT_CELL:
             raise Refused(f"it has {frames} frames of {side} pixels")
-    return Clip(file, frames, side, shape, header.metadata.get("still") == "1")
+    return Clip(file, frames, side, shape, header.metadata.get("hidden") == "1")
 
 
 def read_part(clip: Clip, frames: Sequence[int], pictures: bool = True) -> dict[str, np.ndarray]:

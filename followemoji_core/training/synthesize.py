@@ -75,7 +75,7 @@ def draw_clip(
     more = {}
     if hidden:
         motion, pictures, still = hidden_clip(number, frames, size, stride)
-        more = {"still": str(int(still))}
+        more = {"hidden": str(int(not still))}
     else:
         person, acting = Person.of(number), training_acting(number, frames * stride).every(stride)
         motion = person.act(acting, (size, size))

@@ -105,7 +105,7 @@ class Trainee(nn.Module):
         )
         total = loss.total
         if settings.picture_weight:
-            few = slice(int(timesteps[0]) % _APART, None, _APART)
+            few = slice(int(batch.timesteps[0]) % min(_APART, len(latents)), None, _APART)
             true, made = self.decode(latents[few]) / 255, self.decode(loss.recovered[few]) / 255
             distance = picture_loss(made, true)
             total = total + settings.picture_weight * distance

@@ -27,8 +27,8 @@ from .latent_store import LatentStore
 from .places import CLIP_FILE, VAE_FILE
 from .settings import Settings
 
-# How the small model is used: two steps are nearest to the truth, more are not sharper (`targets` measures it).
 _WIDE = 128  # channels
+# How the small model is used: one step is nearest to the truth, more are hardly sharper (`targets` measures it).
 SMALL_SETTINGS = Settings(steps=1, guidance=1.0, shared_noise=1.0)
 
 

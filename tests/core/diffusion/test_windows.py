@@ -57,7 +57,7 @@ def test_what_is_sampled_together():
     assert sizes == [2, 1]  # two of 16 frames, one of 8
     (rest,) = plain.batches(0, lambda window: window.frames[0] < 20, lambda frames: 2)
     assert [window.frames[0] for window in rest] == [32]
-    assert plain.borders == {16, 32} and gaussian.longest == 16
+    assert plain.borders == {15, 31} and gaussian.longest == 16
 
 
 def test_given_frames_lie_wherever_they_lie():
@@ -66,7 +66,7 @@ def test_given_frames_lie_wherever_they_lie():
     assert only.frames == (4, 5, 6, 7) and only.made == (4, 5, 7)
     first, second = plan_windows(7, "gaussian", 4, 1, given=(3,)).windows
     assert first.given == second.given == (3,) and first.weights == plan_windows(7, "gaussian", 4, 1).windows[0].weights
-    assert plan_windows(7, "gaussian", 4, 1, given=(3,)).borders == {3}, "both end on it"
+    assert plan_windows(7, "gaussian", 4, 1, given=(3,)).borders == {2, 3}, "into and out of it: both end on it"
     for given, words in (((8,), "the frames 0 to 7"), (range(8), "All frames are given")):
         with pytest.raises(InputError, match=words):
             plan_windows(8, "plain", 4, 1, given=given)

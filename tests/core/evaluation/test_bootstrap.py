@@ -28,6 +28,19 @@ def test_the_interval_is_that_of_the_normal_distribution():
     assert (ratio, below, above) == pytest.approx((1 + np.array((mean, low, high)) / reference.mean()), abs=0.002)
 
 
+def test_few_people_are_told_apart_no_more_often_than_many():
+    """Rows that are equal but for chance: about one interval in twenty excludes that, of 12 people as of 64."""
+    rng = np.random.default_rng(1)
+    for people in (12, 64):
+        wrong = 0
+        for draw in range(120):
+            base = rng.lognormal(0, 0.5, people)
+            one, other = (base * rng.lognormal(0, 0.3, people) for _ in range(2))
+            _, low, high = paired_ratio(one, other, draw)
+            wrong += not low <= 1 <= high
+        assert wrong <= 12
+
+
 def test_what_is_no_pairs_is_refused():
     for values in (np.ones(3), np.ones((2, 2)), np.ones(0)):
         with pytest.raises(ValueError, match="Pairs"):

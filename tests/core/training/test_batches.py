@@ -77,13 +77,26 @@ def test_windows_of_many_lengths_and_strides(clips):
 
 
 def test_nothing_known_is_trained_on_what_landmarks_tell(clips, monkeypatch):
-    """Samples without a known frame come from clips that are marked still, where there are any; others from all."""
+    """Samples without a known frame come from clips in which nothing is hidden, where there are any; others from all.
+    In stage 1 no frame tells another of it."""
     settings = replace(SETTINGS, known_ends=0.3, known_scattered=0.3)
-    marked, plain = replace(clips[0], still=True), clips[0]
-    monkeypatch.setattr(Batches, "_sample_of", lambda self, clip, rng, index, known: (known.any(), clip.still))
-    mixed, unmarked = Batches([marked, plain, plain], settings), Batches([plain, plain], settings)
-    assert {mixed._sample(index, 16) for index in range(120)} == {(False, True), (True, True), (True, False)}
-    assert {unmarked._sample(index, 16) for index in range(120)} == {(False, False), (True, False)}
+    plain, marked = clips[0], replace(clips[0], hidden=True)
+    monkeypatch.setattr(Batches, "_sample_of", lambda self, clip, rng, index, known: (known.any(), clip.hidden))
+    mixed, alone = Batches([marked, plain, marked], settings), Batches([marked, marked], settings)
+    assert {mixed._sample(index, 16) for index in range(120)} == {(False, False), (True, True), (True, False)}
+    assert {alone._sample(index, 16) for index in range(120)} == {(False, True), (True, True)}
+    single = Batches([marked, plain, marked], replace(settings, stage=1))
+    assert {single._sample(index, 16)[1] for index in range(60)} == {False}
+
+
+def test_damaged_clips_end_a_run_that_has_no_others(clips, tmp_path):
+    """Nothing is known, and the one clip without a hidden state is damaged: the run says so and does not look on."""
+    broken = tmp_path / "b.safetensors"
+    broken.write_bytes(b"")
+    both = [replace(clips[0], file=broken), replace(clips[0], hidden=True)]
+    batches = Batches(both, replace(SETTINGS, covered=False))
+    with pytest.raises(InputError):
+        batches.at(0)
 
 
 def test_the_hidden_state_is_read_from_a_picture():
@@ -125,7 +138,7 @@ def test_hidden_clips_begin_with_a_portrait_apart(tmp_path):
     from safetensors import safe_open
 
     fps = set()
-    assert {clip.still for clip in find_clips(tmp_path)} == {True, False}
+    assert {clip.hidden for clip in find_clips(tmp_path)} == {True, False}
     for clip in find_clips(tmp_path):
         with safe_open(clip.file, "np") as file:
             fps.add(float(file.metadata()["fps"]))

@@ -40,9 +40,11 @@ Portrait = tuple[np.ndarray, FaceFrame]
 def keep(picture: np.ndarray, face: FaceFrame, motion: FaceMotion | None) -> str:
     """Keep what an editor ran with; returns the key under which it is found, of its content alone."""
     digest = hashlib.sha256(np.ascontiguousarray(picture).tobytes())
-    digest.update(np.ascontiguousarray(face.landmarks).tobytes())
+    for found in (face,) if motion is None else (face, motion):
+        for array in (found.landmarks, found.metric, found.camera_from_face):
+            digest.update(np.ascontiguousarray(array).tobytes())
     if motion is not None:
-        digest.update(np.ascontiguousarray(motion.landmarks).tobytes())
+        digest.update(repr(motion.fps).encode())
         digest.update(b"" if motion.edit is None else np.ascontiguousarray(motion.edit.values).tobytes())
     key = digest.hexdigest()[:32]
     if _kept.get(key) is None:
@@ -79,7 +81,7 @@ def picture_face(asked: CheckedObject) -> FaceFrame:
 
 def _portrait(asked: CheckedObject) -> tuple[tuple, Portrait]:
     """A portrait and its face, and what they are known by."""
-    asked.known(*_KINDS, "detector", "which", "placed", "frame")
+    asked.known(*_KINDS, "detector", "which", "confidence", "placed", "frame")
     kinds = [kind for kind in _KINDS if kind in asked.given]
     if len(kinds) != 1:
         raise InputError(f"{asked.place} needs one of {', '.join(_KINDS)}.")
@@ -170,20 +172,21 @@ def _placed_face(asked: CheckedObject, picture: np.ndarray) -> FaceFrame:
     return placed_face((parse_placement(text) if text else Placement(size)).scaled(size))
 
 
-def _looked_for(asked: CheckedObject) -> tuple[str, str]:
+def _looked_for(asked: CheckedObject) -> tuple[str | float, ...]:
     """What a face is found by: a detector and which of several, or points placed by hand."""
     if "placed" in asked.given:
         return "placed", _placed(asked)
     detectors = tuple(folders.detectors())
-    return asked.choice("detector", detectors, detectors[0]), asked.choice("which", get_args(Which), "largest")
+    detector = asked.choice("detector", detectors, detectors[0])
+    return detector, asked.choice("which", get_args(Which), "largest"), asked.number("confidence", 0, 1, 0.5)
 
 
 def _looked_at(key: tuple, path: Path, asked: CheckedObject) -> Portrait:
-    detector, which = _looked_for(asked)
     picture = read_picture(path)
     if "placed" in asked.given:
         return _kept_portrait(key, picture, _placed_face(asked, picture))
-    with FaceDetector(folders.find(detector)) as finder:
+    detector, which, confidence = _looked_for(asked)
+    with FaceDetector(folders.find(detector), confidence) as finder:
         face = extract_face(picture, finder, which)
     return _kept_portrait(key, picture, face)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import os
@@ -116,6 +117,7 @@ def read_edit(path: str | os.PathLike[str]) -> Edit:
         raise InputError(f"{path}: {error}") from error
 
 
+@functools.lru_cache(8)  # an editor sends the same text again and again
 def parse_edit(text: str) -> Edit:
     """The edit of JSON text. Raises InputError that names the key which is wrong, and what is allowed."""
     if len(text) > MOST_BYTES:

@@ -28,17 +28,24 @@ class Newest:
             self._waiting[who] = turn
             if older is not None and not older.done():
                 older.set_result(False)
-            if not await turn:
-                raise Superseded
+            try:
+                if not await turn:
+                    raise Superseded
+            except asyncio.CancelledError:  # who hangs up in its turn lets the next one in
+                if turn.done() and not turn.cancelled() and turn.result():
+                    self._next(who)
+                raise
         else:
             self._waiting[who] = None
         try:
-            # Shielded: who hangs up ends neither the thread nor the count of what is in progress.
             return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._pool, work))
         finally:
-            following = self._waiting[who]
-            if following is None or following.done():
-                del self._waiting[who]
-            else:
-                self._waiting[who] = None
-                following.set_result(True)
+            self._next(who)
+
+    def _next(self, who: str) -> None:
+        following = self._waiting[who]
+        if following is None or following.done():
+            del self._waiting[who]
+        else:
+            self._waiting[who] = None
+            following.set_result(True)

@@ -11,9 +11,11 @@ import { connectedPortrait, isDriven } from "./editor_source.js";
 import { EditorStage } from "./editor_stage.js";
 import { EditState } from "./editor_state.js";
 import { EditorTimeline } from "./editor_timeline.js";
+import { graphChanged } from "./graph_changed.js";
 
 const LOOKS = 400; // ms between looks at what is connected
 const KEPT = 400; // answers, so that what was played once plays at the clip's rate
+const SETTLED = 300; // ms after the last change in which the graph's own undo hears of it
 const SAME_NUDGE = 700; // ms in which presses of an arrow go on from each other
 const NOTHING = "Connect Load Image and its face, or press Run once: then the portrait shows here.";
 const ABSENT = "The driving motion shows here once the graph has run.";
@@ -35,7 +37,10 @@ export class Editor {
       this.element.setAttribute("aria-busy", this.client.busy);
       if (!this.client.busy && this.dragging?.dropped) this.endDrag();
     });
-    this.state = new EditState(() => this.changed());
+    this.state = new EditState(() => this.changed(), {
+      edited: () => this.edited(),
+      driven: () => isDriven(this.node),
+    });
     this.stage = new EditorStage({
       drag: (...drag) => this.drag(...drag),
       drop: () => this.drop(),
@@ -61,11 +66,22 @@ export class Editor {
     });
     for (const name of ["pointerdown", "dblclick", "copy", "paste", "contextmenu"])
       this.element.addEventListener(name, (event) => event.stopPropagation());
-    this.begin();
+  }
+
+  // In a graph, and out of it; it may come back.
+  start() {
+    this.look ??= setInterval(() => this.lookAround(), LOOKS);
+    if (!this.presets) this.begin();
+  }
+
+  rest() {
+    clearInterval(this.look);
+    clearTimeout(this.again);
+    this.look = null;
+    this.stop();
   }
 
   async begin() {
-    this.look ??= setInterval(() => this.lookAround(), LOOKS);
     try {
       const about = await aboutEditor();
       this.handles = about.handles;
@@ -77,16 +93,14 @@ export class Editor {
       addHint(this.element);
       this.draw();
     } catch {
-      this.again = setTimeout(() => this.begin(), 2000);
+      if (!this.presets) this.again = setTimeout(() => this.begin(), 2000);
     }
   }
 
-  remove() {
-    clearInterval(this.look);
-    clearTimeout(this.again);
-    this.stop();
-    this.stage.remove();
-    this.timeline.remove();
+  // Ask again for all that is shown.
+  forget() {
+    this.kept.clear();
+    this.seen = null;
   }
 
   // What is connected.
@@ -115,7 +129,14 @@ export class Editor {
 
   // Changes.
 
+  // Changed by hand; the graph's undo hears of it once the hand rests.
+  edited() {
+    clearTimeout(this.settling);
+    this.settling = setTimeout(() => this.node.graph && graphChanged(), SETTLED);
+  }
+
   changed() {
+    if (!this.dragging) this.nudged = null; // an arrow goes on from nothing but itself
     this.widget?.callback?.(this.state.text);
     this.frame = Math.min(this.frame, this.state.length - 1);
     this.node.setDirtyCanvas?.(true, true);
@@ -209,12 +230,13 @@ export class Editor {
   }
 
   async copyFromPhoto(file) {
+    const frame = this.frame;
     try {
       this.say("Looking for a face in the photo ...");
       const { portrait } = this.source();
       const picture = { pixels: await photoPixels(file), ...(portrait?.detector && { detector: portrait.detector }) };
       const { controls } = await this.client.post("expression", { picture });
-      this.state.paste(this.frame, { controls }, this.isHead);
+      this.state.paste(frame, { controls }, this.isHead);
       this.say("");
     } catch (error) {
       this.say(error.message);
@@ -285,6 +307,7 @@ export class Editor {
 
   answered(told, body, about) {
     this.failed = 0;
+    this.shownSource = JSON.stringify(this.source());
     if (about !== this.keptFor) return; // something else is shown by now, and asked for
     if (this.kept.size >= KEPT) this.kept.clear();
     this.kept.set(body.frame, told);
@@ -317,9 +340,9 @@ export class Editor {
 
   fail(error, drag) {
     if (drag && drag === this.dragging) this.dragging = null;
-    this.failed = error.status ? 0 : performance.now(); // without an answer it is asked again
+    this.failed = !error.status || error.status >= 500 ? performance.now() : 0; // no answer: it is asked again
     this.say(error.message);
-    if (error.status === 404) this.stage.clear();
+    if (error.status === 404 || this.shownSource !== JSON.stringify(this.source())) this.stage.clear();
   }
 
   say(text) {

@@ -57,7 +57,10 @@ let about = null;
 export function aboutEditor() {
   about ??= api
     .fetchApi("/followemoji/editor")
-    .then((answer) => answer.json())
+    .then((answer) => {
+      if (!answer.ok) throw new Error(`ComfyUI answers ${answer.status}.`);
+      return answer.json();
+    })
     .catch((error) => {
       about = null;
       throw error;

@@ -25,9 +25,9 @@ function portrait(picture, face, depth = 0) {
   }
   if (one.comfyClass === "LoadImage" && face.node.comfyClass === "FollowEmojiExtractLandmarks") {
     if (origin(face.node, "source")?.node !== one) return null;
-    const looked = values(face.node, ["detector", "face"]);
+    const looked = values(face.node, ["detector", "face", "confidence"]);
     const image = value(one, "image");
-    return looked && typeof image === "string" ? { image, detector: looked.detector, which: looked.face } : null;
+    return looked && typeof image === "string" ? { image, detector: looked.detector, which: looked.face, confidence: looked.confidence } : null;
   }
   return null;
 }

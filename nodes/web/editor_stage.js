@@ -1,24 +1,11 @@
 // The picture with its handles: pointing, dragging, zooming and panning. What a drag means, others decide.
 import { localPoint, make, ownsKeys, svg } from "./editor_dom.js";
+import { onWheel } from "./wheel.js";
 
 const NEAR = 13; // pixels around a handle in which it is taken
 const FINE = 0.2; // of the way that the pointer goes, while Shift is held
 const CLOSEST = 12;
 const HEADS = ["head", "roll"];
-
-// Nodes 2.0 gives the wheel to the canvas before a node's own elements hear of it, so it is caught at the window.
-const stages = new WeakMap();
-window.addEventListener(
-  "wheel",
-  (event) => {
-    const stage = stages.get(event.target.closest?.(".fye-stage"));
-    if (!stage) return;
-    event.preventDefault();
-    event.stopImmediatePropagation();
-    stage.wheel(event);
-  },
-  { capture: true, passive: false },
-);
 
 export class EditorStage {
   // does: { drag(handle, x, y, first), drop(), reset(handle), choose(handle) }
@@ -40,10 +27,9 @@ export class EditorStage {
       }),
     );
     this.element.append(this.image, this.overlay, this.label);
-    stages.set(this.element, this);
+    onWheel(this.element, (event) => this.wheel(event));
     this.listen();
-    this.watched = new ResizeObserver(() => this.draw());
-    this.watched.observe(this.element);
+    new ResizeObserver(() => this.draw()).observe(this.element);
   }
 
   listen() {
@@ -240,9 +226,5 @@ export class EditorStage {
       this.overlay.append(dot);
     }
     this.label.textContent = this.labels?.[this.held?.handle ?? this.near ?? this.chosen] ?? "";
-  }
-
-  remove() {
-    this.watched.disconnect();
   }
 }

@@ -13,10 +13,26 @@ const empty = () => ({ format: "followemoji.edit", version: 1, base: "portrait",
 const copy = (value) => JSON.parse(JSON.stringify(value));
 const rounded = (value) => Math.round(value * 1e4) / 1e4;
 
+// An edit of others as this editor needs it. Throws for what is none; the server says more of it.
+function readable(edit, fps) {
+  for (const name of ["keyframes", "add"])
+    if (!Array.isArray(edit[name]) || edit[name].some((each) => !each || typeof each !== "object"))
+      throw new Error(`${name} is no list of objects`);
+  for (const key of edit.keyframes) {
+    key.frame ??= key.second * fps;
+    delete key.second;
+    if (!Number.isFinite(key.frame)) throw new Error("a keyframe has no frame");
+  }
+  return edit;
+}
+
 export class EditState {
-  // onChange(): after every change, whoever made it.
-  constructor(onChange) {
+  // onChange(): after every change, whoever made it. does: { edited(): after those that were made here; driven(): whether
+  // a driving motion is connected, whose length it is then }.
+  constructor(onChange, does = {}) {
     this.onChange = onChange;
+    this.edited = does.edited ?? (() => {});
+    this.onMotion = does.driven ?? (() => false);
     this.edit = empty();
     this.raw = ""; // the widget's value as it was set, until something is changed here
     this.wrong = "";
@@ -41,12 +57,9 @@ export class EditState {
     this.gesture = null;
     if (this.raw.trim()) {
       try {
-        const read = JSON.parse(this.raw);
-        this.edit = { ...empty(), ...read };
-        for (const key of this.edit.keyframes) if (key.frame === undefined) key.frame = key.second * this.fps;
-        for (const key of this.edit.keyframes) delete key.second;
+        this.edit = readable({ ...empty(), ...JSON.parse(this.raw) }, this.fps);
       } catch (error) {
-        this.wrong = `The edit is not JSON: ${error.message}`;
+        this.wrong = `The edit cannot be read: ${error.message}`;
       }
     }
     this.onChange();
@@ -113,11 +126,13 @@ export class EditState {
   take(edit) {
     for (const key of edit.keyframes) if (!Object.keys(key.expressions ?? {}).length) delete key.expressions;
     const expressive = edit.keyframes.some((key) => key.expressions); // which version 1 does not know
+    if (this.onMotion()) delete edit.frames;
     edit.version = Math.max(edit.version === 1 ? 1 : edit.version, expressive ? 2 : 1);
     this.edit = edit;
     this.raw = JSON.stringify(edit);
     this.wrong = "";
     this.onChange();
+    this.edited();
   }
 
   undo() {
@@ -136,6 +151,7 @@ export class EditState {
     this.edit = state.edit;
     this.raw = state.raw;
     this.onChange();
+    this.edited();
   }
 
   // Put values into the key of a frame, which is made where there is none. Every key holds every control that is used,
@@ -201,7 +217,7 @@ export class EditState {
     this.gesture = null;
   }
 
-  // frames, fps of a still portrait; keys beyond the end are brought to it.
+  // frames, fps of a still portrait; keys beyond the end are left out, but for the only one.
   setTime(frames, fps) {
     this.change((edit) => {
       edit.frames = frames;

@@ -33,8 +33,7 @@ export class EditorTimeline {
       const frame = this.frameAt(localPoint(this.element, event)[0]);
       if (!this.state.keyAt(frame)) this.does.add(frame);
     });
-    this.watched = new ResizeObserver(() => this.draw());
-    this.watched.observe(this.element);
+    new ResizeObserver(() => this.draw()).observe(this.element);
   }
 
   x(frame) {
@@ -107,9 +106,5 @@ export class EditorTimeline {
     this.element.setAttribute("aria-valuemin", 0);
     this.element.setAttribute("aria-valuemax", last);
     this.element.setAttribute("aria-valuenow", this.frame);
-  }
-
-  remove() {
-    this.watched.disconnect();
   }
 }

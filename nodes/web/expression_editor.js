@@ -2,17 +2,9 @@
 import { app } from "/scripts/app.js";
 import { Editor } from "./editor.js";
 import { hintSetting } from "./editor_hint.js";
+import { chained, whileInGraph } from "./node_life.js";
 
 const LEAST = [430, 560]; // pixels of a new editor
-
-function chained(node, name, after) {
-  const before = node[name];
-  node[name] = function (...given) {
-    const result = before?.apply(this, given);
-    after.apply(this, given);
-    return result;
-  };
-}
 
 app.registerExtension({
   name: "FollowEmoji.ExpressionEditor",
@@ -28,9 +20,10 @@ app.registerExtension({
           hideOnZoom: false,
         });
         editor.widget = widget;
-        chained(node, "onRemoved", () => editor.remove());
+        whileInGraph(node, () => editor.start(), () => editor.rest());
         chained(node, "onExecuted", (output) => {
           node.followemojiKey = output?.followemoji_editor?.[0]?.key ?? node.followemojiKey;
+          editor.forget(); // the same key, but a server that may have lost what it stood for
         });
         return { widget, minWidth: LEAST[0], minHeight: LEAST[1] };
       },

@@ -1,5 +1,7 @@
 // Place Face: the editor stands on the node in the place of its text, which it writes and reads.
 import { app } from "/scripts/app.js";
+import { graphChanged } from "./graph_changed.js";
+import { chained, whileInGraph } from "./node_life.js";
 import { PlaceEditor } from "./place_face_editor.js";
 import { isLinked } from "./graph_origin.js";
 import { lastRunUrl, pictureUrl } from "./place_face_picture.js";
@@ -7,13 +9,6 @@ import { lastRunUrl, pictureUrl } from "./place_face_picture.js";
 const NODE = "FollowEmojiPlaceFace";
 const [WIDTH, HEIGHT, LEAST] = [420, 560, 300];
 const LOOK = 700; // ms between looks at what hangs in front of the node: the frontend tells of no change of a picture
-
-// The frontend's own undo: the graph has changed, though nothing on its canvas was clicked.
-function graphChanged() {
-  const tracker = app.extensionManager?.workflow?.activeWorkflow?.changeTracker;
-  (tracker?.captureCanvasState ?? tracker?.checkState)?.call(tracker);
-  app.graph?.setDirtyCanvas?.(true, true);
-}
 
 function hide(widget) {
   widget.hidden = true;
@@ -47,23 +42,18 @@ function setUp(node) {
     else if (!isLinked(node, "image")) editor.setPicture(null);
     if (!editor.drag) editor.setText(String(text.value ?? ""));
   };
-  let timer = setInterval(look, LOOK);
-  const chain = (name, act) => {
-    const before = node[name];
-    node[name] = function (...given) {
-      const result = before?.apply(this, given);
-      act(...given);
-      return result;
-    };
-  };
-  chain("onConfigure", look);
-  chain("onAdded", () => {
-    clearInterval(timer);
-    timer = setInterval(look, LOOK);
-  });
-  chain("onConnectionsChange", () => setTimeout(look));
-  chain("onRemoved", () => clearInterval(timer));
-  chain("onExecuted", (output) => {
+  let timer = null;
+  whileInGraph(
+    node,
+    () => (timer ??= setInterval(look, LOOK)),
+    () => {
+      clearInterval(timer);
+      timer = null;
+    },
+  );
+  chained(node, "onConfigure", look);
+  chained(node, "onConnectionsChange", () => setTimeout(look));
+  chained(node, "onExecuted", (output) => {
     if (!output?.place_guess?.length) return;
     const guess = JSON.parse(output.place_guess[0]);
     run = { url: lastRunUrl(output.place_picture), size: guess.size };

@@ -3,6 +3,7 @@ import { Fit } from "./place_face_fit.js";
 import { showHint } from "./place_face_hint.js";
 import { FORMAT, PlacedState } from "./place_face_state.js";
 import { putStyle } from "./place_face_style.js";
+import { onWheel } from "./wheel.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const WIDE = 0.88; // of the frame's height
@@ -130,7 +131,7 @@ export class PlaceEditor {
     listen("pointercancel", (event) => this._up(event));
     listen("contextmenu", (event) => event.preventDefault());
     listen("keydown", (event) => this._key(event));
-    root.addEventListener("wheel", (event) => this._wheel(event), { passive: false });
+    onWheel(root, (event) => this._wheel(event));
     for (const name of ["pointerdown", "mousedown", "dblclick", "click", "contextmenu", "copy", "paste"])
       root.addEventListener(name, (event) => event.stopPropagation());
     new ResizeObserver(() => this.render()).observe(this.svg);
@@ -339,8 +340,6 @@ export class PlaceEditor {
   }
 
   _wheel(event) {
-    event.preventDefault();
-    event.stopPropagation();
     if (!this.view) return;
     const size = this.pictureSize ?? this.state.size;
     const [x, y] = this._at(event);
@@ -422,7 +421,9 @@ export class PlaceEditor {
   }
 
   _step(way) {
-    if (this.state[way]()) this._commit();
+    if (!this.state[way]()) return;
+    this._settle(); // what comes back may have been placed on another picture
+    if (!this.otherPicture) this._commit();
   }
 
   _reset() {

@@ -52,7 +52,7 @@ export class PlacedState {
 
   // The same on a picture of another size and the same proportions. Returns false where these differ.
   fit(size) {
-    if (!this.size) {
+    if (!this.size || !this.text) {
       this.size = [...size];
       return true;
     }

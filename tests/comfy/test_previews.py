@@ -14,7 +14,7 @@ SAMPLERS = {"first_animation": "FollowEmojiSampler", "long_video": "FollowEmojiL
 
 
 def previews(server, name: str) -> list[bytes]:
-    graph = graphs.load(name)
+    graph = graphs.change(graphs.load(name), SAMPLERS[name], steps=3)
     if name == "long_video":
         graphs.change(graph, "FollowEmojiDrawnMotion", frames=40)
     graphs.forget(server)

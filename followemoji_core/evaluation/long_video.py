@@ -18,7 +18,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
-from .. import __version__
 from ..diffusion.plan import WindowPlan
 from ..drawn import Acting, Person
 from ..drawn.hidden import Hidden, ground_mask, paint_hidden
@@ -137,7 +136,7 @@ def compare(
     InputError for clips of one window, OutputError where the disk is full.
     """
     codec = tuple(studio.codec.module.state_dict().values())
-    made_by = digest(__version__, BLOCKS, WAYS, studio.identity, codec, repr(settings), frames)
+    made_by = digest(repr(BLOCKS), repr(WAYS), studio.identity, codec, repr(settings), frames)
     found = []
     for index in range(people):
         kept = out / "people" / f"{index:03d}.json"

@@ -8,17 +8,13 @@ import functools
 import numpy as np
 
 from .geometry import CanonicalFace
-
-MODES = (
-    "wide", "taper", "long_jaw", "high_forehead", "eyes_high", "eyes_apart", "eyes_wide", "eyes_open", "brows_high",
-    "nose_high", "nose_wide", "mouth_high", "mouth_wide", "snout", "bent",
-)  # fmt: skip
+from .named_expressions import ease
 
 
 @functools.cache
 def shape_modes() -> np.ndarray:
-    """(15,468,3) float64 cm in canonical face space, in the order of MODES: how far each vertex goes at 1, which is
-    about as far as people differ. All but the last are mirror images of themselves."""
+    """(15,468,3) float64 cm in canonical face space, in the order below: how far each vertex goes at 1, which is about
+    as far as people differ. All but the last are mirror images of themselves."""
     x, y, _ = CanonicalFace.default().vertices.astype(np.float64).T
     side, zero = np.tanh(x), np.zeros_like(x)
 
@@ -26,8 +22,7 @@ def shape_modes() -> np.ndarray:
         return np.exp(-(((np.abs(x) - across) / wide) ** 2) - ((y - up) / high) ** 2)
 
     def from_to(start: float, end: float) -> np.ndarray:
-        share = np.clip((y - start) / (end - start), 0, 1)
-        return share * share * (3 - 2 * share)
+        return ease(np.clip((y - start) / (end - start), 0, 1))
 
     eyes, lids = near(3.2, 3.0, 2.6, 1.9), near(3.2, 2.63, 1.9, 1.5)
     nose, mouth = near(0.0, -0.8, 2.4, 1.7), near(0.0, -4.3, 3.4, 1.6)
@@ -49,4 +44,4 @@ def shape_modes() -> np.ndarray:
         "snout": (zero, zero, near(0.0, -2.6, 2.6, 2.8)),
         "bent": (0.4 * ((y - 2.6) / 8) ** 2, zero, zero),
     }
-    return np.stack([np.stack(fields[name], axis=-1) for name in MODES])
+    return np.stack([np.stack(field, axis=-1) for field in fields.values()])

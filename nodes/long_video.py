@@ -13,10 +13,11 @@ from ..followemoji_core.diffusion.progressive import KEYFRAMES
 from ..followemoji_core.diffusion.sampler import CARRIERS
 from ..followemoji_core.errors import InputError, check_range
 from ..followemoji_core.files import check_place
+from ..followemoji_core.lock import only_one
 from ..followemoji_core.media import write_video
 from ..followemoji_core.walk import given as outside
 from ..followemoji_core.walk.animate import landmark_size, new_store, plan_job
-from ..followemoji_core.walk.job import job_key, only_one, sweep, video_bytes
+from ..followemoji_core.walk.job import job_key, sweep, video_bytes
 from ..followemoji_core.walk.settings import AUTO, PROGRESSIVE, WINDOWS, Settings
 from .footage import written_sound
 from .host.encoders import check_decoder, decode_frames, encode_given

@@ -270,7 +270,7 @@ def _write_animation(
 ) -> int:
     """Sample, decode and write OUT (.mp4); returns the number of frames. With --long finished windows lie beside it
     until it is written. portrait (H,W,3) uint8 RGB; sound as `read_audio` gives it; given: frames that are there."""
-    from ..walk.job import only_one
+    from ..lock import only_one
 
     folder = _windows_folder(out) if options.long else None
     with nullcontext() if folder is None else only_one(folder):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
 import shutil
 import time
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,6 @@ import torch
 from torch import Tensor
 
 from .. import __version__
-from ..errors import InputError, OutputError
 from ..types import AlignedMotion
 from .appearance import Appearance
 from .given import GivenFrames
@@ -76,73 +73,3 @@ def sweep(folder: Path, keep: Iterable[str] = ()) -> None:
 def video_bytes(frame_count: int, size: tuple[int, int]) -> int:
     """About how large a video of so many frames of `size` (width, height) becomes."""
     return round(frame_count * size[0] * size[1] * _BYTES_PER_PIXEL)
-
-
-@contextlib.contextmanager
-def only_one(folder: Path) -> Iterator[None]:
-    """Within the block no other process is in the same block for the job's folder, which is made and, once empty, gone.
-
-    The file `lock` in it holds the process' number; whoever ended without a word, however he ended, holds no lock.
-    Raises InputError, with that number, while another is at work, OutputError where the folder cannot be made.
-    """
-    while True:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            file = open(folder / "lock", "a+", encoding="ascii")  # noqa: SIM115, closed below
-        except FileNotFoundError:  # another job has just ended, and its folder with it
-            continue
-        except OSError as error:
-            raise OutputError(
-                f"{folder} cannot be written to ({error.strerror}); a long job keeps its windows there."
-            ) from error
-        if not _locked(file):
-            file.seek(0)
-            number = file.read(20).strip()
-            file.close()
-            raise InputError(
-                f"The same job is being done already, by process {number or 'unknown'}. Wait until it has ended: what "
-                f"it has finished is found then; or stop it."
-            )
-        if _is_there(folder / "lock", file):
-            break
-        file.close()  # of a job that has just ended
-    try:
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
-        yield
-    finally:
-        if os.name == "nt":  # there an open file cannot be deleted
-            file.close()
-            (folder / "lock").unlink(missing_ok=True)
-        elif _is_there(folder / "lock", file):  # else a job that came after the folder was cleared up has its own
-            (folder / "lock").unlink()
-        file.close()
-        with contextlib.suppress(OSError):  # windows are kept there, for the next time
-            folder.rmdir()
-
-
-def _locked(file) -> bool:
-    """Whether the file is now locked by this process; True as well where the file system knows no locks."""
-    try:
-        if os.name == "nt":
-            import msvcrt
-
-            file.seek(1 << 30)  # far from what is read
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        return False
-    except OSError:
-        return True
-    return True
-
-
-def _is_there(path: Path, file) -> bool:
-    try:
-        return os.path.samestat(os.stat(path), os.fstat(file.fileno()))
-    except FileNotFoundError:
-        return False

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 CORE = Path(__file__).resolve().parents[2] / "followemoji_core"
-GROUND = {"types", "errors", "files", "gate", "pickles"}
+GROUND = {"types", "errors", "files", "gate", "lock", "pickles"}
 # Room -> rooms of the core that it may enter; `media` is a side room of the walk.
 MAY_ENTER = {
     "types": set(),
@@ -16,6 +16,8 @@ MAY_ENTER = {
     "files": {"errors"},
     "gate": {"errors"},
     "pickles": {"gate"},
+    "lock": {"errors"},
+    "jobs": {"errors", "files", "gate", "lock"},
     "face": GROUND,
     "model": GROUND,
     "diffusion": GROUND,
@@ -23,16 +25,22 @@ MAY_ENTER = {
     "pictures": GROUND,
     "encoders": GROUND | {"model"},
     "drawn": GROUND | {"face"},
-    "walk": GROUND | {"media", "face", "model", "diffusion", "encoders", "small", ""},
-    "training": GROUND | {"media", "face", "model", "diffusion", "encoders", "drawn", "walk", "small"},
+    "walk": GROUND | {"jobs", "media", "face", "model", "diffusion", "encoders", "small", ""},
+    "training": GROUND | {"jobs", "media", "face", "model", "diffusion", "encoders", "drawn", "walk", "small"},
     # Ablations train.
-    "evaluation": GROUND | {"media", "face", "model", "diffusion", "encoders", "drawn", "walk", "small", "training"},
+    "evaluation": GROUND
+    | {"jobs", "media", "face", "model", "diffusion", "encoders", "drawn", "walk", "small", "training"},
     "commands": GROUND
-    | {"media", "pictures", "face", "model", "diffusion", "encoders", "drawn", "walk", "training", "evaluation"}
+    | {"jobs", "media", "pictures", "face", "model", "diffusion", "encoders", "drawn", "walk", "training", "evaluation"}
     | {"small", ""},
     "__main__": {"commands"},
 }
-NEVER = {"face": {"torch"}, "model": {"numpy", "mediapipe"}, "diffusion": {"numpy", "mediapipe"}}
+NEVER = {
+    "jobs": {"numpy", "torch"},
+    "face": {"torch"},
+    "model": {"numpy", "mediapipe"},
+    "diffusion": {"numpy", "mediapipe"},
+}
 
 
 def imports(file: Path) -> list[tuple[str, int]]:

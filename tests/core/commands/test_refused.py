@@ -21,8 +21,9 @@ from followemoji_core.evaluation.targets import contact_sheet
 from followemoji_core.face.crop import ROOMS, crop_box
 from followemoji_core.face.motion_file import save_motion
 from followemoji_core.files import check_place
+from followemoji_core.lock import only_one
 from followemoji_core.media import Clip, read_frames, write_video
-from followemoji_core.walk.job import only_one, video_bytes
+from followemoji_core.walk.job import video_bytes
 from tests import weights
 from tests.drawn_portrait import write_portrait
 
@@ -159,7 +160,7 @@ def test_a_place_is_tried(tmp_path, monkeypatch):
 def test_two_identical_long_jobs_at_once(inputs, tmp_path, capsys):
     """The second says so, with the first one's number; the first is not harmed. Who was killed holds nothing."""
     code = (
-        "import sys, time; from pathlib import Path; from followemoji_core.walk.job import only_one\n"
+        "import sys, time; from pathlib import Path; from followemoji_core.lock import only_one\n"
         "with only_one(Path(sys.argv[1])): print('in', flush=True); time.sleep(60)"
     )
     folder, wanted = tmp_path / ".x.windows", line(inputs, tmp_path / "x.mp4", "--long")
@@ -188,7 +189,7 @@ def test_the_lock_lets_go(tmp_path):
         raise ZeroDivisionError
     assert [path.name for path in folder.iterdir()] == ["window.safetensors"]
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="long job keeps its windows there"), only_one(tmp_path / "file"):
+    with pytest.raises(OutputError, match="what is finished is kept there"), only_one(tmp_path / "file"):
         pass
 
 

@@ -1,0 +1,43 @@
+"""Work for tests of the engine: jobs that note that they ran, and that fail, break or are killed as they are told."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from followemoji_core.errors import InputError
+from followemoji_core.jobs import Made
+
+
+@dataclass(frozen=True)
+class Noting:
+    """Each job appends a line with its process to FOLDER/KEY.ran when it begins, and writes FOLDER/KEY.done."""
+
+    folder: Path
+
+    def open(self):
+        with open(self.folder / "opened", "a") as file:
+            file.write(f"{os.getpid()}\n")
+        return self.job
+
+    def job(self, key: str, arguments: dict) -> dict | Made:
+        with open(self.folder / f"{key}.ran", "a") as file:
+            file.write(f"{os.getpid()}\n")
+        time.sleep(arguments.get("seconds", 0))
+        runs = len((self.folder / f"{key}.ran").read_text().split())
+        how = arguments.get("how")
+        if how == "fail" or (how == "fail once" and runs == 1):
+            raise InputError(f"{key} has no face")
+        if how == "break":
+            raise ZeroDivisionError("seven by nothing")
+        if how == "killed" or (how == "killed once" and runs == 1):
+            os.kill(os.getpid(), signal.SIGKILL)
+        if how == "bytes":
+            return Made({"by": os.getpid()}, {f"made/{key}.bin": b"whole"})
+        if how == "outside":
+            return Made({}, {"../outside": b""})
+        (self.folder / f"{key}.done").touch()
+        return {"by": os.getpid()}

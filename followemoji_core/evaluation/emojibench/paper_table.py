@@ -39,7 +39,8 @@ def paper_table(scores: Scores, ours: Sequence[str]) -> str:
         body.append(_row(scores, scores.methods[name].label, name, columns))
     span = 'scope="colgroup" colspan'
     heads = "".join(
-        f'<th scope="col">{escape(title)} {arrow(metric) if metric else ""}</th>' for _, title, metric in columns
+        f'<th scope="col">{escape(title)}{chr(160) + arrow(metric) if metric else ""}</th>'
+        for _, title, metric in columns
     )
     selfs = sum(kind == "self" for kind, *_ in columns)
     absent = [

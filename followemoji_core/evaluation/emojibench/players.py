@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -33,24 +34,17 @@ class Tile:
 
 
 def small(frames: Iterable[np.ndarray], side: int, count: int) -> list[np.ndarray]:
-    """The first `count` frames (H,W,3) uint8, at most `side` high and wide, with even sides."""
-    result = []
-    for frame in frames:
-        if len(result) == count:
-            break
-        height, width = frame.shape[:2]
-        share = min(1.0, side / max(height, width))
-        size = tuple(max(2, round(length * share / 2) * 2) for length in (width, height))
-        result.append(resize(frame, size))
-    return result
+    """The first `count` frames (H,W,3) uint8, as they are measured: `side` x `side`, made even, as videos must be."""
+    side = max(side // 2 * 2, 2)
+    return [resize(frame, (side, side)) for frame in islice(frames, count)]
 
 
-def output_frames(bench: Bench, method: str, case: BenchCase, side: int) -> list[np.ndarray]:
+def output_frames(bench: Bench, method: str, case: BenchCase) -> list[np.ndarray]:
     """What a method made of a case, small. Raises InputError where there is no such video, or it is too short."""
     path = bench.output(method, case)
     if not path.is_file():
         raise InputError(f"{method} has no video of {case.id}.")
-    frames = small(read_frames(Clip(path)), side, case.frames)
+    frames = small(read_frames(Clip(path)), bench.size, case.frames)
     if len(frames) < case.frames:
         raise InputError(f"{method}'s video of {case.id} has {len(frames)} of {case.frames} frames.")
     return frames
@@ -91,7 +85,7 @@ def tiles(bench: Bench, case: BenchCase, methods: Sequence[tuple[str, str]], str
     if truth is not None:
         found.append(video("Truth", lambda: small(truth, side, case.frames)))
     for name, label in methods:
-        found.append(video(label, lambda name=name: output_frames(bench, name, case, side), name == strong))
+        found.append(video(label, lambda name=name: output_frames(bench, name, case), name == strong))
     return found
 
 

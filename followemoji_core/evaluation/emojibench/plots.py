@@ -39,7 +39,7 @@ def number(value: float) -> str:
 
 
 def interval_plot(rows: Sequence[Row], title: str) -> str:
-    """A row a method: a dot a case, the mean as a diamond, its interval as a bar, over one axis."""
+    """A row a method: a dot a case, the mean as a larger one, its interval as a bar, over one axis."""
     spread = [value for row in rows for value in (*row.values, row.interval.mean, row.interval.low, row.interval.high)]
     ticks = _ticks([value for value in spread if value is not None])
     low, high = ticks[0], ticks[-1]
@@ -53,7 +53,7 @@ def interval_plot(rows: Sequence[Row], title: str) -> str:
     for tick in ticks:
         where = at(tick)
         parts.append(f'<line class="grid" x1="{where}" x2="{where}" y1="0" y2="{height - _AXIS + 4}"/>')
-        parts.append(f'<text class="tick" x="{where}" y="{height - 6}">{escape(number(tick))}</text>')
+        parts.append(f'<text class="tick" x="{where}" y="{height - 6}">{tick:.6g}</text>')
     for index, row in enumerate(rows):
         top = index * _ROW
         middle = top + 27
@@ -84,4 +84,4 @@ def _ticks(values: Sequence[float]) -> list[float]:
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= rough * 0.999)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [index * step for index in range(first, last + 1)]
+    return [float(f"{index * step:.12g}") for index in range(first, last + 1)]

@@ -5,30 +5,27 @@ Whatever comes from a file is escaped; a policy in the page lets it run its own 
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import logging
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from html import escape
-from importlib.resources import files
 from pathlib import Path
 
 from ...errors import InputError
 from ...files import check_place, write_whole
 from ...gate import short
 from .cases import Bench, BenchCase
+from .page import policy, source
 from .paper_table import arrow, paper_table
 from .players import player, tiles
 from .plots import Row, interval_plot, number
 from .scores import SET, Difference, Interval, Metric, Scores, chosen_cases, read_scores
 
-log = logging.getLogger(__name__)
 KIND_TITLES = {"self": "Self reenactment", "cross": "Cross reenactment"}
 OURS = ("model", "ours", "pack", "follow-your-emoji")  # what this pack's row may be called, the first that is there
 _LIMITS = ("truth", "untouched", "noise")  # rows that bound the others: nobody asks for their worst case
 _CHOSEN = 3  # metrics of a kind whose cases are shown, where none are named
 _MEGABYTES = 24.0
+_WHAT = "What it is"  # the head of a column of words
 _LISTED = 40  # cases named where a number could not be had
 
 
@@ -103,7 +100,7 @@ def _about(bench: Bench, scores: Scores, reference: str) -> str:
 <strong>{label}</strong>, case by case on the cases that both have, with the same kind of interval. Where it includes 0
 they are <em>not told apart</em>, whatever the means. Of so many intervals one in twenty excludes 0 by chance. Cases
 share portraits and drivers, so for other people than these the intervals are rather too narrow.</p>
-{_table("Methods", ["Method", "What it is"], rows)}</section>"""
+{_table("Methods", ["Method", _WHAT], rows)}</section>"""
 
 
 def _kind(scores: Scores, kind: str, reference: str) -> str:
@@ -264,15 +261,19 @@ def _strong(yes: bool) -> str:
 
 
 def _head(metric: Metric) -> str:
-    return f"{metric.label} {arrow(metric)}"
+    return f"{metric.label}\u00a0{arrow(metric)}"
 
 
 def _table(caption: str, heads: Sequence[str], rows: str) -> str:
-    cells = "".join(f'<th scope="col">{escape(head)}</th>' for head in heads)
+    cells = "".join(f'<th scope="col"{_words(head)}>{escape(head)}</th>' for head in heads)
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}"><table>'
         f"<caption>{escape(caption)}</caption><thead><tr>{cells}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
+
+
+def _words(head: str) -> str:
+    return ' class="words"' if head == _WHAT else ""
 
 
 def _page(title: str, links: Sequence[tuple[str, str]], sections: Sequence[str]) -> str:
@@ -287,19 +288,3 @@ def _page(title: str, links: Sequence[tuple[str, str]], sections: Sequence[str])
 <main>{"".join(sections)}</main><footer><p class="soft">This page needs no network and sends nothing.</p></footer>
 <script>{script}</script></body></html>
 """
-
-
-def source(name: str) -> str:
-    """A file of pages/."""
-    return (files(__package__) / "pages" / name).read_text("utf-8")
-
-
-def policy(style: str, script: str, media: str) -> str:
-    """What a page may do: its own style and script, pictures and videos from `media`, nothing else."""
-    style, script = (
-        f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" for text in (style, script)
-    )
-    return (
-        f"default-src 'none'; style-src {style}; script-src {script}; img-src {media}; media-src {media}; "
-        "base-uri 'none'; form-action 'none'"
-    )

@@ -48,13 +48,13 @@ class StudyResult:
     files: tuple[AnswerFile, ...]
 
     def mean_rank(self, question: str, method: str) -> tuple[float, float, float] | None:
-        """And its 95 % interval over raters and cases; None without an answer."""
-        return _crossed(self._of(question, method))
+        """And its 95 % interval over raters and cases, within what ranks there are; None without an answer."""
+        return _crossed(self._of(question, method), (1, len(self.methods)))
 
     def preferred(self, question: str, method: str) -> tuple[float, float, float] | None:
         """Share of answers that put it first, and its interval."""
         ranks = self._of(question, method)
-        return _crossed(np.where(np.isnan(ranks), np.nan, ranks == 1))
+        return _crossed(np.where(np.isnan(ranks), np.nan, ranks == 1), (0, 1))
 
     def against(self, question: str, method: str, reference: str) -> tuple[float, float, float] | None:
         """Mean rank less that of another method, and its interval: below 0 it is preferred."""
@@ -154,7 +154,7 @@ def markdown(result: StudyResult) -> str:
     for method, label in result.methods.items():
         cells = [_cell(result, question, method, reference) for question in QUESTIONS]
         first = result.preferred("overall", method)
-        cells.append("no answer" if first is None else "{:.0%} ({:.0%} to {:.0%})".format(*np.clip(first, 0, 1)))
+        cells.append("no answer" if first is None else "{:.0%} ({:.0%} to {:.0%})".format(*first))
         lines.append(f"| {_plain(label)} | " + " | ".join(cells) + " |")
     lines += ["", f"Behind a rank: whether it is told apart from that of {_plain(result.methods[reference])}.", ""]
     for question in QUESTIONS:
@@ -284,5 +284,5 @@ def _not_beside_people(file: AnswerFile) -> AnswerFile:
     return AnswerFile(file.file, file.rater, True, 0, file.asked, (*file.problems, why))
 
 
-def _crossed(values: np.ndarray) -> tuple[float, float, float] | None:
-    return crossed_mean(values) if np.isfinite(values).any() else None
+def _crossed(values: np.ndarray, bounds: tuple[float, float] = (-np.inf, np.inf)) -> tuple[float, float, float] | None:
+    return tuple(np.clip(crossed_mean(values), *bounds).tolist()) if np.isfinite(values).any() else None

@@ -1,7 +1,7 @@
 // Players of the report: the videos of one case in step, by buttons and by keys. Nothing is written as HTML.
 "use strict";
 
-const LATE = 0.06; // seconds by which a video may be off before it is put right
+const LATE = 0.045; // seconds by which a video may be off before it is put right
 
 class Player {
     constructor(section) {

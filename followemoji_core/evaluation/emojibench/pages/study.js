@@ -7,7 +7,7 @@ const place = `followemoji-study-${study.study}`;
 const simulated = location.hash === "#simulated";
 const questions = Object.keys(study.questions);
 const at = (id) => document.getElementById(id);
-const LATE = 0.06; // seconds by which a video may be off before it is put right
+const LATE = 0.045; // seconds by which a video may be off before it is put right
 
 let record = null; // {rater, name, simulated, answers: {case: {question: [candidates, best first]}}, page}
 let cases = []; // in this rater's order, each with its candidates in theirs
@@ -244,6 +244,7 @@ const player = {
         this.playing = false;
         at("play").textContent = "Play";
         for (const video of this.videos) video.pause();
+        this.show(this.frame);
     },
     toggle() {
         this.asked = true;

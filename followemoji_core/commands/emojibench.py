@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -126,8 +127,8 @@ def _run(options: argparse.Namespace) -> Facts:
             show(ended, len(bench.cases))
 
         outcome = run_method(bench, name, options.name, model, Local(options.workers), on_done=on_done)
-    for key, reason in outcome.failed.items():
-        say(f"{key}: {reason}")
+    for reason, count in Counter(outcome.failed.values()).items():
+        say(f"{count} cases not made: {reason}")
     made = bench.folder / "outputs" / (options.name or name)
     say(f"{made}: {outcome.summary}")
     facts = {"files": [made / "method.json"], "done": len(outcome.done), "skipped": len(outcome.skipped)}

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +39,8 @@ class BenchCase:
     """One portrait and one driving clip of T frames.
 
     kind: "self": the frame before the clip's first is the portrait, the clip is what should come out; "cross": the
-    portrait is another's. folder: the benchmark's. side: of the square pictures, in pixels.
+    portrait is another's. folder: the benchmark's. side: of the square pictures, in pixels. neutral: frame of the clip
+    in which the driver's face is at rest; None: the calmest.
     """
 
     id: str
@@ -50,6 +51,7 @@ class BenchCase:
     frames: int
     fps: float
     side: int
+    neutral: int | None = None
 
     def picture(self) -> np.ndarray:
         """The portrait, (S,S,3) uint8 RGB."""
@@ -76,11 +78,10 @@ class BenchCase:
 
     def expected(self) -> AlignedMotion:
         """Where the landmarks should come out, in pixels of S x S: the driver's own in self reenactment; in cross
-        reenactment his motion on the portrait, as the pack aligns it by default (the paper takes its own alignment as
-        truth too)."""
+        reenactment his motion on the portrait, aligned as published, which the paper takes as truth too."""
         motion = self.motion()
         if self.kind == "cross":
-            return align(self.face(), motion, AlignOptions())
+            return align(self.face(), motion, replace(AlignOptions.published(), neutral=self.neutral))
         points = motion.landmarks[..., :2].astype(np.float64) * motion.size
         return AlignedMotion(points.astype(np.float32), motion.size, motion.fps)
 
@@ -137,9 +138,8 @@ def write_bench(
     size: int = SIZE,
 ) -> Bench:
     """Write benchmark.json, when everything it names is there; returns what `open_bench` would."""
-    listed = [
-        {name: getattr(case, name) for name in ("id", "kind", "portrait", "driving", "fps", "side")} for case in cases
-    ]
+    names = ("id", "kind", "portrait", "driving", "fps", "side", "neutral")
+    listed = [{name: getattr(case, name) for name in names} for case in cases]
     about = {"version": VERSION, "made": made, "frames": frames, "size": size, "cases": listed}
     about |= {"notes": list(notes), "refused": [dict(row) for row in refused]}
     write_whole(folder / "benchmark.json", json.dumps(about, indent=1))
@@ -163,10 +163,12 @@ def file_name(text: str) -> str:
 
 def _case(entry: dict, folder: Path, frames: int) -> BenchCase:
     names = {name: safe_name(entry[name], "Its name") for name in ("id", "portrait", "driving")}
-    fps, side = float(entry["fps"]), entry["side"]
+    fps, side, neutral = float(entry["fps"]), entry["side"], entry["neutral"]
     if entry["kind"] not in KINDS or not 0.1 <= fps <= 1000 or type(side) is not int or not 16 <= side <= 4096:
         raise Refused(f"its case {names['id']} is of no kind, rate or size that is known")
-    return BenchCase(**names, kind=entry["kind"], folder=folder, frames=frames, fps=fps, side=side)
+    if neutral is not None and (type(neutral) is not int or not 0 <= neutral < frames):
+        raise Refused(f"its case {names['id']} is at rest in frame {neutral}, which there is not")
+    return BenchCase(**names, kind=entry["kind"], folder=folder, frames=frames, fps=fps, side=side, neutral=neutral)
 
 
 def _frames(path: Path) -> np.ndarray:

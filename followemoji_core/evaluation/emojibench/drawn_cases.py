@@ -43,7 +43,7 @@ def draw_bench(
     cases: list[BenchCase] = []
 
     def case(id: str, kind: str, portrait: str, driving: str) -> BenchCase:
-        cases.append(BenchCase(id, kind, portrait, driving, folder, frames, 25.0, size))
+        cases.append(BenchCase(id, kind, portrait, driving, folder, frames, 25.0, size, neutral=0))
         return cases[-1]
 
     # 1. Drivers and what they do.

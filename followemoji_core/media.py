@@ -338,14 +338,19 @@ def even_sides(frame: np.ndarray) -> np.ndarray:
 
 
 def write_video(
-    path: Path | str, frames: Iterable[np.ndarray], fps: float, audio: tuple | None = None, preset: str = "medium"
+    path: Path | str,
+    frames: Iterable[np.ndarray],
+    fps: float,
+    audio: tuple | None = None,
+    preset: str = "medium",
+    lossless: bool = False,
 ) -> int:
     """An H.264 mp4 of (H,W,3) uint8 RGB frames with even sides, and `read_audio`'s sound cut to its length.
 
-    fps: 0.1 to 1000. preset: x264's, such as QUICK. Sound at a rate
-    that AAC does not know is resampled; one that cannot be written is left out with a warning. Returns the number of
-    frames. The file appears under its name only when it is whole: an error or Ctrl-C leaves none. Raises InputError
-    for such a rate, OutputError where the file cannot be written.
+    fps: 0.1 to 1000. preset: x264's, such as QUICK. lossless: `read_frames` gives the same pixels back; browsers do not
+    show it. Sound at a rate that AAC does not know is resampled; one that cannot be written is left out with a warning.
+    Returns the number of frames. The file appears under its name only when it is whole: an error or Ctrl-C leaves none.
+    Raises InputError for such a rate, OutputError where the file cannot be written.
     """
     import av
 
@@ -360,9 +365,9 @@ def write_video(
             with av.open(str(partial), "w", format="mp4", options={"movflags": "+faststart"}) as container:
                 # Without mbtree, whose assembly reads past its rows in pictures that are no multiple of 128 wide: the
                 # same frames would not always give the same file (seen with MALLOC_PERTURB_ at 1 and 170).
-                options = {"crf": "17", "x264-params": "mbtree=0", "preset": preset}
-                video = container.add_stream("libx264", rate=rate, options=options)
-                video.pix_fmt = "yuv420p"
+                options = {"crf": "0" if lossless else "17", "x264-params": "mbtree=0", "preset": preset}
+                video = container.add_stream("libx264rgb" if lossless else "libx264", rate=rate, options=options)
+                video.pix_fmt = "rgb24" if lossless else "yuv420p"
                 sound = container.add_stream("aac", rate=audio[1]) if audio else None
                 for count, frame in enumerate(frames, 1):
                     if count == 1:

@@ -50,6 +50,20 @@ def crop_box(
     return (*corner.tolist(), *box.tolist())
 
 
+def steady_square(points: np.ndarray, size: tuple[int, int], room: float = ROOM) -> tuple[int, int, int]:
+    """Left, top and side of the square that holds a face through a clip: one for all its frames, so that the head moves
+    in it as it was filmed; inside of the picture.
+
+    points (T,N,2): the face, in pixels of a picture of `size` (width, height). room: side in face heights.
+    """
+    low, high = points.min(axis=(0, 1)), points.max(axis=(0, 1))
+    face = np.ptp(points, axis=1).max()
+    side = int(min(max(room * face, (high - low).max()), *size))
+    centre = (low + high) / 2
+    corner = np.clip(np.round(centre - side / 2), 0, np.array(size) - side).astype(int)
+    return int(corner[0]), int(corner[1]), side
+
+
 def crop_portrait(
     image: np.ndarray, face: FaceFrame, out_size: tuple[int, int], framing: Framing = "face", room: float = ROOM
 ) -> tuple[np.ndarray, FaceFrame]:

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import FollowEmojiError, InputError, OutputError
-from ..face.crop import resize
+from ..face.crop import resize, steady_square
 from ..face.detector import FaceDetector
 from ..face.geometry import ScreenFace, screen_points
 from ..face.opencv import opencv
@@ -179,7 +179,7 @@ def _crops(path: Path, stretches: list[Stretch], settings: PrepareSettings) -> I
     for index, frame in enumerate(read_frames(Clip(path))):
         if index < stretch.first:
             continue
-        left, top, side = _square(stretch.points, frame.shape[1::-1], settings.room)
+        left, top, side = steady_square(stretch.points, frame.shape[1::-1], settings.room)
         picture = resize(frame[top : top + side, left : left + side], (settings.size, settings.size))
         images.append(cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, settings.quality])[1])
         if index + 1 == stretch.last:
@@ -187,17 +187,6 @@ def _crops(path: Path, stretches: list[Stretch], settings: PrepareSettings) -> I
             stretch, images = next(queue, None), []
             if stretch is None:
                 return
-
-
-def _square(points: np.ndarray, size: tuple[int, int], room: float) -> tuple[int, int, int]:
-    """Left, top and side of the square that holds the face through a stretch: one for all its frames, so that the
-    head moves in it as it was filmed; inside of the picture."""
-    low, high = points.min(axis=(0, 1)), points.max(axis=(0, 1))
-    face = np.ptp(points, axis=1).max()
-    side = int(min(max(room * face, (high - low).max()), *size))
-    centre = (low + high) / 2
-    corner = np.clip(np.round(centre - side / 2), 0, np.array(size) - side).astype(int)
-    return int(corner[0]), int(corner[1]), side
 
 
 def _is_done(target: Path, settings: PrepareSettings) -> bool:

@@ -1,0 +1,163 @@
+"""evaluate: EmojiBench, from portraits and clips to a table of methods."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import InputError
+from .shared import Command, Facts, bar, detector_file, device_and_dtype, say
+
+if TYPE_CHECKING:
+    from ..evaluation.emojibench.cases import Bench
+    from ..evaluation.emojibench.methods import Model
+
+METHODS = ("model", "warp", "untouched", "truth", "noise")  # those of evaluation.emojibench.methods; a test compares
+KINDS = ("self", "cross")
+
+
+def add_commands(command: Command) -> None:
+    """Add evaluate and its steps."""
+    evaluate = command("evaluate", _steps, "EmojiBench: measure methods of portrait animation as the paper does.")
+    steps = evaluate.add_subparsers(required=True, metavar="STEP", dest="step")
+
+    def step(name: str, run, about: str) -> argparse.ArgumentParser:
+        added = steps.add_parser(name, help=about, description=about, formatter_class=evaluate.formatter_class)
+        added.add_argument("--json", action="store_true", help="report as one JSON object, the last line of stdout")
+        added.set_defaults(run=run)
+        return added
+
+    _add_cases(step("cases", _cases, "Make a benchmark: of drawn people, or of your portraits and clips; resumable."))
+    _add_run(step("run", _run, "Make a method's videos of all cases, or take those that it has made; resumable."))
+
+
+def _steps(options: argparse.Namespace) -> Facts:
+    raise InputError("evaluate needs a step; see --help.")
+
+
+# --- cases
+
+
+def _add_cases(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("bench", type=Path, help="folder of the benchmark")
+    add("--manifest", type=Path, help="table of pairs (.csv or .json): portrait, driving, kind")
+    add("--clips", type=Path, help="folder of driving clips, all of them by themselves and with all of --portraits")
+    add("--portraits", type=Path, help="folder of portraits")
+    add("--kinds", nargs="+", choices=KINDS, default=list(KINDS), help="with --clips: which reenactment")
+    add("--people", type=int, default=20, help="without manifest and clips: drawn people")
+    add("--motions", type=int, default=5, help="of other drawn people, each put on all of them")
+    add("--own", type=int, default=1, help="motions of their own, for self reenactment")
+    add("--frames", type=int, default=64, help="that are measured; a clip needs one more")
+    add("--side", type=int, default=512, help="of the framed pictures; drawn ones are as large as what is measured")
+    add("--models", type=Path, default=Path("models"), help="ComfyUI's models folder, or one like it")
+    add("--detector", type=Path, help="face_landmarker.task, if not in MODELS/followemoji")
+
+
+def _cases(options: argparse.Namespace) -> Facts:
+    if options.manifest is None and options.clips is None:
+        from ..evaluation.emojibench.drawn_cases import draw_bench
+
+        bench = draw_bench(options.bench, options.people, options.motions, options.own, options.frames, say=say)
+    else:
+        from ..evaluation.emojibench.manifest import all_pairs, read_manifest
+        from ..evaluation.emojibench.real_cases import make_bench
+
+        task = detector_file(options)
+        if options.manifest is not None:
+            manifest = read_manifest(options.manifest)
+        else:
+            manifest = all_pairs(options.portraits, options.clips, options.kinds)
+        bench = make_bench(options.bench, manifest, task, options.frames, options.side, say=say)
+    for row in bench.refused:
+        say(f"left out: {row.get('row', '')}: {row.get('reason', '')}")
+    for note in bench.notes:
+        say(note)
+    by_kind = {kind: sum(case.kind == kind for case in bench.cases) for kind in KINDS}
+    say(f"{options.bench}: {by_kind['self']} cases of self and {by_kind['cross']} of cross reenactment")
+    facts = {"files": [options.bench / "benchmark.json"], "cases": by_kind}
+    return facts | {"refused": len(bench.refused), "notes": list(bench.notes)}
+
+
+# --- run
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("bench", type=Path, help="folder of the benchmark")
+    add(
+        "--method",
+        required=True,
+        help=f"built in: {', '.join(METHODS)}; or NAME=FOLDER of videos that another method has made",
+    )
+    add("--name", help="of the row, instead of the method's: two rows may be one method with other settings")
+    add("--weights", type=Path, help="with model: folder or file; without it and --models: the small one that ships")
+    add("--models", type=Path, help="with model: ComfyUI's models folder, for the released weights")
+    add("--vae", type=Path, help="with model: its autoencoder, if not in MODELS")
+    add("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
+    add("--precision", choices=["auto", "fp16", "bf16", "fp32"], default="auto", help="of the networks")
+    add("--steps", type=int, help="denoising steps [30; the small model: its own]")
+    add("--guidance", type=float, help="classifier-free guidance scale [3.5; the small model: 1]")
+    add("--seed", type=int, default=0, help="of the noise")
+    add("--side", type=int, help="of the pictures that the networks get [512; the small model: 128]")
+    add("--workers", type=int, default=1, help="processes, each with its own networks")
+
+
+def _run(options: argparse.Namespace) -> Facts:
+    from ..evaluation.emojibench.cases import open_bench
+    from ..evaluation.emojibench.running import run_method
+    from ..jobs import Local
+
+    bench = open_bench(options.bench)
+    name, equals, folder = options.method.partition("=")
+    if equals:
+        return _taken(bench, options.name or name, Path(folder))
+    if name not in METHODS:
+        raise InputError(f"{name!r} is not built in: {', '.join(METHODS)}. A folder of videos: --method {name}=FOLDER")
+    model = _model(options) if name == "model" else None
+    with bar(options.name or name, "case") as show:
+        ended = 0
+
+        def on_done() -> None:
+            nonlocal ended
+            ended += 1
+            show(ended, len(bench.cases))
+
+        outcome = run_method(bench, name, options.name, model, Local(options.workers), on_done=on_done)
+    for reason, count in Counter(outcome.failed.values()).items():
+        say(f"{count} cases not made: {reason}")
+    made = bench.folder / "outputs" / (options.name or name)
+    say(f"{made}: {outcome.summary}")
+    facts = {"files": [made / "method.json"], "done": len(outcome.done), "skipped": len(outcome.skipped)}
+    return facts | {"failed": outcome.failed}
+
+
+def _taken(bench: Bench, name: str, folder: Path) -> Facts:
+    from ..evaluation.emojibench.baselines import adopt
+
+    taken = adopt(bench, name, folder, say)
+    return {"folder": bench.folder / "outputs" / name, "done": len(taken.found), "problems": len(taken.problems)}
+
+
+def _model(options: argparse.Namespace) -> Model:
+    from ..evaluation.emojibench.methods import Model
+    from ..walk.settings import Settings
+    from ..walk.studio import SMALL_SETTINGS, check_files
+
+    small = options.weights is None and options.models is None
+    settings = SMALL_SETTINGS if small else Settings()
+    given = {name: value for name in ("steps", "guidance") if (value := getattr(options, name)) is not None}
+    settings = replace(settings, seed=options.seed, **given)
+    if not small:
+        check_files(options.models or Path("models"), options.weights)
+    device, dtype = device_and_dtype(options.device, options.precision)
+    side = options.side or (128 if small else 512)
+    files = {
+        name: path.resolve() if path else None
+        for name in ("models", "weights", "vae")
+        for path in [getattr(options, name)]
+    }
+    return Model(side, settings, **files, device=device, dtype=str(dtype).removeprefix("torch."))

@@ -10,11 +10,12 @@ import numpy as np
 from PIL import Image
 
 from followemoji_core.evaluation.emojibench.cases import Bench, BenchCase, write_bench
-from followemoji_core.evaluation.emojibench.scores import COLUMNS
+from followemoji_core.evaluation.emojibench.rows import COLUMNS
 from followemoji_core.media import QUICK, write_video
 
 FRAMES, SIDE, FPS = 8, 64, 25.0
 METHODS = {"model": "Follow-Your-Emoji, small", "warp": "Warp", "untouched": "Untouched portrait", "noise": "Noise"}
+_PLAIN = {"unit": "", "about": "", "missing": None, "kinds": ["self", "cross"], "paper": False}
 METRICS = {
     "l1": dict(label="L1", better="lower", kinds=["self"], paper=True, about="Mean absolute error of pixels in [0,1]."),
     "lpips": dict(label="LPIPS", better="lower", kinds=["self"], paper=True),
@@ -74,7 +75,7 @@ def score(bench: Bench, methods: dict[str, str] | None = None, without: set[tupl
         csv.writer(file).writerows([COLUMNS, *rows])
     about = {
         "version": 1,
-        "metrics": {name: {"unit": "", "about": "", "missing": None, **entry} for name, entry in METRICS.items()},
+        "metrics": {name: {**_PLAIN, **entry} for name, entry in METRICS.items()},
         "methods": {name: {"label": label, "about": "", "reason": None} for name, label in methods.items()},
         "thresholds": [0.05, 0.1],
         "measured_at": SIDE,

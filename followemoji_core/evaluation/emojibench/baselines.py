@@ -139,7 +139,7 @@ def _checkpoint(default: str | None) -> str:
     if default == "":
         return ""
     if default is None:
-        return 'checkpoint=${CHECKPOINT:?say where the weights are: CHECKPOINT=FILE bash run.sh CHECKOUT}\n'
+        return "checkpoint=${CHECKPOINT:?say where the weights are: CHECKPOINT=FILE bash run.sh CHECKOUT}\n"
     return f"checkpoint=${{CHECKPOINT:-{default}}}\n"
 
 

@@ -1,27 +1,20 @@
-"""What was measured, as the report reads it: scores.csv and scores.json of a benchmark folder, and their summaries."""
+"""What was measured, by metric and method: means, intervals, differences, and which cases are worth a look."""
 
 from __future__ import annotations
 
-import csv
-import io
-import math
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ...errors import InputError
-from ...gate import Refused, loading, parse_json, read_bytes, short
 from ..bootstrap import mean_interval, paired_difference
 from .cases import KINDS
+from .rows import ADVICE, CSV, JSON, SET
+from .rows import read_scores as read_rows
 
-COLUMNS = ("case", "kind", "portrait", "driving", "method", "metric", "value", "reason")
-SET = "*"  # the case of a number that is of all cases together
-_LARGEST = 512 << 20  # bytes of scores.csv: 18,450 cases of ten methods and twelve metrics take 200 MB
-_LARGEST_ABOUT = 4 << 20
-_ADVICE = "Measure again: python -m followemoji_core evaluate score"
 _FEW = 2  # cases below which nothing is told apart
 
 
@@ -33,7 +26,7 @@ class Metric:
     label: str
     better: str
     unit: str = ""
-    kinds: tuple[str, ...] = KINDS
+    kinds: Sequence[str] = KINDS
     about: str = ""
     paper: bool = False
     missing: str = ""
@@ -74,7 +67,7 @@ class Scores:
     methods: dict[str, Method]
     values: dict[tuple[str, str, str], dict[str, float]] = field(default_factory=lambda: defaultdict(dict))
     reasons: dict[tuple[str, str, str], dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
-    thresholds: tuple[Any, ...] = ()
+    thresholds: Sequence[float] = ()
     measured_at: int = 256
     frames: int = 0
 
@@ -106,65 +99,24 @@ class Scores:
 
 
 def read_scores(folder: Path) -> Scores:
-    """scores.csv and scores.json of a benchmark folder.
-
-    Raises InputError where one is absent or damaged: for a number that is none, a column that is unknown or absent, a
-    case that is scored twice.
-    """
-    about, table = folder / "scores.json", folder / "scores.csv"
-    for path in (about, table):
-        if not path.is_file():
-            raise InputError(f"{folder} has no {path.name}: nothing was measured yet. {_ADVICE}")
-    with loading(about, "Description of scores", InputError, _ADVICE):
-        found = parse_json(read_bytes(about, _LARGEST_ABOUT))
-        if not isinstance(found, dict) or found.get("version") != 1:
-            raise Refused("it is no description of scores of version 1")
-        metrics = {name: _metric(name, entry) for name, entry in found["metrics"].items()}
-        methods = {name: _method(name, entry) for name, entry in found["methods"].items()}
-        thresholds = tuple(found.get("thresholds") or ())
-        scores = Scores(metrics, methods, thresholds=thresholds)
-        scores.measured_at, scores.frames = int(found.get("measured_at", 256)), int(found.get("frames", 0))
-    with loading(table, "Table of scores", InputError, _ADVICE):
-        _fill(scores, read_bytes(table, _LARGEST).decode("utf-8-sig"))
+    """scores.csv and scores.json of a benchmark folder. Raises InputError where one is absent or damaged, see
+    `rows.read_scores`."""
+    for name in (JSON, CSV):
+        if not (folder / name).is_file():
+            raise InputError(f"{folder} has no {name}: nothing was measured yet. {ADVICE}")
+    found = read_rows(folder)
+    metrics = {
+        name: Metric(name, **{**vars(note), "missing": note.missing or ""}) for name, note in found.metrics.items()
+    }
+    methods = {name: Method(name, note.label, note.about, note.reason or "") for name, note in found.methods.items()}
+    scores = Scores(metrics, methods, thresholds=found.thresholds, measured_at=found.measured_at, frames=found.frames)
+    for row in found.rows:
+        key = (row.kind, row.metric, row.method)
+        if row.value is None:
+            scores.reasons[key][row.case] = row.reason
+        else:
+            scores.values[key][row.case] = row.value
     return scores
-
-
-def _fill(scores: Scores, text: str) -> None:
-    rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    if set(rows.fieldnames or ()) != set(COLUMNS):
-        wrong = ", ".join(short(name, 30) for name in rows.fieldnames or ())
-        raise Refused(f"its columns are {wrong or 'none'}; they are {', '.join(COLUMNS)}")
-    for number, row in enumerate(rows, 2):
-        if None in row or None in row.values():
-            raise Refused(f"row {number} has another number of columns")
-        if row["kind"] not in KINDS:
-            raise Refused(f"row {number} is of the kind {short(row['kind'], 30)!r}; there are {', '.join(KINDS)}")
-        key, case = (row["kind"], row["metric"], row["method"]), row["case"]
-        if key[1] not in scores.metrics:
-            raise Refused(f"row {number} is of the metric {short(key[1], 60)!r}, which scores.json does not describe")
-        scores.methods.setdefault(key[2], Method(key[2], key[2]))
-        if case in scores.values.get(key, ()) or case in scores.reasons.get(key, ()):
-            raise Refused(f"row {number} is there twice: {short(case, 60)}, {short(key[1], 30)}, {short(key[2], 30)}")
-        if not row["value"]:
-            scores.reasons[key][case] = row["reason"] or "no reason was given"
-            continue
-        value = float(row["value"])
-        if not math.isfinite(value):
-            raise Refused(f"row {number} holds a number that is not finite")
-        scores.values[key][case] = value
-
-
-def _metric(name: str, entry: dict[str, Any]) -> Metric:
-    if entry["better"] not in ("higher", "lower"):
-        raise Refused(f"metric {short(name, 60)} is better {short(entry['better'], 30)!r}, not higher or lower")
-    kinds = tuple(kind for kind in KINDS if kind in entry.get("kinds", KINDS))
-    words = {key: str(entry.get(key) or "") for key in ("unit", "about", "missing")}
-    return Metric(name, str(entry.get("label") or name), entry["better"], kinds=kinds,
-                  paper=entry.get("paper") is True, **words)  # fmt: skip
-
-
-def _method(name: str, entry: dict[str, Any]) -> Method:
-    return Method(name, str(entry.get("label") or name), str(entry.get("about") or ""), str(entry.get("reason") or ""))
 
 
 def chosen_cases(scores: Scores, kind: str, metric: str, method: str) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """The command line: `python -m followemoji_core COMMAND --help`.
 
-Exit codes: 0 done; 1 stopped by an error that the message explains (a traceback is a mistake of ours); 2 wrong usage;
-130 stopped by Ctrl-C; 143 stopped by SIGTERM. Both stops clean up alike: no half file is left, and what can be resumed
-goes on when the same command is run again.
+Exit codes: 0 done; 1 stopped by an error that the message explains (a traceback is a mistake of ours), or, of commands
+that do many jobs, done but for some that failed; 2 wrong usage; 130 stopped by Ctrl-C; 143 stopped by SIGTERM. Both
+stops clean up alike: no half file is left, and what can be resumed goes on when the same command is run again.
 
 With --json the last line on stdout is one JSON object: what was done ("command", "seconds" that it took, "files"
 written, and the command's own facts), or {"error": message, "kind": its name in `errors`, "UsageError" or "Stopped"}.
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if as_json and facts is not None:
             seconds = round(time.monotonic() - started, 3)
             _print_json({"command": options.command, "seconds": seconds, **facts})
-        return DONE
+        return FAILED if facts and facts.get("failed") else DONE
     except (Exception, KeyboardInterrupt) as error:
         # An import that Ctrl-C has ended may say so in words of its own.
         if stops or isinstance(error, KeyboardInterrupt):

@@ -176,7 +176,9 @@ def _crew(work: Work, where: Where, jobs: int, say: Say) -> AbstractContextManag
         from .processes import Processes
 
         return Processes(work, min(where.workers, jobs))
-    raise InputError("Ray is not here yet.")
+    from .on_ray import OnRay
+
+    return OnRay(work, where, jobs, say)
 
 
 def _share_out(

@@ -30,7 +30,7 @@ MAY_ENTER = {
     "training": GROUND | {"jobs", "media", "face", "model", "diffusion", "encoders", "drawn", "walk", "small"},
     # Ablations train.
     "evaluation": GROUND
-    | {"jobs", "media", "face", "model", "diffusion", "encoders", "drawn", "walk", "small", "training"}
+    | {"jobs", "media", "pictures", "face", "model", "diffusion", "encoders", "drawn", "walk", "small", "training"}
     | {"fetching"},
     "commands": GROUND
     | {"jobs", "media", "pictures", "face", "model", "diffusion", "encoders", "drawn", "walk", "training", "evaluation"}

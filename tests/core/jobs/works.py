@@ -39,5 +39,6 @@ class Noting:
             return Made({"by": os.getpid()}, {f"made/{key}.bin": b"whole"})
         if how == "outside":
             return Made({}, {"../outside": b""})
-        (self.folder / f"{key}.done").touch()
+        with open(self.folder / f"{key}.done", "a") as file:
+            file.write(f"{os.getpid()}\n")
         return {"by": os.getpid()}

@@ -267,10 +267,12 @@ def test_evaluation_outputs_are_found_in_all_layouts(few, tmp_path):
     }
     video(tmp_path / "cross-b-m10" / "driving.mp4")  # what the export wrote: an input
     (tmp_path / "notes.txt").write_text("no video")
-    (tmp_path / "loop").symlink_to(tmp_path)
+    links = os.name == "posix"  # elsewhere they ask for rights
+    if links:
+        (tmp_path / "loop").symlink_to(tmp_path)
     taken = collect_outputs(few, "mine", tmp_path)
     assert taken.found == made
-    assert taken.problems == [("loop", "a link to a folder: not entered")]
+    assert taken.problems == [("loop", "a link to a folder: not entered")] * links
 
 
 def test_evaluation_outputs_that_are_not_taken_are_told(few, tmp_path):

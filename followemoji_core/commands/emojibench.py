@@ -222,12 +222,7 @@ def _score(options: argparse.Namespace) -> Facts:
     files = {name: Path(file) for name, _, file in (text.partition("=") for text in options.network)}
     task = options.detector or options.models / "followemoji" / "face_landmarker.task"
     tools = Tools(task, folder_of(options.models), files, options.plug, options.device)
-    others = {
-        name: MethodNote(
-            baseline.label, baseline.url, f"nobody has run it here: evaluate export {options.bench} {name} says how"
-        )
-        for name, baseline in BASELINES.items()
-    }
+    others = {name: MethodNote(baseline.label, baseline.url, baseline.not_run) for name, baseline in BASELINES.items()}
     found = score(bench, options.methods, options.metrics, tools, others, say)
     files = [options.bench / name for name in ("scores.csv", "scores.json")]
     return {"files": files, "measured": found.measured, "kept": found.kept, "bad": found.bad}

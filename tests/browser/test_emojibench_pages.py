@@ -128,14 +128,17 @@ def test_the_evaluation_report_lets_no_string_be_markup(browser, tmp_path):
         if name == "scores.json":
             about = json.loads(text)
             about["methods"]["warp"] |= {"about": evil, "reason": evil}
-            about["methods"][evil] = {"label": evil, "about": evil, "reason": evil}
+            about["methods"]["absent"] = {"label": evil, "about": evil, "reason": evil}
+            about["notes"] = [evil]
             for metric in about["metrics"].values():
                 metric |= {"label": f"{metric['label']} {evil}", "about": evil, "unit": evil}
             about["metrics"]["fvd"]["missing"] = evil
             path.write_text(json.dumps(about), "utf-8")
         elif name == "scores.csv":
             quoted = evil.replace('"', '""')
-            path.write_text(text + f'"{quoted}",self,"{quoted}",d0,"{quoted}",l1,,"{quoted}"\n', "utf-8")
+            path.write_text(
+                text.replace("l1,0.3,\n", f'l1,0.3,"{quoted}"\n') + f'x,self,p0,d0,warp,l1,,"{quoted}"\n', "utf-8"
+            )
         else:
             about = json.loads(text)
             path.write_text(json.dumps(about | {"notes": [evil]}), "utf-8")

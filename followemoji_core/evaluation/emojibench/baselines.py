@@ -26,8 +26,16 @@ from .cases import Bench, BenchCase
 from .demo_scripts import BASELINES, Baseline, named_baseline
 from .drawn_cases import write_picture
 
-__all__ = ["BASELINES", "Baseline", "Collected", "adopt", "collect_outputs", "export_cases", "run_script"]
-
+__all__ = [
+    "BASELINES",
+    "Baseline",
+    "Collected",
+    "adopt",
+    "collect_outputs",
+    "export_cases",
+    "named_baseline",
+    "run_script",
+]
 VERSION = 1
 _LARGEST = 1 << 30  # bytes of a benchmark's own clip
 _SAME = ("kind", "portrait", "driving", "side", "made_of")  # what a case that was exported before must agree in
@@ -125,6 +133,7 @@ def run_script(baseline: Baseline, cases: tuple[BenchCase, ...]) -> str:
         url=baseline.url,
         commit=baseline.commit,
         needs=baseline.needs,
+        notes="\n".join(f"# {note}" for note in baseline.notes),
         script=baseline.script,
         result=baseline.result,
         checkpoint=_checkpoint(baseline.checkpoint),
@@ -139,7 +148,7 @@ def _checkpoint(default: str | None) -> str:
     if default == "":
         return ""
     if default is None:
-        return 'checkpoint=${CHECKPOINT:?say where the weights are: CHECKPOINT=FILE bash run.sh CHECKOUT}\n'
+        return "checkpoint=${CHECKPOINT:?say where the weights are: CHECKPOINT=FILE bash run.sh CHECKOUT}\n"
     return f"checkpoint=${{CHECKPOINT:-{default}}}\n"
 
 
@@ -156,7 +165,8 @@ _SCRIPT = """#!/usr/bin/env bash
 #
 # It needs there: {needs}.
 # PYTHON=FILE   the interpreter that has its packages [python]
-# CHECKPOINT=FILE   the weights, where the script takes them; a relative place is seen from CHECKOUT
+# CHECKPOINT=FILE   the weights, where the script takes them; these two may be relative to CHECKOUT
+{notes}
 # A case that has its result.mp4 is skipped: after an interruption, run the same again.
 set -u
 unset CDPATH

@@ -49,6 +49,15 @@ class Baseline:
     def url(self) -> str:
         return f"https://github.com/{self.repository}"
 
+    @property
+    def not_run(self) -> str:
+        """Why its row in the table is empty, and how to fill it."""
+        return (
+            f"nobody has run it: python -m followemoji_core evaluate export BENCH {self.name}; bash "
+            f"BENCH/export/{self.name}/run.sh CHECKOUT; python -m followemoji_core evaluate run BENCH "
+            f"--method {self.name}=BENCH/export/{self.name}"
+        )
+
     def flags(self, kind: str) -> str:
         """Of a case of that kind, "self" or "cross"; "" for none."""
         return self.absolute if kind == "self" else self.relative
@@ -137,7 +146,7 @@ _TABLE = (
         result="result.mp4",
         checkpoint="checkpoints/vox.pth.tar",
         needs="checkpoints/vox.pth.tar",
-        notes=("Its third mode, avd, is not used.", _RELATIVE, _YAML),
+        notes=("Its third mode, avd, is not used.", _RELATIVE),
     ),
     Baseline(
         name="FADM",
@@ -184,7 +193,7 @@ _TABLE = (
         notes=(
             "It is driven by OpenPose pictures of body, hands and face, a frame each, which it does not make itself "
             "from a video: put them into ID/poses, in the order of their names.",
-            "Its own script for them asks services of its authors' company; OpenPose, or controlnet_aux, makes them.",
+            "Its own script for them needs packages and storage of its authors' company; OpenPose makes them too.",
             "One checkpoint for all people, trained on dancing ones; nothing is trained for a case.",
             "The driver's pose is taken as it is, in cross reenactment too.",
         ),

@@ -90,8 +90,7 @@ def _about(bench: Bench, summary: Summary, reference: str) -> str:
     label = escape(summary.methods[reference].label)
     rows = "".join(
         f'<tr{_strong(name == reference)}><th scope="row">{escape(method.label)}</th>'
-        f'<td class="words">{escape(short(method.about, 500))}'
-        f"{f'<br><em>Empty row: {escape(short(method.reason, 500))}</em>' if method.reason else ''}</td>"
+        f'<td class="words">{escape(short(method.about, 500))}</td>'
         f"<td>{_seconds(bench, name)}</td></tr>"
         for name, method in summary.methods.items()
     )

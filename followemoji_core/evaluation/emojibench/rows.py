@@ -26,7 +26,7 @@ CSV, JSON = "scores.csv", "scores.json"
 _LARGEST = 1 << 30  # bytes: 18,450 cases of ten methods take about 300 MB
 _LARGEST_JSON = 16 << 20
 _MOST_TEXT = 4000  # letters of a field
-_ADVICE = "Measure again: python -m followemoji_core evaluate score"
+ADVICE = "Measure again: python -m followemoji_core evaluate score"
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def read_scores(folder: Path) -> Scores:
     heading, a number that is none or not finite, an empty value without a reason, an unknown kind, metric or method, or
     two rows of the same."""
     path = folder / JSON
-    with loading(path, "Table", InputError, _ADVICE):
+    with loading(path, "Table", InputError, ADVICE):
         about = parse_json(read_bytes(path, _LARGEST_JSON))
         if not isinstance(about, dict) or about.get("version") != VERSION:
             raise Refused(f"it is no table of version {VERSION}")
@@ -129,7 +129,7 @@ def read_scores(folder: Path) -> Scores:
             raise Refused("its size and frames are not those of a benchmark")
         notes = tuple(_text(note) for note in about.get("notes", ()))
     path = folder / CSV
-    with loading(path, "Table", InputError, _ADVICE, more=(csv.Error,)):
+    with loading(path, "Table", InputError, ADVICE, more=(csv.Error,)):
         lines = csv.reader(io.StringIO(read_bytes(path, _LARGEST).decode("utf-8"), newline=""), strict=True)
         if (heading := tuple(next(lines, ()))) != COLUMNS:
             raise Refused(f"its columns are {short(', '.join(heading))}; expected {', '.join(COLUMNS)}")

@@ -32,6 +32,7 @@ from .rows import CSV, SET, MethodNote, MetricNote, Row, Scores, write_scores
 
 VERSION = 1  # of the measures: other ones are measured again
 _LARGEST = 64 << 20  # bytes of what one video gave
+_NUMBER = (float, int, type(None))
 _WANTED = ".wanted"  # no method's name
 Say = Callable[[str], None]
 
@@ -132,6 +133,7 @@ class _Run:
         self.bad: dict[str, Counter[str]] = {}
         self._tools, self._stack, self._find = tools, stack, None
         self._digests: dict[Path, str] = {}
+        self._records: dict[str, dict[str, Any]] = {}
         self._folder = bench.folder / "measured"
         for metric in metrics:
             try:
@@ -193,7 +195,9 @@ class _Run:
 
     def _why(self, method: str, case: BenchCase) -> str:
         """Why the method has no video of a case, where its own record says so."""
-        return short(method_record(self.bench, method).get("reasons", {}).get(case.id, ""))
+        if method not in self._records:
+            self._records[method] = method_record(self.bench, method)
+        return short(self._records[method].get("reasons", {}).get(case.id, ""))
 
     # --- what is kept
 

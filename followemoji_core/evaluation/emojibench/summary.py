@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ...errors import InputError
 from ..bootstrap import mean_interval, paired_difference
 from .cases import KINDS
-from .rows import SET, MethodNote, MetricNote, read_scores
+from .rows import ADVICE, CSV, JSON, SET, MethodNote, MetricNote, read_scores
 
 _FEW = 2  # cases below which nothing is told apart
 Key = tuple[str, str, str]  # kind, metric, method
@@ -82,6 +83,9 @@ class Summary:
 
 def read_summary(folder: Path) -> Summary:
     """Of a benchmark's folder. Raises InputError where nothing was measured, or the table is damaged."""
+    for name in (JSON, CSV):
+        if not (folder / name).is_file():
+            raise InputError(f"{folder} has no {name}: nothing was measured yet. {ADVICE}")
     table = read_scores(folder)
     metrics = {name: Metric(**asdict(note), name=name) for name, note in table.metrics.items()}
     summary = Summary(metrics, table.methods, tuple(table.notes))

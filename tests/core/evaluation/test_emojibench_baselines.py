@@ -53,11 +53,9 @@ WRITES = {
     "FaceVid2vid": "took(o.source_image, o.driving_video); copy(o.driving_video, o.result_video)",
     "DaGAN": "took(o.source_image, o.driving_video); copy(o.driving_video, o.result_video)",
     "TPS": "took(o.source_image, o.driving_video); copy(o.driving_video, o.result_video)",
-    "MCNet": """took(o.source_image, o.driving_video)
-import numpy as np
-from followemoji_core.media import Clip, read_frames, write_video
-beside = [np.concatenate([255 - f, f * 0, f], 1) for f in read_frames(Clip(Path(o.driving_video)))]
-write_video(o.result_video, beside, 25)""",
+    # Three pictures side by side: prepared in the checkout, by the name of the case.
+    "MCNet": "took(o.source_image, o.driving_video); "
+    "copy(os.path.basename(os.path.dirname(o.driving_video)) + '.mp4', o.result_video)",
     "FADM": "took(o.source_image_path, o.driving_video_path); "
     "copy(o.driving_video_path, o.out_video_path + '/output.mp4')",
     "MagicDance": """took(o.local_cond_image_path, o.local_pose_path)
@@ -88,13 +86,14 @@ del sys.argv[:3]
 runpy.run_path(sys.argv[0], run_name='__main__')
 """
 IMAGEIO = """
-from pathlib import Path
-from followemoji_core.media import Clip, clip_info, write_video
-from followemoji_core.pictures import read_picture as imread
+import shutil
+imread = str
 class get_reader:
     def __init__(self, path): self.path = path
-    def get_meta_data(self): return {'fps': clip_info(Clip(Path(self.path))).fps}
-def mimsave(path, pictures, fps): write_video(path, pictures, fps)
+    def get_meta_data(self): return {'fps': self.path}
+def mimsave(path, pictures, fps):
+    assert [picture[-7:] for picture in pictures] == ['000.jpg', '001.jpg', '002.jpg', '003.jpg']
+    shutil.copyfile(fps, path)
 """
 
 
@@ -119,7 +118,7 @@ def checkout(folder: Path, name: str) -> Path:
 
 
 def bash(*words, **more) -> subprocess.CompletedProcess:
-    env = os.environ | {"PYTHON": sys.executable, "PYTHONPATH": str(ROOT), "CHECKPOINT": "we ights.pth"}
+    env = os.environ | {"PYTHON": sys.executable, "CHECKPOINT": "we ights.pth"}
     return subprocess.run(["bash", *map(str, words)], env=env, capture_output=True, text=True, timeout=120, **more)
 
 
@@ -151,6 +150,10 @@ def test_evaluation_of_a_baseline_from_export_to_outputs(bench, name, tmp_path):
 
     assert bash("-n", folder / "run.sh").returncode == 0
     code = checkout(tmp_path / "its code", name)
+    if baseline.panels > 1:
+        for case in bench.cases:
+            frames = read_frames(Clip(folder / case.id / "driving.mp4"))
+            write_video(code / f"{case.id}.mp4", (np.concatenate([255 - f, f * 0, f], 1) for f in frames), 25)
     ran = bash(folder / "run.sh", code)
     assert ran.returncode == 0, ran.stderr
     calls = [json.loads(line) for line in (code / "log.jsonl").read_text().splitlines()]
@@ -182,8 +185,7 @@ def test_evaluation_of_a_baseline_from_export_to_outputs(bench, name, tmp_path):
     for case in bench.cases:
         made = np.stack(list(read_frames(Clip(bench.output(name, case)))))
         assert made.shape == (FRAMES, side, side, 3)
-        if not baseline.poses:  # there it is the portrait that comes back
-            assert np.abs(made.mean((1, 2)) - mean(folder / case.id / "driving.mp4")).max() < 3
+        assert np.abs(made.mean((1, 2)) - mean(folder / case.id / "driving.mp4")).max() < 3
     about = json.loads((bench.folder / "outputs" / name / "method.json").read_text())
     assert about["label"] == baseline.label and baseline.repository in about["about"] and about["reasons"] == {}
     shutil.rmtree(bench.folder / "outputs")
@@ -197,7 +199,7 @@ def test_evaluation_run_script_tells_what_failed(bench, tmp_path):
     assert wrong.returncode == 2 and "holds no demo.py" in wrong.stderr
     code = checkout(tmp_path / "code", "TPS")
     script = (code / "demo.py").read_text()
-    (code / "demo.py").write_text(script.replace("took(", "if 'cross' in o.source_image: sys.exit(1)\ntook("))
+    (code / "demo.py").write_text(script.replace("\ntook(o", "\nif 'cross' in o.source_image: sys.exit(1)\ntook(o"))
     ran = bash(folder / "run.sh", code)
     assert ran.returncode == 1 and "2 of 4 cases without a result" in ran.stdout
     results = {case.id: (folder / case.id / "result.mp4").exists() for case in bench.cases}
@@ -218,13 +220,13 @@ def test_evaluation_export_goes_on_where_it_was_interrupted(bench, tmp_path):
     stamps = {path: path.stat().st_mtime_ns for path in files[:-2]}
     files[1].unlink()
     assert export_cases(bench, "DaGAN", tmp_path) == files
-    assert [path for path in stamps if path.stat().st_mtime_ns != stamps[path]] in ([], [files[1]])
+    assert [path for path in stamps if path.stat().st_mtime_ns != stamps[path]] == [files[1]]
     assert not list(tmp_path.rglob("*.partial"))
     # Another benchmark whose cases are called alike, in the same folder, would lend its results: refused.
     other = tmp_path / "other"
     shutil.copytree(bench.folder, other)
     portrait = other / "portraits" / f"{bench.cases[0].portrait}.png"
-    portrait.write_bytes((other / "portraits" / f"{bench.cases[1].portrait}.png").read_bytes())
+    portrait.write_bytes((other / "portraits" / f"{bench.cases[2].portrait}.png").read_bytes())
     with pytest.raises(InputError, match="of another portrait, clip or size"):
         export_cases(open_bench(other), "DaGAN", tmp_path)
     with pytest.raises(InputError, match="Choose from FaceVid2vid, DaGAN"):
@@ -265,10 +267,12 @@ def test_evaluation_outputs_are_found_in_all_layouts(few, tmp_path):
     }
     video(tmp_path / "cross-b-m10" / "driving.mp4")  # what the export wrote: an input
     (tmp_path / "notes.txt").write_text("no video")
-    (tmp_path / "loop").symlink_to(tmp_path)
+    links = os.name == "posix"  # elsewhere they ask for rights
+    if links:
+        (tmp_path / "loop").symlink_to(tmp_path)
     taken = collect_outputs(few, "mine", tmp_path)
     assert taken.found == made
-    assert taken.problems == [("loop", "a link to a folder: not entered")]
+    assert taken.problems == [("loop", "a link to a folder: not entered")] * links
 
 
 def test_evaluation_outputs_that_are_not_taken_are_told(few, tmp_path):
@@ -339,3 +343,18 @@ def test_evaluation_outputs_become_as_long_as_their_cases(few, tmp_path):
     assert any("keep the video that was read before, self-a first" in line for line in lines)
     with pytest.raises(InputError, match="cannot be a file's name"):
         adopt(few, "../MCNet", tmp_path)
+
+
+def test_evaluation_docs_say_what_the_table_says():
+    text = (ROOT / "followemoji_core/evaluation/emojibench/BASELINES.md").read_text("utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    for baseline in BASELINES.values():
+        (row,) = [row for row in rows if row.startswith(f"| {baseline.label} |")]
+        assert f"({baseline.url}) {baseline.commit.split()[0]}" in row and f"`{baseline.script}" in row
+        assert ("unofficial" in row) is not baseline.official
+        for flags in (baseline.absolute, baseline.relative):
+            assert not flags or f"`{flags}`" in row
+        for kind in ("self", "cross"):
+            assert baseline.command(kind).endswith(baseline.flags(kind)) and "\\" not in baseline.command(kind)
+        assert f"--method {baseline.name}=" in baseline.not_run
+    assert [b.label for b in BASELINES.values() if not b.table] == ["LivePortrait"]

@@ -22,7 +22,8 @@ def expression_distance(ours: Faces, theirs: Faces) -> np.ndarray:
 def pose_distance(ours: Faces, theirs: Faces) -> np.ndarray:
     """(T,) degrees by which one head must turn to be as the other; NaN where either is not found."""
     between = np.swapaxes(ours.rotation, -1, -2) @ theirs.rotation
-    scale = np.cbrt(np.linalg.det(between))  # the solver's poses may hold one
+    with np.errstate(invalid="ignore"):
+        scale = np.cbrt(np.linalg.det(between))  # the solver's poses may hold one
     cosine = (np.trace(between, axis1=-2, axis2=-1) / scale - 1) / 2
     return np.degrees(np.arccos(np.clip(cosine, -1, 1)))
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
+from pickle import UnpicklingError
 
 import numpy as np
 
@@ -36,7 +37,7 @@ class Lpips:
         file = backbone / network("alexnet").file
         if not file.is_file():  # torchvision would fetch it
             raise MissingDependencyError(f"There is no {file}.")
-        with loading(file, "AlexNet", CheckpointError, "Fetch it again."), _hub(backbone):
+        with loading(file, "AlexNet", CheckpointError, "Fetch it again.", more=(UnpicklingError,)), _hub(backbone):
             metric = lpip.LearnedPerceptualImagePatchSimilarity(net_type="alex", normalize=True, sync_on_compute=False)
         self._metric, self._device = metric.to(device), device
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from pickle import UnpicklingError
 
 import numpy as np
 
@@ -34,7 +35,7 @@ class I3d:
             self._prepare = import_module("cdfvd.third_party.i3d.utils").preprocess_i3d
         except ImportError as error:
             raise MissingDependencyError(f"FVD needs cd-fvd ({error}). pip install cd-fvd") from error
-        with loading(path, "I3D", CheckpointError, "Fetch it again."):
+        with loading(path, "I3D", CheckpointError, "Fetch it again.", more=(UnpicklingError,)):
             self._network = network.InceptionI3d(400, in_channels=3)
             self._network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
         self._network.eval().to(device)

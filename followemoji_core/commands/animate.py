@@ -150,11 +150,22 @@ def _animate(options: argparse.Namespace) -> Facts:
         return animate_one(options, kept)
 
 
-def check_one(options: argparse.Namespace) -> None:
-    """What can be said of an animation before the work, by its options alone. Raises FollowEmojiErrors."""
-    checked_outputs(options)
+def check_settings(options: argparse.Namespace) -> None:
+    """What can be said of an animation before the work by its options, whatever its files. Raises FollowEmojiErrors."""
     _align_options(options)
     renderer(options, Kept())
+
+
+def is_motion_file(driving: Path) -> bool:
+    return driving.suffix in _MOTION_FILES
+
+
+def check_driving(driving: Path) -> None:
+    """Raises FollowEmojiErrors for what is neither a video nor a motion file, without decoding."""
+    if is_motion_file(driving):
+        load_motion(driving)
+    else:
+        clip_info(Clip(driving))
 
 
 def animate_one(options: argparse.Namespace, kept: Kept) -> Facts:
@@ -356,7 +367,7 @@ def _inputs(options: argparse.Namespace, kept: Kept) -> tuple[np.ndarray, FaceFr
 
     seen = stamp(options.face or options.portrait), options.which, looked_for
     face = kept.once("face", seen, lambda: face_of(picture, options, None if options.face else finder()))
-    if options.driving.suffix in _MOTION_FILES:
+    if is_motion_file(options.driving):
         driving = load_motion(options.driving)
     else:
         driving = kept.once("motion", (stamp(options.driving), options.which, options.missing, looked_for), find_motion)
@@ -387,7 +398,7 @@ def _side_by_side(
     """Frames (H,W,3) uint8: the driver with the landmarks that were found, the portrait with where they go."""
     width, height = aligned.size
     black = np.zeros((motion.size[1], motion.size[0], 3), np.uint8)
-    seen = repeat(black, len(motion)) if driving.suffix in _MOTION_FILES else read_frames(Clip(driving))
+    seen = repeat(black, len(motion)) if is_motion_file(driving) else read_frames(Clip(driving))
     for picture, found, placed in zip(seen, screen_points(motion), aligned.points, strict=True):
         before = overlay(np.ascontiguousarray(picture), found)
         before = resize(before, (round(before.shape[1] * height / len(before) / 2) * 2, height))
@@ -395,4 +406,4 @@ def _side_by_side(
 
 
 def _sound(driving: Path) -> tuple[np.ndarray, int] | None:
-    return None if driving.suffix in _MOTION_FILES else read_audio(Clip(driving))
+    return None if is_motion_file(driving) else read_audio(Clip(driving))

@@ -28,7 +28,7 @@ _YES, _NO = ("yes", "y", "true", "1", "x", "on"), ("no", "n", "false", "0", "off
 _FLAGS = ("long",)
 _SEVERAL = "given"  # the option that may be given several times: parts of its cell, with | between
 _PATHS = ("portrait", "driving", "face", "models", "detector", "weights", "save_motion")
-_NOT_IN_A_TABLE = ("device", "compile", "json", "run", "command")
+_NOT_IN_A_TABLE = ("device", "compile", "workers", "ray", "gpus", "json", "run", "command")
 _DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from followemoji_core import jobs
 from followemoji_core.diffusion.progressive import plan_progressive
 from followemoji_core.diffusion.windows import plan_windows
 from followemoji_core.drawn import Acting, Person, paint
@@ -15,6 +16,8 @@ from followemoji_core.small import SMALL_MODEL, SMALL_MODELS, SMALL_VAE
 from followemoji_core.walk.settings import PROGRESSIVE, Settings
 from followemoji_core.walk.spread import Opening, animate_spread
 from followemoji_core.walk.studio import small_studio
+
+README = Path(jobs.__file__).with_name("README.md")
 
 
 def test_long_windows_on_a_cluster_are_those_of_one_process(tmp_path):
@@ -50,3 +53,14 @@ def test_cluster_efficiency_by_hand():
     assert plan.evaluated == 22 and plan.efficiency(1) == 1
     assert plan.efficiency(2) == 22 / (2 * (4 + 12)) and plan.efficiency(8) == 22 / (8 * (4 + 6))
     assert plan_windows(40, "gaussian", 16, 4).efficiency(2) == 0.5  # windows that overlap are one solver's
+
+
+def test_cluster_table_is_of_the_plan():
+    """The table in jobs/README.md."""
+    counts = (1, 2, 4, 8, 16, 32, 64)
+    plans = {frames: plan_progressive(frames, 16) for frames in (300, 4500, 45000)}
+    table = ["| Frames | Windows, level by level | " + " | ".join(map(str, counts)) + " |", "| --- " * 9 + "|"]
+    for frames, plan in plans.items():
+        shares = " | ".join(f"{100 * plan.efficiency(workers):.0f} %" for workers in counts)
+        table.append(f"| {frames:,} | {', '.join(str(len(level)) for level in plan.levels)} | {shares} |")
+    assert "\n".join(table) in README.read_text("utf-8"), "\n".join(table)

@@ -145,6 +145,17 @@ def test_evaluation_of_bad_outputs_is_counted_with_the_reason(bench):
     assert sum(score(bench, metrics=("l1", "psnr")).bad["warp"].values()) == 4, "kept ones are counted as well"
 
 
+def test_evaluation_of_a_damaged_case_leaves_the_others(bench):
+    first, *_, last = (case for case in bench.cases if case.kind == "cross")
+    (bench.folder / "truth" / f"{first.id}.mp4").write_bytes(b"no video")
+    write_video(bench.folder / "truth" / f"{last.id}.mp4", iter(last.driving_frames()[:-2]), 25, lossless=True)
+    found = score(bench, methods=["warp"], metrics=["l1"])
+    (one, count), (two, again) = found.bad["warp"].items()
+    assert count == again == 1 and found.measured == 2
+    assert "the case itself cannot be read" in one and "cannot be opened" in one
+    assert f"has {FRAMES - 2} frames, not {FRAMES}" in two
+
+
 def test_evaluation_refuses_what_it_does_not_know(bench, tmp_path):
     with pytest.raises(InputError, match="'tps' has no outputs.*noise, truth, untouched, warp"):
         score(bench, methods=["tps"])

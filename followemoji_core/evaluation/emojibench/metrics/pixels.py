@@ -30,10 +30,9 @@ def ssim(frames: np.ndarray, truth: np.ndarray) -> float:
     image = torchmetrics_image()
     values = []
     for start in range(0, len(frames), _BATCH):
-        pair = (torch.from_numpy(part[start : start + _BATCH].transpose(0, 3, 1, 2).copy()) for part in (frames, truth))
-        values += image.structural_similarity_index_measure(
-            *(part.float() for part in pair), data_range=255.0, reduction="none"
-        ).tolist()
+        # As they lie in memory, colours last: a third of the time.
+        pair = (torch.from_numpy(part[start : start + _BATCH]).permute(0, 3, 1, 2).float() for part in (frames, truth))
+        values += image.structural_similarity_index_measure(*pair, data_range=255.0, reduction="none").tolist()
     return float(np.mean(values))
 
 

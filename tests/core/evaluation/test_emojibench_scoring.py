@@ -55,8 +55,8 @@ def test_evaluation_order_of_methods_by_every_metric(bench):
         for metric, sign in (("l1", 1), ("ssim", -1), ("psnr", -1)):
             truth, warp, untouched, noise = (sign * mean(scores, metric, method, kind) for method in METHODS)
             assert truth < warp < noise and truth < untouched < noise, (metric, kind)
-        assert mean(scores, "flicker", "truth", kind) < 0.5 and mean(scores, "flicker", "untouched", kind) == 0
-        assert mean(scores, "flicker", "noise", kind) > 30
+        assert mean(scores, "flicker", "truth", kind) < 0.5 and mean(scores, "flicker", "untouched", kind) < 0.01
+        assert mean(scores, "flicker", "noise", kind) > 10
         accuracy = {method: mean(scores, "landmark_accuracy", method, kind) for method in METHODS}
         assert accuracy["noise"] == 0 < accuracy["untouched"] < min(accuracy["truth"], accuracy["warp"]), kind
         for metric in ("expression", "pose", "landmark_error"):

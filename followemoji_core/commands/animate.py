@@ -29,10 +29,14 @@ from ..pictures import read_picture
 from ..types import AlignedMotion, FaceFrame, FaceMotion
 from .inputs import checked_outputs, face_of, motion_of, open_detector, portrait_arguments, written_files
 from .kept import Kept, stamp
-from .shared import Command, Facts, along, bar, device_and_dtype, say
+from .shared import Command, Facts, along, bar, device_and_dtype, say, where_arguments
+from .shared import where as where_of
 
 if TYPE_CHECKING:
+    import torch
+
     from ..face.detector import FaceDetector
+    from ..walk.latent_store import LatentStore
     from ..walk.settings import Settings
     from ..walk.studio import Studio
 
@@ -50,6 +54,7 @@ def add_commands(command: Command) -> None:
     for added in (animate, landmarks):
         _input_arguments(added)
     animation_arguments(animate)
+    where_arguments(animate, "with --long, its windows: ")
     demo = command("demo", _demo, "Animate a drawn person with the small model that ships; needs no files.")
     demo.add_argument("--out", type=Path, default=Path("out/demo"), help="folder for what is made")
     demo.add_argument("--person", type=int, default=20_000_007, help="number of the person; another is the driver")
@@ -150,11 +155,22 @@ def _animate(options: argparse.Namespace) -> Facts:
         return animate_one(options, kept)
 
 
-def check_one(options: argparse.Namespace) -> None:
-    """What can be said of an animation before the work, by its options alone. Raises FollowEmojiErrors."""
-    checked_outputs(options)
+def check_settings(options: argparse.Namespace) -> None:
+    """What can be said of an animation before the work by its options, whatever its files. Raises FollowEmojiErrors."""
     _align_options(options)
     renderer(options, Kept())
+
+
+def is_motion_file(driving: Path) -> bool:
+    return driving.suffix in _MOTION_FILES
+
+
+def check_driving(driving: Path) -> None:
+    """Raises FollowEmojiErrors for what is neither a video nor a motion file, without decoding."""
+    if is_motion_file(driving):
+        load_motion(driving)
+    else:
+        clip_info(Clip(driving))
 
 
 def animate_one(options: argparse.Namespace, kept: Kept) -> Facts:
@@ -179,6 +195,8 @@ def renderer(options: argparse.Namespace, kept: Kept) -> Render:
     where = device_and_dtype(options.device, options.precision)
     check_files(options.models, options.weights)
     _check_sampling(options)
+    if _is_spread(options) and not options.long:
+        raise InputError("--workers and --ray share out the windows of a long video. Add --long, or leave them out.")
     return partial(_diffuse, options, kept, where)
 
 
@@ -193,7 +211,23 @@ def _diffuse(
     studio = kept.once(
         "studio", made_from, lambda: open_studio(options.models, *where, options.weights, compiled=options.compile)
     )
-    return {"frames": _write_animation(studio, portrait, aligned, sound(), options, options.out, given)}
+    share = _spread(options, studio, where[1]) if _is_spread(options) else None
+    return {"frames": _write_animation(studio, portrait, aligned, sound(), options, options.out, given, share)}
+
+
+def _is_spread(options: argparse.Namespace) -> bool:
+    """Whether windows are shared out; commands that do not offer it lack the options."""
+    return getattr(options, "ray", None) is not None or (getattr(options, "workers", None) or 1) > 1
+
+
+def _spread(options: argparse.Namespace, studio: Studio, dtype: torch.dtype) -> Callable[..., LatentStore]:
+    """`Studio.animate` by the workers that the options ask for."""
+    from ..walk.spread import Opening, animate_spread
+
+    models, weights = options.models.resolve(), options.weights and options.weights.resolve()
+    name = str(dtype).removeprefix("torch.")
+    opening = Opening(models, options.device, name, weights, compiled=options.compile)
+    return partial(animate_spread, studio, opening, where_of(options), say=say)
 
 
 def _warp(options: argparse.Namespace, portrait, face, aligned: AlignedMotion, sound) -> Facts:
@@ -298,16 +332,19 @@ def _write_animation(
     options: argparse.Namespace,
     out: Path,
     given: dict[int, np.ndarray],
+    make: Callable[..., LatentStore] | None = None,
 ) -> int:
     """Sample, decode and write OUT (.mp4); returns the number of frames. With --long finished windows lie beside it
-    until it is written. portrait (H,W,3) uint8 RGB; sound as `read_audio` gives it; given: frames that are there."""
+    until it is written. portrait (H,W,3) uint8 RGB; sound as `read_audio` gives it; given: frames that are there.
+    make: instead of `Studio.animate`."""
     from ..lock import only_one
 
     folder = _windows_folder(out) if options.long else None
     with nullcontext() if folder is None else only_one(folder):
         kept = studio.given(list(given), list(given.values())) if given else None
         with bar("denoising", "pass") as show:
-            store = studio.animate(portrait, aligned, _settings(options), given=kept, folder=folder, on_pass=show)
+            make = make or studio.animate
+            store = make(portrait, aligned, _settings(options), given=kept, folder=folder, on_pass=show)
         count = write_video(out, along(studio.frames(store, kept), len(aligned), "decoding"), aligned.fps, sound)
         store.clear_up()
     say(f"{out}: {count} frames at {aligned.fps:g} fps")
@@ -356,7 +393,7 @@ def _inputs(options: argparse.Namespace, kept: Kept) -> tuple[np.ndarray, FaceFr
 
     seen = stamp(options.face or options.portrait), options.which, looked_for
     face = kept.once("face", seen, lambda: face_of(picture, options, None if options.face else finder()))
-    if options.driving.suffix in _MOTION_FILES:
+    if is_motion_file(options.driving):
         driving = load_motion(options.driving)
     else:
         driving = kept.once("motion", (stamp(options.driving), options.which, options.missing, looked_for), find_motion)
@@ -387,7 +424,7 @@ def _side_by_side(
     """Frames (H,W,3) uint8: the driver with the landmarks that were found, the portrait with where they go."""
     width, height = aligned.size
     black = np.zeros((motion.size[1], motion.size[0], 3), np.uint8)
-    seen = repeat(black, len(motion)) if driving.suffix in _MOTION_FILES else read_frames(Clip(driving))
+    seen = repeat(black, len(motion)) if is_motion_file(driving) else read_frames(Clip(driving))
     for picture, found, placed in zip(seen, screen_points(motion), aligned.points, strict=True):
         before = overlay(np.ascontiguousarray(picture), found)
         before = resize(before, (round(before.shape[1] * height / len(before) / 2) * 2, height))
@@ -395,4 +432,4 @@ def _side_by_side(
 
 
 def _sound(driving: Path) -> tuple[np.ndarray, int] | None:
-    return None if driving.suffix in _MOTION_FILES else read_audio(Clip(driving))
+    return None if is_motion_file(driving) else read_audio(Clip(driving))

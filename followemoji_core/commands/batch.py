@@ -5,20 +5,31 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from ..errors import FollowEmojiError, InputError
 from ..files import check_place
-from .animate import animate_one, animation_arguments, check_one, motion_arguments
-from .inputs import framing_arguments
+from ..gate import loading, read_bytes
+from ..jobs import Made, run_jobs
+from .animate import (
+    animate_one,
+    animation_arguments,
+    check_driving,
+    check_settings,
+    is_motion_file,
+    motion_arguments,
+)
+from .inputs import checked_outputs, framing_arguments
 from .kept import Kept, stamp
-from .shared import Command, Facts, quietly, say, where, where_arguments
+from .shared import Command, Facts, detector_file, quietly, say, where, where_arguments
 from .table import Row, read_rows
 
 _EVERY_MACHINE = ("device", "compile")  # options of the machine that computes: not of what comes out
+_MOST_SENT = 1 << 30  # bytes of a file
 
 
 def add_commands(command: Command) -> None:
@@ -30,7 +41,7 @@ def add_commands(command: Command) -> None:
         help="CSV file: columns portrait and driving, further ones named as the options of animate (out, face, seed, "
         "steps, ...), which count for their row; paths are relative to the file",
     )
-    batch.add_argument("--out", type=Path, required=True, help="folder for the videos, and jobs.jsonl: what came of each")
+    batch.add_argument("--out", type=Path, required=True, help="folder for the videos, and what came of each")
     batch.add_argument("--check", action="store_true", help="only look at the table and its files")
     where_arguments(batch)
     batch.add_argument(
@@ -44,8 +55,6 @@ def add_commands(command: Command) -> None:
 
 
 def _batch(options: argparse.Namespace) -> Facts:
-    from ..jobs import run_jobs
-
     if options.send_files and options.ray is None:
         raise InputError("--send-files is for workers on other machines. Add --ray ADDRESS, or leave it out.")
     table = read_rows(options.table, _row_defaults(options))
@@ -99,7 +108,7 @@ def _row_defaults(options: argparse.Namespace) -> argparse.Namespace:
 def _looked_at(rows: list[Row]) -> dict[str, str]:
     """Why rows cannot be begun, by key: what their cells say, or the files they name. Each file is looked at once."""
     refused: dict[str, str] = {}
-    seen: dict[tuple, str] = {}
+    seen: dict[Hashable, str] = {}
     for row in rows:
         reason = row.reason
         for check, made_from in () if reason else _checks(row.options):
@@ -120,20 +129,24 @@ def _why(check: Callable[[], object]) -> str:
     return ""
 
 
-def _checks(options: argparse.Namespace) -> list[tuple[Callable[[], object], tuple]]:
+def _checks(options: argparse.Namespace) -> list[tuple[Callable[[], object], Hashable]]:
     """What is looked at of a row, and what each look depends on."""
-    from .animate import check_driving
     from ..face.motion_file import load_motion
     from ..pictures import read_picture
 
-    settings = {name: value for name, value in vars(options).items() if name not in ("portrait", "driving", "face")}
-    checks: list[tuple[Callable[[], object], tuple]] = [
+    of_the_row = ("portrait", "driving", "face", "out", "save_motion")
+    settings = {name: value for name, value in vars(options).items() if name not in of_the_row}
+    checks: list[tuple[Callable[[], object], Hashable]] = [
+        (lambda: checked_outputs(options), ("out", options.out, options.save_motion, options.size)),
         (lambda: read_picture(options.portrait), ("portrait", options.portrait)),
         (lambda: check_driving(options.driving), ("driving", options.driving)),
+        (lambda: check_settings(options), ("settings", repr(sorted(settings.items())))),
     ]
     if options.face:
         checks.append((lambda: load_motion(options.face), ("face", options.face)))
-    return [*checks, (lambda: check_one(options), ("options", repr(sorted(settings.items(), key=str))))]
+    if not options.face or not is_motion_file(options.driving):
+        checks.append((lambda: detector_file(options), ("detector", options.detector, options.models)))
+    return checks
 
 
 def _arguments(row: Row) -> dict[str, Any]:
@@ -141,7 +154,9 @@ def _arguments(row: Row) -> dict[str, Any]:
     options = {name: value for name, value in vars(row.options).items() if name not in _EVERY_MACHINE}
     paths = sorted(name for name, value in options.items() if isinstance(value, Path))
     options |= {name: str(options[name].resolve()) for name in paths}
-    files = {name: stamp(Path(options[name]))[1:] for name in paths if name in ("portrait", "driving", "face", "weights")}
+    read = [Path(options[name]) for name in paths if name in ("portrait", "driving", "face", "weights")]
+    read += [Path(given.partition("=")[2]) for given in options["given"]]
+    files = [stamp(path)[1:] for path in read]
     return json.loads(json.dumps({"options": options, "paths": paths, "files": files}))
 
 
@@ -160,13 +175,48 @@ class Rows:
         kept = Kept()
         return lambda key, arguments: self._animate(arguments, kept)
 
-    def _animate(self, arguments: dict, kept: Kept) -> Facts:
+    def _animate(self, arguments: Facts, kept: Kept) -> Facts:
         if reason := arguments.get("refused"):
             raise InputError(reason)
-        values = {name: Path(value) if name in arguments["paths"] else value
-                  for name, value in arguments["options"].items()}  # fmt: skip
+        values = dict(arguments["options"])
+        values |= {name: Path(values[name]) for name in arguments["paths"]}
         options = argparse.Namespace(**values, device=self.device, compile=self.compile)
         with quietly() as said:
             facts = animate_one(options, kept)
         facts.pop("files")
         return {**facts, "said": [line for line in said if line.startswith("warning")]}
+
+
+@dataclass(frozen=True)
+class SentRows(Rows):
+    """The same for workers that see none of the files but models and weights: they get the others as bytes, and the
+    video comes back as bytes."""
+
+    def open(self) -> Callable[..., Any]:
+        kept = Kept()
+        return lambda key, arguments, carried: self._there(key, arguments, carried, kept)
+
+    def carry(self, key: str, arguments: Facts) -> dict[str, bytes]:
+        """portrait, driving and face of a row, by those words. Raises InputError for a row with other files."""
+        if "refused" in arguments:
+            return {}
+        options = arguments["options"]
+        if options["save_motion"] or options["given"]:
+            raise InputError("save_motion and given are not sent to workers. Leave out --send-files, or those cells.")
+        carried = {}
+        for name in ("portrait", "driving", "face"):
+            if options[name]:
+                with loading(options[name], "File", InputError, "Look whether it is there, and how large."):
+                    carried[name] = read_bytes(options[name], _MOST_SENT)
+        return carried
+
+    def _there(self, key: str, arguments: Facts, carried: Mapping[str, bytes], kept: Kept) -> Made:
+        with TemporaryDirectory(prefix="followemoji-") as name:
+            folder, options = Path(name), dict(arguments.get("options", {}))
+            for what, content in carried.items():
+                file = folder / f"{what}{Path(options[what]).suffix}"
+                file.write_bytes(content)
+                options[what] = str(file)
+            options["out"] = str(folder / "out.mp4")
+            facts = self._animate({**arguments, "options": options}, kept)
+            return Made(facts, {key: (folder / "out.mp4").read_bytes()})

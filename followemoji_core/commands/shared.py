@@ -96,10 +96,10 @@ def check_numbers(options: argparse.Namespace) -> None:
             check_range(f"--{name.replace('_', '-')}", value, allowed)
 
 
-def where_arguments(parser: argparse.ArgumentParser) -> None:
-    """Where many jobs are done."""
+def where_arguments(parser: argparse.ArgumentParser, what: str = "") -> None:
+    """Where many jobs are done. what: begins the help."""
     add = parser.add_argument
-    add("--workers", type=int, help="processes [1], or workers of a cluster [as many as it has room for]")
+    add("--workers", type=int, help=f"{what}processes [1], or workers of a cluster [as many as it has room for]")
     add(
         "--ray",
         nargs="?",
@@ -183,10 +183,10 @@ def device_and_dtype(device: str, precision: str) -> tuple[str, torch.dtype]:
     """
     import torch
 
-    from ..walk.studio import best_dtype
+    from ..walk.studio import best_device, best_dtype
 
     if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        device = best_device()
     try:
         torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError, ImportError, ValueError) as error:  # by kind of device

@@ -4,6 +4,7 @@ newer. Ray itself restarts and retries nothing here: the engine does, and counts
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import os
 import signal
@@ -135,7 +136,7 @@ def _import_ray() -> Any:
 
 
 def _connect(ray: Any, address: str | None) -> None:
-    quiet = {"log_to_driver": False, "logging_level": "warning", "namespace": "followemoji"}
+    quiet = {"log_to_driver": False, "logging_level": logging.WARNING, "namespace": "followemoji"}
     try:
         try:
             ray.init(address=address or "auto", **quiet)

@@ -7,8 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -17,17 +15,10 @@ import pytest
 from followemoji_core.errors import InputError, MissingDependencyError
 from followemoji_core.jobs import Local, Ray, run_jobs
 from followemoji_core.jobs.ledger import read_ledger
-from tests.core.jobs.works import Noting
+from tests.core.jobs.works import Noting, wait_for
 
 ROOT = Path(__file__).resolve().parents[3]
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="processes are killed by signals here")
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
 
 
 def members(group: int) -> list[int]:

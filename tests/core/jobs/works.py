@@ -6,11 +6,15 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from followemoji_core.errors import InputError
 from followemoji_core.jobs import Local, Made, run_jobs
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,15 @@ class Noting:
         with open(self.folder / f"{key}.done", "a") as file:
             file.write(f"{os.getpid()}\n")
         return {"by": os.getpid()}
+
+
+def wait_for(condition: Callable[[], Found], seconds: float = 120) -> Found:
+    """What the condition is, once it is something."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+    return found
 
 
 def main(folder: str, workers: str) -> None:

@@ -88,8 +88,8 @@ def _points(first: AlignedMotion | FaceMotion | None, second: AlignedMotion | Fa
         raise InputError(f"The {one} face is connected, the {other} is not. Landmarks are compared with both, or not.")
     if not len(first) == len(second) == frames:
         raise InputError(
-            f"The first face has {len(first)} frames, the second {len(second)}, the clips {frames}. Connect the motions "
-            "of just these frames; Edit Motion trims one."
+            f"The first face has {len(first)} frames, the second {len(second)}, the clips {frames}. Connect the "
+            "motions of just these frames; Edit Motion trims one."
         )
     if tuple(first.size) != tuple(second.size):
         sizes = (f"{motion.size[0]} x {motion.size[1]}" for motion in (first, second))

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from followemoji_core.evaluation.emojibench.cases import Bench, BenchCase, write_bench
-from followemoji_core.evaluation.emojibench.rows import COLUMNS
+from followemoji_core.evaluation.emojibench.rows import MethodNote, MetricNote, Row, Scores, write_scores
 from followemoji_core.media import QUICK, write_video
 
 FRAMES, SIDE, FPS = 8, 64, 25.0
 METHODS = {"model": "Follow-Your-Emoji, small", "warp": "Warp", "untouched": "Untouched portrait", "noise": "Noise"}
-_PLAIN = {"unit": "", "about": "", "missing": None, "kinds": ["self", "cross"], "paper": False}
 METRICS = {
-    "l1": dict(label="L1", better="lower", kinds=["self"], paper=True, about="Mean absolute error of pixels in [0,1]."),
-    "lpips": dict(label="LPIPS", better="lower", kinds=["self"], paper=True),
-    "fvd": dict(label="FVD", better="lower", kinds=["self"], paper=True, missing="No network: evaluate fetch fvd"),
-    "identity": dict(label="Identity (dlib)", better="higher", kinds=["cross"], paper=True, about="Cosine."),
-    "landmarks": dict(label="Landmark accuracy", better="higher", kinds=["cross"], paper=True),
-    "flicker": dict(label="Flicker", better="lower", unit="8-bit levels"),
+    "l1": MetricNote("L1", "lower", "", ["self"], "Mean absolute error of pixels in [0,1].", paper=True),
+    "lpips": MetricNote("LPIPS", "lower", "", ["self"], "", paper=True),
+    "fvd": MetricNote("FVD", "lower", "", ["self"], "", paper=True, missing="No network: evaluate fetch fvd"),
+    "identity": MetricNote("Identity similarity", "higher", "", ["cross"], "Cosine.", paper=True),
+    "landmark_accuracy": MetricNote("Landmark accuracy", "higher", "", ["cross"], "", paper=True),
+    "flicker": MetricNote("Flicker", "lower", "8-bit levels", ["self", "cross"], ""),
 }
 
 
@@ -62,23 +59,14 @@ def score(bench: Bench, methods: dict[str, str] | None = None, without: set[tupl
     methods = methods or METHODS
     rows = []
     for case in bench.cases:
-        for metric, about in METRICS.items():
-            if about.get("missing") or case.kind not in about.get("kinds", ("self", "cross")):
+        for metric, note in METRICS.items():
+            if note.missing or case.kind not in note.kinds:
                 continue
             for number, method in enumerate(methods):
                 had = (case.id, method) not in without
                 worse = 0.1 + 0.2 * number + 0.01 * int(case.id[-1])
-                value = 1 - worse if about["better"] == "higher" else worse
+                value = 1 - worse if note.better == "higher" else worse
                 words = (case.id, case.kind, case.portrait, case.driving, method, metric)
-                rows.append((*words, value if had else "", "" if had else "no face in frame 3"))
-    with open(bench.folder / "scores.csv", "w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows([COLUMNS, *rows])
-    about = {
-        "version": 1,
-        "metrics": {name: {**_PLAIN, **entry} for name, entry in METRICS.items()},
-        "methods": {name: {"label": label, "about": "", "reason": None} for name, label in methods.items()},
-        "thresholds": [0.05, 0.1],
-        "measured_at": SIDE,
-        "frames": FRAMES,
-    }
-    (bench.folder / "scores.json").write_text(json.dumps(about), "utf-8")
+                rows.append(Row(*words, value if had else None, "" if had else "no face in frame 3"))
+    notes = {name: MethodNote(label) for name, label in methods.items()}
+    write_scores(bench.folder, Scores(rows, METRICS, notes, (0.05, 0.1), SIDE, FRAMES))

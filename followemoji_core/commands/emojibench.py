@@ -33,7 +33,7 @@ def add_commands(command: Command) -> None:
     _add_cases(step("cases", _cases, "Make a benchmark: of drawn people, or of your portraits and clips; resumable."))
     _add_run(step("run", _run, "Make a method's videos of all cases, or take those that it has made; resumable."))
     _add_export(step("export", _export, "Write the cases as a baseline's own demo script takes them; resumable."))
-    _add_score(step("score", _score, "Measure what the methods made: scores.csv and scores.json; resumable."))
+    _add_score(step("score", _score, "Measure what the methods made: scores.csv, .json and .md; resumable."))
     _add_report(step("report", _report, "The scores as one page for a browser: tables, plots, players."))
     _add_study(step("study", _study, "A user study as a folder for any browser; and its answers as a table."))
     _add_networks(step("networks", _networks, "Networks that some metrics need: which are there; --fetch gets one."))
@@ -217,6 +217,7 @@ def _score(options: argparse.Namespace) -> Facts:
     from ..evaluation.emojibench.networks import folder_of
     from ..evaluation.emojibench.rows import MethodNote
     from ..evaluation.emojibench.scoring import score
+    from ..evaluation.emojibench.table import write_table
 
     bench = open_bench(options.bench)
     files = {name: Path(file) for name, _, file in (text.partition("=") for text in options.network)}
@@ -224,7 +225,8 @@ def _score(options: argparse.Namespace) -> Facts:
     tools = Tools(task, folder_of(options.models), files, options.plug, options.device)
     others = {name: MethodNote(baseline.label, baseline.url, baseline.not_run) for name, baseline in BASELINES.items()}
     found = score(bench, options.methods, options.metrics, tools, others, say)
-    files = [options.bench / name for name in ("scores.csv", "scores.json")]
+    say(write_table(options.bench))
+    files = [options.bench / name for name in ("scores.csv", "scores.json", "scores.md")]
     return {"files": files, "measured": found.measured, "kept": found.kept, "bad": found.bad}
 
 

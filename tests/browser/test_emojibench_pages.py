@@ -118,8 +118,7 @@ def test_the_evaluation_report_plays_in_step_by_keyboard(browser, report):
 
 
 def test_the_evaluation_report_lets_no_string_be_markup(browser, tmp_path):
-    """Every word that comes from a file is hostile; none becomes an element or runs, and all are there to be read. (Names
-    that could not be files are refused before.)"""
+    """Every word that comes from a file is hostile; none becomes an element or runs, and all are there to be read."""
     evil = "<img src=x onerror=alert(1)><script>window.ran=1</script>\"'&{{x}}"
     bench = bench_folder.make(tmp_path, 1)
     bench_folder.score(bench, {name: f"{name} {evil}" for name in bench_folder.METHODS})
@@ -129,14 +128,17 @@ def test_the_evaluation_report_lets_no_string_be_markup(browser, tmp_path):
         if name == "scores.json":
             about = json.loads(text)
             about["methods"]["warp"] |= {"about": evil, "reason": evil}
-            about["methods"]["evil"] = {"label": evil, "about": evil, "reason": evil}
+            about["methods"]["absent"] = {"label": evil, "about": evil, "reason": evil}
+            about["notes"] = [evil]
             for metric in about["metrics"].values():
                 metric |= {"label": f"{metric['label']} {evil}", "about": evil, "unit": evil}
             about["metrics"]["fvd"]["missing"] = evil
             path.write_text(json.dumps(about), "utf-8")
         elif name == "scores.csv":
             quoted = evil.replace('"', '""')
-            path.write_text(text + f'self-9,self,p9,d9,evil,l1,,"{quoted}"\n', "utf-8")
+            path.write_text(
+                text.replace("l1,0.3,\n", f'l1,0.3,"{quoted}"\n') + f'x,self,p0,d0,warp,l1,,"{quoted}"\n', "utf-8"
+            )
         else:
             about = json.loads(text)
             path.write_text(json.dumps(about | {"notes": [evil]}), "utf-8")

@@ -8,7 +8,7 @@ from html import escape
 
 from ...gate import short
 from .plots import number
-from .scores import Metric, Scores
+from .summary import Metric, Summary
 
 ROWS = ("Face Vid2vid", "DaGAN", "MCNet", "TPS", "FADM", "MagicDance")
 # Kind, the paper's column, and how the metric's name may begin.
@@ -24,19 +24,21 @@ COLUMNS = (
 _NOT_RUN = "not run: export its cases, run its own code, and read the videos back (evaluation/README.md)"
 
 
-def paper_table(scores: Scores, ours: Sequence[str]) -> str:
+def paper_table(summary: Summary, ours: Sequence[str]) -> str:
     """HTML of the table, rows of methods that the paper does not have below its own. ours: names of this pack's row."""
-    columns = [(kind, title, _metric(scores, kind, starts)) for kind, title, starts in COLUMNS]
+    columns = [(kind, title, _metric(summary, kind, starts)) for kind, title, starts in COLUMNS]
     taken: set[str] = set()
     body = []
     for title in (*ROWS, "Ours"):
         wanted = ours if title == "Ours" else (title,)
-        name = next((name for want in wanted for name in scores.methods if _plain(want) in _names(scores, name)), None)
+        name = next(
+            (name for want in wanted for name in summary.methods if _plain(want) in _names(summary, name)), None
+        )
         taken |= {name} if name else set()
-        body.append(_row(scores, title, name, columns))
-    others = [name for name in scores.methods if name not in taken]
+        body.append(_row(summary, title, name, columns))
+    others = [name for name in summary.methods if name not in taken]
     for name in others:
-        body.append(_row(scores, scores.methods[name].label, name, columns))
+        body.append(_row(summary, summary.methods[name].label, name, columns))
     span = 'scope="colgroup" colspan'
     heads = "".join(
         f'<th scope="col">{escape(title)}{chr(160) + arrow(metric) if metric else ""}</th>'
@@ -44,9 +46,9 @@ def paper_table(scores: Scores, ours: Sequence[str]) -> str:
     )
     selfs = sum(kind == "self" for kind, *_ in columns)
     absent = [
-        f"<li>{escape(title)}: {escape(short(_why(scores, kind, metric), 600))}</li>"
+        f"<li>{escape(title)}: {escape(short(_why(summary, kind, metric), 600))}</li>"
         for kind, title, metric in columns
-        if metric is None or not any(scores.values.get((kind, metric.name, name)) for name in scores.methods)
+        if metric is None or not any(summary.values.get((kind, metric.name, name)) for name in summary.methods)
     ]
     own = "".join(
         f"<li>{escape(title)}: here {escape(metric.label)}. {escape(short(metric.about, 400))}</li>"
@@ -68,32 +70,32 @@ measuring was not published, and such numbers move with pictures, cropping and n
 {own}{"".join(absent)}</ul></section>"""
 
 
-def _row(scores: Scores, title: str, name: str | None, columns: Sequence[tuple[str, str, Metric | None]]) -> str:
+def _row(summary: Summary, title: str, name: str | None, columns: Sequence[tuple[str, str, Metric | None]]) -> str:
     strong = ' class="strong"' if title == "Ours" else ""
     head = f'<tr{strong}><th scope="row">{escape(title)}</th>'
-    found = [name and metric and scores.interval(kind, metric.name, name) for kind, _, metric in columns]
+    found = [name and metric and summary.interval(kind, metric.name, name) for kind, _, metric in columns]
     if not any(found):
-        reason = (scores.methods[name].reason if name else "") or _NOT_RUN
+        reason = (summary.methods[name].reason if name else "") or _NOT_RUN
         return f'{head}<td class="absent words" colspan="{len(columns)}">{escape(short(reason, 400))}</td></tr>'
     cells = "".join(f"<td>{number(cell.mean)}</td>" if cell else '<td class="absent">none</td>' for cell in found)
     return f"{head}{cells}</tr>"
 
 
-def _metric(scores: Scores, kind: str, starts: Sequence[str]) -> Metric | None:
+def _metric(summary: Summary, kind: str, starts: Sequence[str]) -> Metric | None:
     """The paper's metric of that column, if it is described."""
-    fits = [metric for metric in scores.metrics.values() if metric.paper and kind in metric.kinds]
+    fits = [metric for metric in summary.metrics.values() if metric.paper and kind in metric.kinds]
     return next(
         (metric for start in starts for metric in fits if _plain(metric.name).startswith(start)),
         None,
     )
 
 
-def _why(scores: Scores, kind: str, metric: Metric | None) -> str:
+def _why(summary: Summary, kind: str, metric: Metric | None) -> str:
     if metric is None:
         return "not measured."
     if metric.missing:
         return metric.missing
-    reasons = (reason for (of, name, _), found in scores.reasons.items() if (of, name) == (kind, metric.name)
+    reasons = (reason for (of, name, _), found in summary.reasons.items() if (of, name) == (kind, metric.name)
                for reason in found.values())  # fmt: skip
     return next(reasons, "no case of this kind was measured.")
 
@@ -103,8 +105,8 @@ def arrow(metric: Metric) -> str:
     return "\u2191" if metric.better == "higher" else "\u2193"
 
 
-def _names(scores: Scores, name: str) -> set[str]:
-    return {_plain(name), _plain(scores.methods[name].label)}
+def _names(summary: Summary, name: str) -> set[str]:
+    return {_plain(name), _plain(summary.methods[name].label)}
 
 
 def _plain(text: str) -> str:

@@ -9,7 +9,7 @@ from html import escape
 
 import numpy as np
 
-from .scores import Interval
+from .summary import Interval
 
 _ROW, _AXIS = 38, 26  # pixels
 _MOST_DOTS = 150  # of a row: more are thinned out, evenly by size

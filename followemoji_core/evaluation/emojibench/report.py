@@ -6,7 +6,7 @@ Whatever comes from a file is escaped; a policy in the page lets it run its own 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
@@ -18,7 +18,8 @@ from .page import policy, source
 from .paper_table import arrow, paper_table
 from .players import player, tiles
 from .plots import Row, interval_plot, number
-from .scores import SET, Difference, Interval, Metric, Scores, chosen_cases, read_scores
+from .scoring import method_record
+from .summary import SET, Difference, Interval, Key, Metric, Summary, chosen_cases, read_summary
 
 KIND_TITLES = {"self": "Self reenactment", "cross": "Cross reenactment"}
 OURS = ("model", "ours", "pack", "follow-your-emoji")  # what this pack's row may be called, the first that is there
@@ -26,6 +27,7 @@ _LIMITS = ("truth", "untouched", "noise")  # rows that bound the others: nobody 
 _CHOSEN = 3  # metrics of a kind whose cases are shown, where none are named
 _MEGABYTES = 24.0
 _WHAT = "What it is"  # the head of a column of words
+_MOST_GROUPS = 200  # remarks of each sort
 _LISTED = 40  # cases named where a number could not be had
 
 
@@ -37,7 +39,7 @@ def write_report(
     most_megabytes: float = _MEGABYTES,
     on_case: Callable[[int, int], None] = lambda done, total: None,
 ) -> Path:
-    """BENCH's scores as one HTML page, `out` (a file, or a folder for report.html); returns its path.
+    """BENCH's summary as one HTML page, `out` (a file, or a folder for report.html); returns its path.
 
     reference: the method that others are compared to, and whose best, median and worst cases are shown; else this
     pack's, else the first that is no limit such as truth or noise. metrics: names of those whose cases are shown; else
@@ -45,29 +47,29 @@ def write_report(
     the page says so. on_case: called with cases done and in all.
     Raises InputError where nothing was measured or a name is unknown, OutputError where the page cannot be written.
     """
-    scores = read_scores(bench.folder)
+    summary = read_summary(bench.folder)
     page = out / "report.html" if out.is_dir() or out.suffix.lower() not in (".html", ".htm") else out
     check_place(page)
-    reference = _reference(scores, reference)
+    reference = _reference(summary, reference)
     for name in metrics or ():
-        if name not in scores.metrics:
-            raise InputError(f"There is no metric {short(name, 60)!r}; there are {', '.join(scores.metrics)}.")
-    kinds = scores.kinds()
-    sections = [_about(bench, scores, reference), paper_table(scores, OURS)]
+        if name not in summary.metrics:
+            raise InputError(f"There is no metric {short(name, 60)!r}; there are {', '.join(summary.metrics)}.")
+    kinds = summary.kinds()
+    sections = [_about(bench, summary, reference), paper_table(summary, OURS)]
     links = [("table-1", "The paper's table")]
     for kind in kinds:
         links.append((kind, KIND_TITLES[kind]))
-        sections.append(_kind(scores, kind, reference))
+        sections.append(_kind(summary, kind, reference))
     links += [("missing", "What could not be had"), ("cases", "Cases side by side")]
-    sections.append(_missing(scores))
-    sections.append(_cases(bench, scores, reference, metrics, most_megabytes, on_case))
+    sections.append(_missing(summary))
+    sections.append(_cases(bench, summary, reference, metrics, most_megabytes, on_case))
     write_whole(page, _page("EmojiBench report", links, sections))
     return page
 
 
-def _reference(scores: Scores, wanted: str | None) -> str:
+def _reference(summary: Summary, wanted: str | None) -> str:
     measured = [
-        name for name in scores.methods if any(key[2] == name and found for key, found in scores.values.items())
+        name for name in summary.methods if any(key[2] == name and found for key, found in summary.values.items())
     ]
     if not measured:
         raise InputError("No method has a number yet. Run and measure: python -m followemoji_core evaluate run, score")
@@ -82,17 +84,17 @@ def _reference(scores: Scores, wanted: str | None) -> str:
 # --- sections
 
 
-def _about(bench: Bench, scores: Scores, reference: str) -> str:
+def _about(bench: Bench, summary: Summary, reference: str) -> str:
     count = {kind: sum(case.kind == kind for case in bench.cases) for kind in KIND_TITLES}
     lines = ", ".join(f"{number_} of {KIND_TITLES[kind].lower()}" for kind, number_ in count.items() if number_)
-    label = escape(scores.methods[reference].label)
+    label = escape(summary.methods[reference].label)
     rows = "".join(
         f'<tr{_strong(name == reference)}><th scope="row">{escape(method.label)}</th>'
-        f'<td class="words">{escape(short(method.about, 500))}'
-        f"{f'<br><em>Empty row: {escape(short(method.reason, 500))}</em>' if method.reason else ''}</td></tr>"
-        for name, method in scores.methods.items()
+        f'<td class="words">{escape(short(method.about, 500))}</td>'
+        f"<td>{_seconds(bench, name)}</td></tr>"
+        for name, method in summary.methods.items()
     )
-    said = "".join(f"<li>{escape(short(note, 500))}</li>" for note in bench.notes)
+    said = "".join(f"<li>{escape(short(note, 500))}</li>" for note in (*bench.notes, *summary.notes))
     return f"""<section aria-labelledby="about"><h2 id="about">What was measured</h2>
 <p>{len(bench.cases)} cases: {escape(lines)}; {bench.frames} frames of each, at {bench.size} x {bench.size} pixels.</p>
 {f"<ul>{said}</ul>" if said else ""}
@@ -100,23 +102,33 @@ def _about(bench: Bench, scores: Scores, reference: str) -> str:
 <strong>{label}</strong>, case by case on the cases that both have, with the same kind of interval. Where it includes 0
 they are <em>not told apart</em>, whatever the means. Of so many intervals one in twenty excludes 0 by chance. Cases
 share portraits and drivers, so for other people than these the intervals are rather too narrow.</p>
-{_table("Methods", ["Method", _WHAT], rows)}</section>"""
+{_table("Methods", ["Method", _WHAT, "Seconds a case"], rows)}</section>"""
 
 
-def _kind(scores: Scores, kind: str, reference: str) -> str:
-    metrics = [metric for metric in scores.metrics.values() if kind in metric.kinds]
-    had = [metric for metric in metrics if any(scores.values.get((kind, metric.name, name)) for name in scores.methods)]
+def _seconds(bench: Bench, method: str) -> str:
+    """Mean over cases that its record has."""
+    if method not in bench.methods():
+        return ""
+    known = [value for value in method_record(bench, method).get("seconds", {}).values() if type(value) in (int, float)]
+    return f"{sum(known) / len(known):.2f}" if known else ""
+
+
+def _kind(summary: Summary, kind: str, reference: str) -> str:
+    metrics = [metric for metric in summary.metrics.values() if kind in metric.kinds]
+    had = [
+        metric for metric in metrics if any(summary.values.get((kind, metric.name, name)) for name in summary.methods)
+    ]
     title = KIND_TITLES[kind]
-    overview = _overview(scores, kind, had, reference) if had else "<p>No number yet.</p>"
-    cards = "".join(_card(scores, kind, metric, reference) for metric in had)
+    overview = _overview(summary, kind, had, reference) if had else "<p>No number yet.</p>"
+    cards = "".join(_card(summary, kind, metric, reference) for metric in had)
     return f"""<section aria-labelledby="{kind}"><h2 id="{kind}">{title}</h2>
 {overview}<div class="cards">{cards}</div></section>"""
 
 
-def _overview(scores: Scores, kind: str, metrics: Sequence[Metric], reference: str) -> str:
+def _overview(summary: Summary, kind: str, metrics: Sequence[Metric], reference: str) -> str:
     rows = []
-    for name, method in scores.methods.items():
-        cells = [scores.interval(kind, metric.name, name) for metric in metrics]
+    for name, method in summary.methods.items():
+        cells = [summary.interval(kind, metric.name, name) for metric in metrics]
         if not any(cells):
             continue
         shown = "".join(f"<td>{number(cell.mean)}</td>" if cell else '<td class="absent">none</td>' for cell in cells)
@@ -125,22 +137,22 @@ def _overview(scores: Scores, kind: str, metrics: Sequence[Metric], reference: s
     return _table(f"{KIND_TITLES[kind]}: means. Arrows: what is better.", heads, "".join(rows))
 
 
-def _card(scores: Scores, kind: str, metric: Metric, reference: str) -> str:
+def _card(summary: Summary, kind: str, metric: Metric, reference: str) -> str:
     rows, plotted = [], []
-    for name, method in scores.methods.items():
-        found = scores.interval(kind, metric.name, name)
+    for name, method in summary.methods.items():
+        found = summary.interval(kind, metric.name, name)
         if found is None:
             continue
-        against = None if name == reference else scores.difference(kind, metric.name, name, reference)
+        against = None if name == reference else summary.difference(kind, metric.name, name, reference)
         rows.append(
             f'<tr{_strong(name == reference)}><th scope="row">{escape(method.label)}</th><td>{_cell(found)}</td>'
             f"<td>{_against(found, against, name == reference)}</td></tr>"
         )
-        values = [value for case, value in scores.values[kind, metric.name, name].items() if case != SET]
+        values = [value for case, value in summary.values[kind, metric.name, name].items() if case != SET]
         plotted.append(Row(method.label, found, values, name == reference))
     unit = f", {metric.unit}" if metric.unit else ""
     plot = interval_plot(plotted, f"{metric.label}, {KIND_TITLES[kind].lower()}: cases, means and their intervals")
-    reference_label = scores.methods[reference].label
+    reference_label = summary.methods[reference].label
     table = _table(
         f"Mean with its interval, cases; difference to {reference_label}",
         ["Method", "Mean", "Difference"],
@@ -171,36 +183,47 @@ def _against(found: Interval, against: Difference | None, itself: bool) -> str:
     )
 
 
-def _missing(scores: Scores) -> str:
+def _missing(summary: Summary) -> str:
     items = []
-    for metric in scores.metrics.values():
+    for metric in summary.metrics.values():
         if metric.missing:
             items.append(f"<li><strong>{escape(metric.label)}</strong>: {escape(short(metric.missing, 600))}</li>")
-    for name, method in scores.methods.items():
+    for method in summary.methods.values():
         if method.reason:
             items.append(f"<li><strong>{escape(method.label)}</strong>: {escape(short(method.reason, 600))}</li>")
-        by_reason: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-        for (_, metric, of), reasons in scores.reasons.items():
-            if of == name and not scores.metrics[metric].missing:
-                for case, reason in reasons.items():
-                    by_reason[reason][metric].add(case)
-        for reason, metrics in by_reason.items():
-            cases = sorted(set().union(*metrics.values()))
-            labels = ", ".join(scores.metrics[metric].label for metric in metrics)
-            named = ", ".join("all together" if case == SET else case for case in cases[:_LISTED])
-            more = f" and {len(cases) - _LISTED} more" if len(cases) > _LISTED else ""
-            items.append(
-                f"<li><strong>{escape(method.label)}</strong>, {escape(labels)}: {escape(short(reason, 600))}"
-                f"<details><summary>{len(cases)} case{'s' * (len(cases) != 1)}</summary>{escape(named + more)}"
-                "</details></li>"
-            )
+    there = {key: found for key, found in summary.reasons.items() if not summary.metrics[key[1]].missing}
+    items += _grouped(summary, there)
+    remarks = _grouped(summary, summary.remarks)
     found = f"<ul>{''.join(items)}</ul>" if items else "<p>Nothing: every method has every number.</p>"
-    return f'<section aria-labelledby="missing"><h2 id="missing">What could not be had</h2>{found}</section>'
+    said = f"<h3>Numbers that are there, with a remark</h3><ul>{''.join(remarks)}</ul>" if remarks else ""
+    return f'<section aria-labelledby="missing"><h2 id="missing">What could not be had</h2>{found}{said}</section>'
+
+
+def _grouped(summary: Summary, told: Mapping[Key, Mapping[str, str]]) -> list[str]:
+    """List items: what was said, with the method, metrics and cases it was said of."""
+    groups: dict[tuple[str, str], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for (_, metric, method), reasons in told.items():
+        for case, reason in reasons.items():
+            groups[method, reason][metric].add(case)
+    items = []
+    for (method, reason), metrics in list(groups.items())[:_MOST_GROUPS]:
+        cases = sorted(set().union(*metrics.values()))
+        labels = ", ".join(summary.metrics[metric].label for metric in metrics)
+        named = ", ".join("all together" if case == SET else case for case in cases[:_LISTED])
+        more = f" and {len(cases) - _LISTED} more" if len(cases) > _LISTED else ""
+        items.append(
+            f"<li><strong>{escape(summary.methods[method].label)}</strong>, {escape(labels)}: "
+            f"{escape(short(reason, 600))}<details><summary>{len(cases)} case{'s' * (len(cases) != 1)}</summary>"
+            f"{escape(named + more)}</details></li>"
+        )
+    if len(groups) > _MOST_GROUPS:
+        items.append(f"<li>And {len(groups) - _MOST_GROUPS} more of such; scores.csv has them all.</li>")
+    return items
 
 
 def _cases(
     bench: Bench,
-    scores: Scores,
+    summary: Summary,
     reference: str,
     wanted: Sequence[str] | None,
     most_megabytes: float,
@@ -208,16 +231,16 @@ def _cases(
 ) -> str:
     by_id = {case.id: case for case in bench.cases}
     reasons: dict[str, list[str]] = defaultdict(list)
-    for kind in scores.kinds():
-        for metric in _shown_metrics(scores, kind, reference, wanted):
-            for place, case in chosen_cases(scores, kind, metric.name, reference).items():
+    for kind in summary.kinds():
+        for metric in _shown_metrics(summary, kind, reference, wanted):
+            for place, case in chosen_cases(summary, kind, metric.name, reference).items():
                 if case in by_id:
-                    value = scores.values[kind, metric.name, reference][case]
-                    reasons[case].append(f"{place} by {metric.label} of {scores.methods[reference].label}: "
+                    value = summary.values[kind, metric.name, reference][case]
+                    reasons[case].append(f"{place} by {metric.label} of {summary.methods[reference].label}: "
                                          f"{number(value)}")  # fmt: skip
     made = bench.methods()  # in the tables' order, then those that were not measured
-    methods = [(name, method.label) for name, method in scores.methods.items() if name in made]
-    methods += [(name, name) for name in made if name not in scores.methods]
+    methods = [(name, method.label) for name, method in summary.methods.items() if name in made]
+    methods += [(name, name) for name in made if name not in summary.methods]
     shown, left_out, size = [], [], 0
     for index, (case, why) in enumerate(reasons.items(), 1):
         html = _player(bench, by_id[case], methods, reference, why, index) if size < most_megabytes * 1e6 else ""
@@ -228,7 +251,7 @@ def _cases(
             size += len(html)
         on_case(index, len(reasons))
     said = f"{len(shown)} of {len(bench.cases)} cases are in this page: the best, median and worst of "
-    said += f"{escape(scores.methods[reference].label)} by a few metrics. The others lie in the benchmark's folder."
+    said += f"{escape(summary.methods[reference].label)} by a few metrics. The others lie in the benchmark's folder."
     if left_out:
         said += f" Left out, because all videos together may take {most_megabytes:g} MB: {escape(', '.join(left_out))}."
     return f"""<section aria-labelledby="cases"><h2 id="cases">Cases side by side</h2><p>{said}</p>
@@ -243,12 +266,12 @@ def _player(
     return player(case, tiles(bench, case, methods, reference), why, index)
 
 
-def _shown_metrics(scores: Scores, kind: str, reference: str, wanted: Sequence[str] | None) -> list[Metric]:
+def _shown_metrics(summary: Summary, kind: str, reference: str, wanted: Sequence[str] | None) -> list[Metric]:
     """With a number for each case, of the reference; the paper's first."""
     had = [
         metric
-        for metric in scores.metrics.values()
-        if set(scores.values.get((kind, metric.name, reference), ())) - {SET} and (not wanted or metric.name in wanted)
+        for metric in summary.metrics.values()
+        if set(summary.values.get((kind, metric.name, reference), ())) - {SET} and (not wanted or metric.name in wanted)
     ]
     return had if wanted else sorted(had, key=lambda metric: not metric.paper)[:_CHOSEN]
 

@@ -156,8 +156,11 @@ class _Run:
         key = self._key(case)
         wanted = self.load(_WANTED, case, key)
         lacking = [m for m in self._metrics(case, of_set=True) if m.name not in wanted.sets]
-        for metric in lacking:
-            wanted.sets[metric.name] = self.open[metric.name].wanted(given)
+        try:
+            for metric in lacking:
+                wanted.sets[metric.name] = self.open[metric.name].wanted(given)
+        except FollowEmojiError as error:
+            wanted.bad = f"the case itself cannot be read: {short(error)}"
         if lacking:
             self._save(_WANTED, case, wanted)
         for method in methods:
@@ -176,11 +179,14 @@ class _Run:
             except InputError as error:
                 part.bad = self._why(method, case) or short(error) if not path.is_file() else short(error)
             else:
-                for metric in values:
-                    part.values[metric.name] = _finite(self.open[metric.name](shown))
-                for metric in sets:
-                    part.sets[metric.name] = self.open[metric.name].of(shown)
-                self.measured += 1
+                try:
+                    for metric in values:
+                        part.values[metric.name] = _finite(self.open[metric.name](shown))
+                    for metric in sets:
+                        part.sets[metric.name] = self.open[metric.name].of(shown)
+                except FollowEmojiError as error:  # of what it is compared with
+                    part.bad = f"the case itself cannot be read: {short(error)}"
+                self.measured += not part.bad
             if path.is_file():  # what is missing may come, or be missing for another reason
                 self._save(method, case, part)
         if part.bad:

@@ -23,6 +23,7 @@ from ...gate import short
 from .cases import Bench, BenchCase
 from .page import policy, source
 from .players import as_picture, as_video, output_frames, small
+from .scoring import method_record
 
 VERSION = 1
 STUDY, KEY, ANSWERS = (f"followemoji-study{part}" for part in ("", "-key", "-answers"))
@@ -52,14 +53,13 @@ def write_study(
     methods: Sequence[str],
     cases: int = 45,
     seed: int | None = None,
-    labels: dict[str, str] | None = None,
     on_case: Callable[[int, int], None] = lambda done, total: None,
 ) -> Study:
     """A study of 2 to 8 methods as the folder `out`, and its key as the file OUT_key.json beside it.
 
     cases: at most so many, drawn from those of which every method has a whole video, cross reenactment first, in which
     nobody knows what is right. seed: draws cases, names and orders; None: one that nobody can guess; the key has it.
-    labels: of the methods in the result's table. on_case: called with cases done and in all.
+    on_case: called with cases done and in all.
     Raises InputError for methods that are unknown or too few, where no case has a video of all, and where `out` holds
     a study already; OutputError where it cannot be written.
     """
@@ -102,7 +102,7 @@ def write_study(
         why = next(iter(left_out.values()), "the benchmark has none")
         raise InputError(f"No case has a whole video of {', '.join(methods)}: {why} Run the methods first.")
     about = {"format": KEY, "version": VERSION, "seed": seed, "cases": key}
-    about["methods"] = {name: (labels or {}).get(name, name) for name in methods}
+    about["methods"] = {name: str(method_record(bench, name).get("label") or name) for name in methods}
     about["study"] = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:12]
     write_whole(key_path, json.dumps(about, indent=1))
     write_whole(page, _page({"format": STUDY, "version": VERSION, "study": about["study"], "cases": shown}))

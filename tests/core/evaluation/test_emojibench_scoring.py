@@ -55,7 +55,7 @@ def test_evaluation_order_of_methods_by_every_metric(bench):
         for metric, sign in (("l1", 1), ("ssim", -1), ("psnr", -1)):
             truth, warp, untouched, noise = (sign * mean(scores, metric, method, kind) for method in METHODS)
             assert truth < warp < noise and truth < untouched < noise, (metric, kind)
-        assert mean(scores, "flicker", "truth", kind) < 0.1 and mean(scores, "flicker", "untouched", kind) == 0
+        assert mean(scores, "flicker", "truth", kind) < 0.5 and mean(scores, "flicker", "untouched", kind) == 0
         assert mean(scores, "flicker", "noise", kind) > 30
         accuracy = {method: mean(scores, "landmark_accuracy", method, kind) for method in METHODS}
         assert accuracy["noise"] == 0 < accuracy["untouched"] < min(accuracy["truth"], accuracy["warp"]), kind
@@ -143,6 +143,17 @@ def test_evaluation_of_bad_outputs_is_counted_with_the_reason(bench):
     assert found.scores.of("l1", "untouched", case.kind)[case.id] == pytest.approx(expected, abs=0.01)
     assert read_scores(bench.folder).methods == found.scores.methods
     assert sum(score(bench, metrics=("l1", "psnr")).bad["warp"].values()) == 4, "kept ones are counted as well"
+
+
+def test_evaluation_of_a_damaged_case_leaves_the_others(bench):
+    first, *_, last = (case for case in bench.cases if case.kind == "cross")
+    (bench.folder / "truth" / f"{first.id}.mp4").write_bytes(b"no video")
+    write_video(bench.folder / "truth" / f"{last.id}.mp4", iter(last.driving_frames()[:-2]), 25, lossless=True)
+    found = score(bench, methods=["warp"], metrics=["l1"])
+    (one, count), (two, again) = found.bad["warp"].items()
+    assert count == again == 1 and found.measured == 2
+    assert "the case itself cannot be read" in one and "cannot be opened" in one
+    assert f"has {FRAMES - 2} frames, not {FRAMES}" in two
 
 
 def test_evaluation_refuses_what_it_does_not_know(bench, tmp_path):

@@ -113,7 +113,7 @@ def test_metric_gaze_is_the_angle_of_a_known_look(person, degrees):
 
 
 def test_metric_frechet_of_gaussians_in_closed_form():
-    """One dimension: (difference of means)^2 + (difference of deviations)^2. Covariances that commute: by eigenvalue."""
+    """One dimension: (difference of means)^2 + (that of deviations)^2. Covariances that commute: by eigenvalue."""
     rng = np.random.default_rng(0)
     base = rng.normal(size=(500, 1))
     base = (base - base.mean()) / base.std(ddof=1)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -90,21 +93,21 @@ def backbone(tmp_path):
     file.parent.mkdir()
     net = torchvision.models.alexnet(weights=None)
     torch.save(net.state_dict(), file)
-    return tmp_path, net.features.eval()
+    return file, net.features.eval()
 
 
 def test_metric_lpips_is_zhangs(backbone):
     """Against the formula of Zhang et al. 2018 with torchmetrics' own heads and the same network."""
-    from pathlib import Path
-
     import torchmetrics
 
-    folder, features = backbone
+    file, features = backbone
     truth, other = pictures(), pictures(seed=1)
     before = torch.hub.get_dir()
-    lpips = Lpips(folder)
+    lpips = Lpips(file)
     assert torch.hub.get_dir() == before
     assert lpips(truth, truth) == 0
+    elsewhere = shutil.copy(file, file.parent / "own.pth")
+    assert Lpips(Path(elsewhere))(other, truth) == lpips(other, truth)
     heads = Path(torchmetrics.__file__).parent / "functional/image/lpips_models/alex.pth"
     heads = [head.flatten() for head in torch.load(heads, map_location="cpu", weights_only=True).values()]
     shift, scale = (torch.tensor(v).view(1, 3, 1, 1) for v in ((-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)))
@@ -128,11 +131,12 @@ def test_metric_lpips_fetches_nothing(tmp_path, backbone):
     """Without its network the column says which command brings it; another file is not taken for it."""
     with pytest.raises(MissingDependencyError, match="networks --fetch alexnet"):
         METRICS["lpips"].open(Tools(networks=tmp_path / "none"))
+    file, _ = backbone
     with pytest.raises(CheckpointError, match="hash differs"):
-        METRICS["lpips"].open(Tools(networks=backbone[0]))
-    (backbone[0] / network("alexnet").file).write_bytes(b"PK no weights")
+        METRICS["lpips"].open(Tools(networks=file.parent.parent))
+    file.write_bytes(b"PK no weights")
     with pytest.raises(CheckpointError, match="AlexNet"):
-        Lpips(backbone[0])
+        Lpips(file)
 
 
 def test_metric_hyperiqa_is_only_a_plug():

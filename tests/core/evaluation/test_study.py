@@ -27,7 +27,9 @@ def bench(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def study(bench):
-    return write_study(bench, bench.folder / "study", METHODS, cases=4, seed=1, labels={"warp": "The | <b>warp</b>"})
+    record = bench.folder / "outputs" / "warp" / "method.json"
+    record.write_text(json.dumps({"label": "The | <b>warp</b>"}), "utf-8")
+    return write_study(bench, bench.folder / "study", METHODS, cases=4, seed=1)
 
 
 def answer(made, rank, rater="0123456789abcdef", **changes):

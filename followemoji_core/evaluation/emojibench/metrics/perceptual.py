@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
 from pickle import UnpicklingError
+from shutil import copyfile
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -22,8 +24,8 @@ _BATCH = 8  # frames at once
 class Lpips:
     """LPIPS with AlexNet, of frames (T,H,W,3) uint8, by torchmetrics.
 
-    backbone: the folder under which torchvision's file lies as `checkpoints/alexnet-...pth`. Raises
-    MissingDependencyError without torchmetrics and torchvision, CheckpointError for a file that is no AlexNet.
+    backbone: torchvision's file of AlexNet. Raises MissingDependencyError without torchmetrics and torchvision,
+    CheckpointError for a file that is no AlexNet.
     """
 
     def __init__(self, backbone: Path, device: str = "cpu") -> None:
@@ -34,10 +36,7 @@ class Lpips:
             raise MissingDependencyError(
                 f'LPIPS needs torchmetrics and torchvision ({error}). pip install "torchmetrics>=1.0" torchvision'
             ) from error
-        file = backbone / network("alexnet").file
-        if not file.is_file():  # torchvision would fetch it
-            raise MissingDependencyError(f"There is no {file}.")
-        with loading(file, "AlexNet", CheckpointError, "Fetch it again.", more=(UnpicklingError,)), _hub(backbone):
+        with loading(backbone, "AlexNet", CheckpointError, "Fetch it again.", more=(UnpicklingError,)), _hub(backbone):
             metric = lpip.LearnedPerceptualImagePatchSimilarity(net_type="alex", normalize=True, sync_on_compute=False)
         self._metric, self._device = metric.to(device), device
 
@@ -54,21 +53,27 @@ class Lpips:
 
 
 @contextmanager
-def _hub(folder: Path) -> Iterator[None]:
-    """torch.hub's files are looked for there, and nowhere else."""
+def _hub(file: Path) -> Iterator[None]:
+    """torchvision finds that file where it would fetch its own to: torchmetrics takes no network from elsewhere."""
     import torch
 
+    wanted = Path(network("alexnet").file)
     before = torch.hub.get_dir()
-    torch.hub.set_dir(str(folder))
-    try:
-        yield
-    finally:
-        torch.hub.set_dir(before)
+    with ExitStack() as stack:
+        folder = file.parent.parent
+        if file != folder / wanted:
+            folder = Path(stack.enter_context(TemporaryDirectory()))
+            (folder / wanted.parent).mkdir()
+            copyfile(file, folder / wanted)
+        torch.hub.set_dir(str(folder))
+        try:
+            yield
+        finally:
+            torch.hub.set_dir(before)
 
 
 def _open(tools: Tools) -> Callable[[Shown], Value]:
-    path = find_network("alexnet", tools.networks)
-    lpips = Lpips(path.parent.parent, tools.device)
+    lpips = Lpips(find_network("alexnet", tools.networks, tools.files), tools.device)
     return lambda shown: without_truth(shown) or Value(lpips(shown.frames, shown.given.truth.frames))
 
 

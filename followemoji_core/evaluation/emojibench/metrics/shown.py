@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ....errors import MissingDependencyError
+from ....errors import InputError, MissingDependencyError
 from ....face.crop import resize
 from ....face.detector import FaceDetector
 from ....face.extraction import in_order
@@ -100,7 +100,10 @@ class Shown:
 
 
 class Given:
-    """What every method was given for a case, and what should come out, at S x S pixels; read when it is asked for."""
+    """What every method was given for a case, and what should come out, at S x S pixels; read when it is asked for.
+
+    Raises a FollowEmojiError then, where a file of the case cannot be read.
+    """
 
     def __init__(self, case: BenchCase, size: int, find: Find) -> None:
         self.case, self.size, self._find = case, size, find
@@ -121,14 +124,20 @@ class Given:
 
     @cached_property
     def driving(self) -> Shown:
-        return Shown(sized(self.case.driving_frames(), self.size), self, self._find)
+        return self._read(self.case.driving_frames(), "driving clip")
 
     @cached_property
     def truth(self) -> Shown | None:
         if self.case.kind == "self":
             return self.driving
         frames = self.case.truth_frames()
-        return None if frames is None else Shown(sized(frames, self.size), self, self._find)
+        return None if frames is None else self._read(frames, "truth")
+
+    def _read(self, frames: np.ndarray, what: str) -> Shown:
+        if len(frames) != self.case.frames:
+            raise InputError(f"The {what} of {self.case.id} has {len(frames)} frames, not {self.case.frames}. Make the "
+                             "benchmark again.")  # fmt: skip
+        return Shown(sized(frames, self.size), self, self._find)
 
     @cached_property
     def expected(self) -> np.ndarray:

@@ -1,10 +1,10 @@
-"""What was measured, by metric and method: means, intervals, differences, and which cases are worth a look."""
+"""The table of a benchmark in sums: means with their intervals, differences between methods, cases worth a look."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,34 +12,17 @@ import numpy as np
 from ...errors import InputError
 from ..bootstrap import mean_interval, paired_difference
 from .cases import KINDS
-from .rows import ADVICE, CSV, JSON, SET
-from .rows import read_scores as read_rows
+from .rows import ADVICE, CSV, JSON, SET, MethodNote, MetricNote, read_scores
 
 _FEW = 2  # cases below which nothing is told apart
+Key = tuple[str, str, str]  # kind, metric, method
 
 
 @dataclass(frozen=True)
-class Metric:
-    """What scores.json says of a metric. missing: why nobody has a number, with the command; paper: of its Table 1."""
+class Metric(MetricNote):
+    """With its name."""
 
-    name: str
-    label: str
-    better: str
-    unit: str = ""
-    kinds: Sequence[str] = KINDS
-    about: str = ""
-    paper: bool = False
-    missing: str = ""
-
-
-@dataclass(frozen=True)
-class Method:
-    """What scores.json says of a method. reason: why its row is empty."""
-
-    name: str
-    label: str
-    about: str = ""
-    reason: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -59,17 +42,17 @@ class Difference(Interval):
     verdict: str
 
 
-@dataclass
-class Scores:
-    """values: (kind, metric, method) -> case -> number; reasons: the same -> case -> why there is none."""
+@dataclass(frozen=True)
+class Summary:
+    """values: key -> case -> number, of the case SET where it is one of all cases; reasons: key -> case -> why there is
+    none; remarks: key -> case -> what was said of a number that is there."""
 
-    metrics: dict[str, Metric]
-    methods: dict[str, Method]
-    values: dict[tuple[str, str, str], dict[str, float]] = field(default_factory=lambda: defaultdict(dict))
-    reasons: dict[tuple[str, str, str], dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
-    thresholds: Sequence[float] = ()
-    measured_at: int = 256
-    frames: int = 0
+    metrics: Mapping[str, Metric]
+    methods: Mapping[str, MethodNote]
+    notes: tuple[str, ...] = ()
+    values: dict[Key, dict[str, float]] = field(default_factory=lambda: defaultdict(dict))
+    reasons: dict[Key, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
+    remarks: dict[Key, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
 
     def kinds(self) -> tuple[str, ...]:
         """Of which anything was measured, or was to be."""
@@ -98,32 +81,30 @@ class Scores:
         return Difference(mean, low, high, len(both), verdict)
 
 
-def read_scores(folder: Path) -> Scores:
-    """scores.csv and scores.json of a benchmark folder. Raises InputError where one is absent or damaged, see
-    `rows.read_scores`."""
+def read_summary(folder: Path) -> Summary:
+    """Of a benchmark's folder. Raises InputError where nothing was measured, or the table is damaged."""
     for name in (JSON, CSV):
         if not (folder / name).is_file():
             raise InputError(f"{folder} has no {name}: nothing was measured yet. {ADVICE}")
-    found = read_rows(folder)
-    metrics = {
-        name: Metric(name, **{**vars(note), "missing": note.missing or ""}) for name, note in found.metrics.items()
-    }
-    methods = {name: Method(name, note.label, note.about, note.reason or "") for name, note in found.methods.items()}
-    scores = Scores(metrics, methods, thresholds=found.thresholds, measured_at=found.measured_at, frames=found.frames)
-    for row in found.rows:
+    table = read_scores(folder)
+    metrics = {name: Metric(**asdict(note), name=name) for name, note in table.metrics.items()}
+    summary = Summary(metrics, table.methods, tuple(table.notes))
+    for row in table.rows:
         key = (row.kind, row.metric, row.method)
         if row.value is None:
-            scores.reasons[key][row.case] = row.reason
-        else:
-            scores.values[key][row.case] = row.value
-    return scores
+            summary.reasons[key][row.case] = row.reason
+            continue
+        summary.values[key][row.case] = row.value
+        if row.reason:
+            summary.remarks[key][row.case] = row.reason
+    return summary
 
 
-def chosen_cases(scores: Scores, kind: str, metric: str, method: str) -> dict[str, str]:
+def chosen_cases(summary: Summary, kind: str, metric: str, method: str) -> dict[str, str]:
     """ "best", "median", "worst" -> case, by a metric of a method; fewer where there are fewer cases, none of a metric
     of the whole set."""
-    found = {case: value for case, value in scores.values.get((kind, metric, method), {}).items() if case != SET}
-    sign = -1 if scores.metrics[metric].better == "higher" else 1
+    found = {case: value for case, value in summary.values.get((kind, metric, method), {}).items() if case != SET}
+    sign = -1 if summary.metrics[metric].better == "higher" else 1
     ordered = sorted(found, key=lambda case: (sign * found[case], case))
     picks = {"best": 0, "worst": len(ordered) - 1, "median": (len(ordered) - 1) // 2}
     named: dict[str, str] = {}

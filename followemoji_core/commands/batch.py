@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ..errors import FollowEmojiError, InputError
-from ..files import check_place
+from ..files import check_place, clear_partial
 from ..gate import loading, read_bytes
 from ..jobs import Made, run_jobs
 from .animate import (
@@ -171,6 +171,11 @@ class Rows:
     def open(self) -> Callable[[str, dict], Any]:
         kept = Kept()
         return lambda key, arguments: self._animate(arguments, kept)
+
+    def clean(self, key: str, arguments: Facts) -> None:
+        """Half a video of a row that was broken off."""
+        if "refused" not in arguments:
+            clear_partial(Path(arguments["options"]["out"]))
 
     def _animate(self, arguments: Facts, kept: Kept) -> Facts:
         if reason := arguments.get("refused"):

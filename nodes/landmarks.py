@@ -13,13 +13,13 @@ from comfy_api.v0_0_2 import io
 
 from ..followemoji_core.errors import InputError
 from ..followemoji_core.face import draw
+from ..followemoji_core.face.choice import Which
 from ..followemoji_core.face.crop import resize
 from ..followemoji_core.face.detector import FaceDetector, rgb_uint8
 from ..followemoji_core.face.extraction import extract_face, extract_motion
 from ..followemoji_core.face.geometry import screen_points
 from ..followemoji_core.face.interop import motion_from_face_landmarks
 from ..followemoji_core.face.motion import Missing, stack_frames
-from ..followemoji_core.face.tracking import Which
 from ..followemoji_core.types import AlignedMotion, FaceMotion
 from . import folders
 from .edits import with_edit_applied

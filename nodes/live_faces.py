@@ -17,13 +17,13 @@ from ..followemoji_core.drawn import Acting, Animal, Person, paint, paint_animal
 from ..followemoji_core.drawn.people import STYLES
 from ..followemoji_core.errors import InputError
 from ..followemoji_core.face.checked_json import CheckedObject, shown
+from ..followemoji_core.face.choice import Which
 from ..followemoji_core.face.crop import ROOM, Framing, crop_portrait
 from ..followemoji_core.face.detector import FaceDetector
 from ..followemoji_core.face.extraction import extract_face
 from ..followemoji_core.face.live import LiveFace
 from ..followemoji_core.face.place import Placement, placed_face
 from ..followemoji_core.face.place_file import MOST_BYTES, parse_placement
-from ..followemoji_core.face.tracking import Which
 from ..followemoji_core.pictures import read_picture
 from ..followemoji_core.types import FaceFrame, FaceMotion
 from . import folders

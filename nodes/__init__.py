@@ -9,6 +9,7 @@ from .alignment import AlignMotion
 from .appearance import EncodeAppearance, PreparePortrait
 from .capture import LoadCapture
 from .drawn import DrawnAnimal, DrawnFrames, DrawnMotion, DrawnPortrait
+from .drawn_group import DrawnGroup
 from .expression_editor import ExpressionEditor
 from .expressions import CopyExpression, Expression, NamedExpression
 from .host.error_texts import with_relative_texts
@@ -48,6 +49,7 @@ NODES = [
     DrawnFrames,
     PlaceFace,
     DrawnAnimal,
+    DrawnGroup,
 ]
 for _node in NODES:
     with_relative_texts(_node)

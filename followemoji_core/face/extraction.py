@@ -169,6 +169,7 @@ class _Search:
     def __init__(self, detector: FaceDetector, which: Choice, everybody: bool = False) -> None:
         self.detector = detector
         self.tracker = FaceTracker(which, everybody)
+        self.fine = everybody or not isinstance(which, str)  # so that a number means the same face, whoever is followed
         self.flaws: dict[int, str] = {}  # by frame: why what was seen is no face
         self.first: tuple[int, ScreenFace, int] | None = None  # frame, chosen face, how many there were
         self.upside_down = False  # whether the chosen face seems to be
@@ -200,7 +201,7 @@ class _Search:
         found, flaws = _plausible(self.detector.find(image))
         if not found and index % EVERY:
             return found, flaws
-        faces, more = _closer(self.detector, image, tiles(np.shape(image)[1::-1], self.tracker.everybody), found)
+        faces, more = _closer(self.detector, image, tiles(np.shape(image)[1::-1], self.fine), found)
         if faces:
             chosen = faces[self.tracker.pick(faces)]
             self.first = index, chosen, len(faces)

@@ -25,7 +25,7 @@ function portrait(picture, face, depth = 0) {
   }
   if (one.comfyClass === "LoadImage" && face.node.comfyClass === "FollowEmojiExtractLandmarks") {
     if (origin(face.node, "source")?.node !== one) return null;
-    if (["mask", "box"].some((name) => isLinked(face.node, name))) return null; // only a run can tell which face
+    if (["mask", "box", "number"].some((name) => isLinked(face.node, name))) return null; // only a run can tell which face
     const number = value(face.node, "number") ?? 0;
     const looked = values(face.node, ["detector", "face", "confidence"]);
     const image = value(one, "image");

@@ -31,7 +31,7 @@ class DrawnGroup(io.ComfyNode):
             description="Draws several people in one picture, and says exactly where their faces are: to try whole "
             "pictures, with several faces, without a detector.",
             inputs=[
-                io.Int.Input("group", default=1, min=0, max=0x7FFFFFFF, tooltip="Every number is another group."),
+                io.Int.Input("group", default=10, min=0, max=0x7FFFFFFF, tooltip="Every number is another group."),
                 io.Int.Input("people", default=3, min=1, max=MOST, tooltip="How many; they stand in rows."),
                 io.Combo.Input("style", options=[_OWN, *STYLES], default=_OWN, tooltip="How the group is drawn."),
                 io.Int.Input("width", default=768, min=64, max=4096, step=8, tooltip="Of the picture, in pixels."),

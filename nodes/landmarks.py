@@ -16,7 +16,7 @@ from ..followemoji_core.face import draw
 from ..followemoji_core.face.choice import Choice, Which, pick
 from ..followemoji_core.face.crop import resize
 from ..followemoji_core.face.detector import MANY, MOST_FACES, FaceDetector, rgb_uint8
-from ..followemoji_core.face.extraction import extract_faces, extract_motion, extract_motions, number_of, seen
+from ..followemoji_core.face.extraction import extract_faces, extract_motion, extract_motions, number_of, seen_text
 from ..followemoji_core.face.geometry import screen_points
 from ..followemoji_core.face.interop import motion_from_face_landmarks
 from ..followemoji_core.face.motion import Missing, stack_frames
@@ -167,7 +167,7 @@ class ExtractLandmarks(io.ComfyNode):
                 doubts: list[str] = []
                 found = extract_faces(next(footage.frames), finder, doubts.append)
                 chosen = pick(found, which)
-                for text in (seen(len(found), found[chosen], which), *doubts):
+                for text in (seen_text(len(found), found[chosen], which), *doubts):
                     say(text)
                 faces = [stack_frames([each], image_fps, missing) for each in found]
             else:

@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -44,9 +43,10 @@ def extract_faces(image: np.ndarray, detector: FaceDetector, say: Callable[[str]
     on faces that seem to be upside down.
     Raises NoFaceError where there is no face, or none with the shape of one; InputError for another picture.
     """
-    size = np.shape(image)[1::-1]
-    found, flaws = _plausible(detector.find(image))
-    found, more = _closer(detector, image, tiles(size, fine=True), found)
+    pixels = rgb_uint8(image)
+    size = pixels.shape[1::-1]
+    found, flaws = _plausible(detector.find(pixels))
+    found, more = _closer(detector, pixels, tiles(size, fine=True), found)
     flaws += more
     where = f"{size[0]} x {size[1]} pixels"
     if flaws and not found:
@@ -55,13 +55,13 @@ def extract_faces(image: np.ndarray, detector: FaceDetector, say: Callable[[str]
         )
     if not found:
         advice = FACE_ADVICE
-        if plausible(detector.find(turned_over(image)))[0]:
+        if plausible(detector.find(turned_over(pixels)))[0]:
             advice = "Turned by 180 degrees it shows one: it is upside down. Turn the picture first (Rotate Image)."
         raise NoFaceError(f"No face in the portrait ({where}). {advice}")
     faces = [found[index] for index in by_size(found)]
     if flaws:
         say(f"What else looks like a face is not shaped like one, and left out: {flaws[0]}.")
-    over = [str(number) for number, face in enumerate(faces, 1) if upside_down(detector.find, rgb_uint8(image), face)]
+    over = [str(number) for number, face in enumerate(faces, 1) if upside_down(detector.find, pixels, face)]
     if over:
         _doubt(f"Face {', '.join(over)} seems to be upside down: turn the picture by 180 degrees if it is.", say)
     return [face.solved() for face in faces]
@@ -78,7 +78,7 @@ def extract_face(
     doubts: list[str] = []
     faces = extract_faces(image, detector, doubts.append)
     face = faces[pick(faces, which)]
-    for text in (seen(len(faces), face, which), *doubts):
+    for text in (seen_text(len(faces), face, which), *doubts):
         say(text)
     return face
 
@@ -155,14 +155,6 @@ def number_of(motions: Sequence[FaceMotion], which: Choice) -> int:
     return pick([motion.frame(first) for motion in motions], which, f"frame {first}")
 
 
-@dataclass
-class _Closer:
-    """A followed face that shows only in a closer look, and where that is to be: as of each frame the box around the
-    face, and since when."""
-
-    places: list[tuple[Box, int]]
-
-
 class _Search:
     """Looks through the frames of one clip, and remembers what there was to say."""
 
@@ -173,7 +165,8 @@ class _Search:
         self.flaws: dict[int, str] = {}  # by frame: why what was seen is no face
         self.first: tuple[int, ScreenFace, int] | None = None  # frame, chosen face, how many there were
         self.upside_down = False  # whether the chosen face seems to be
-        self.closer: dict[int, _Closer] = {}  # by place among the followed ones
+        # By number, the followed faces that show only in a closer look: as of each frame the box around it, since when.
+        self.closer: dict[int, list[tuple[Box, int]]] = {}
 
     def run(self, frames: Iterable[np.ndarray], on_frame: Callable[[int, bool], None] | None) -> None:
         """Look through all frames; see extract_motion."""
@@ -206,9 +199,9 @@ class _Search:
             chosen = faces[self.tracker.pick(faces)]
             self.first = index, chosen, len(faces)
             self.upside_down = upside_down(self.detector.find, rgb_uint8(image), chosen)
-            for place, number in enumerate(self.tracker.followed(faces)):
-                if not any(faces[number] is face for face in found):
-                    self.closer[place] = _Closer([])
+            for number, place in enumerate(self.tracker.followed(faces)):
+                if not any(faces[place] is face for face in found):
+                    self.closer[number] = []
         return faces, flaws + more
 
     def _look(self, look: tuple[np.ndarray, list[Box]]) -> tuple[list[ScreenFace], list[str]]:
@@ -230,26 +223,23 @@ class _Search:
 
     def _move_on(self, faces: list[ScreenFace], index: int) -> None:
         lost = [
-            place in self.closer and bool(kept := self.closer[place].places) and index - kept[-1][1] > BEHIND
-            for place in range(self.tracker.following)
+            bool(boxes := self.closer.get(number)) and index - boxes[-1][1] > BEHIND
+            for number in range(self.tracker.following)
         ]
         nearest = self.tracker.nearest(faces, anywhere=lost)
-        for place, closer in self.closer.items():
-            near = nearest[place]
-            closer.places.append(closer.places[-1] if near is None else (square_around(near, AROUND), index))
+        for number, boxes in self.closer.items():
+            near = nearest[number]
+            boxes.append(boxes[-1] if near is None else (square_around(near, AROUND), index))
 
     def _around(self, index: int, size: tuple[int, int]) -> list[Box]:
         """Where to look closer: as of a fixed number of frames ago, so that the threads' order decides nothing."""
         if self.first is None:
             return []
         known = max(index - BEHIND, self.first[0])
-        boxes = []
-        for closer in self.closer.values():
-            box, since = closer.places[known - self.first[0]]
-            if known - since >= BEHIND and index % EVERY == 0:
-                return tiles(size)
-            boxes.append(box)
-        return boxes
+        places = [boxes[known - self.first[0]] for boxes in self.closer.values()]
+        if index % EVERY == 0 and any(known - since >= BEHIND for _, since in places):
+            return tiles(size)
+        return [box for box, _ in places]
 
     def advice(self) -> str:
         """What to add to the error of a clip without a face."""
@@ -263,7 +253,7 @@ class _Search:
             return
         index, face, count = self.first
         at = f" in frame {index}" if index else ""
-        yield f"{seen(count, face, self.tracker.which)[:-1]}{at}; most faces at once: {self.tracker.most}."
+        yield f"{seen_text(count, face, self.tracker.which)[:-1]}{at}; most faces at once: {self.tracker.most}."
         missing = [number for number, frame in enumerate(chosen) if frame is None]
         if missing:
             yield f"It is missing in {runs_of(missing)} of {len(chosen)}."  # a warning says so already
@@ -277,7 +267,7 @@ class _Search:
             return
         index, face, count = self.first
         at = f" in frame {index}" if index else ""
-        yield f"{seen(count, face, self.tracker.which)[:-1]}{at}; {count} followed."
+        yield f"{seen_text(count, face, self.tracker.which)[:-1]}{at}; {count} followed."
         if self.tracker.most > count:
             yield _doubt(f"Up to {self.tracker.most} faces are seen at once: who comes later is not followed.")
         for number, track in enumerate(tracks, 1):
@@ -325,7 +315,7 @@ def _closer(
     return _plausible(look_closer(detector.find, rgb_uint8(image), boxes, found))
 
 
-def seen(count: int, face: ScreenFace | FaceFrame, which: Choice) -> str:
+def seen_text(count: int, face: ScreenFace | FaceFrame, which: Choice) -> str:
     """How many faces there were, and which one this is."""
     points = screen_points(face)
     left, top = (int(value) for value in points.mean(axis=0))

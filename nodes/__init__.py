@@ -10,6 +10,7 @@ from .appearance import EncodeAppearance, PreparePortrait
 from .capture import LoadCapture
 from .compare import CompareFrames
 from .drawn import DrawnAnimal, DrawnFrames, DrawnMotion, DrawnPortrait
+from .drawn_group import DrawnGroup
 from .expression_editor import ExpressionEditor
 from .expressions import CopyExpression, Expression, NamedExpression
 from .host.error_texts import with_relative_texts
@@ -50,6 +51,7 @@ NODES = [
     PlaceFace,
     DrawnAnimal,
     CompareFrames,
+    DrawnGroup,
 ]
 for _node in NODES:
     with_relative_texts(_node)

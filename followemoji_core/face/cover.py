@@ -8,7 +8,7 @@ import numpy as np
 
 from ..types import Crop
 from .opencv import opencv
-from .resample import corners, inverse, warp
+from .resample import corners, warp
 from .warp_mesh import OVAL
 
 _FINEST = 512  # cells along the longer side of a crop: an outline is drawn on them, and is smooth between
@@ -98,13 +98,7 @@ def softened(distance: np.ndarray, feather: float) -> np.ndarray:
     return share * share * (3 - 2 * share)
 
 
-def face_cover(crop: Crop, size: tuple[int, int], margin: float, feather: float, index: int = 0) -> np.ndarray:
-    """(H,W) float32 mask of the crop's face: in the crop where `size` is the crop's, else in the whole picture.
-
-    feather: in pixels of that picture."""
-    points = crop.points if crop.points.ndim == 2 else crop.points[index]
-    outline = Outline([points], crop.size, margin)
-    whole = tuple(size) == tuple(crop.picture_size) and tuple(size) != tuple(crop.size)
-    crop_from_view = inverse(crop.matrix(index)) if whole else np.eye(2, 3)
-    distance = outline.seen(crop_from_view, size) / np.float32(np.sqrt(np.linalg.det(crop_from_view[:, :2])))
-    return softened(distance, feather)
+def face_cover(crop: Crop, margin: float, feather: float, index: int = 0) -> np.ndarray:
+    """(h,w) float32 mask, in the crop, of the face that it is framed around. margin: face heights; feather: pixels."""
+    outline = Outline([crop.points if crop.points.ndim == 2 else crop.points[index]], crop.size, margin)
+    return softened(outline.seen(np.eye(2, 3), crop.size), min(feather, outline.margin))

@@ -14,7 +14,7 @@ from ..types import AlignedMotion, Crop
 from .colour import ColourMatch, as_float, small
 from .cover import Outline, frame_distance, signed_distance, softened
 from .opencv import opencv
-from .resample import composed, corners, inverse, moved, resize, sample, warp
+from .resample import composed, corners, enlarged_softly, inverse, moved, resize, sample, warp
 
 Cover = Literal["face", "crop"]
 FEATHERS = (0.0, 1024.0)  # pixels of the picture
@@ -24,6 +24,7 @@ _STRIP = 1_000_000  # pixels of a strip
 _GRID = 128  # cells along the longer side of a crop on which colours are compared
 _MEMORY = 1.0  # seconds over which a correction of colours is averaged
 _BAND = 0.1  # width of the ring where colours are compared: of the face's height, or of the crop
+_SOFT = 0.8  # pixels of a frame to one of the picture
 _SHARPNESS = 4  # of the border between two faces that overlap: power of the depth below which each gives way
 
 
@@ -98,19 +99,25 @@ class Placed:
     frame_from_picture: np.ndarray
     whole: tuple[int, int, int, int] | None
 
+    @property
+    def soft(self) -> bool:
+        """Whether it is enlarged so much that a cubic filter's lines would be seen at its border."""
+        return float(np.linalg.norm(self.frame_from_picture[:, :2], axis=0).min()) < _SOFT
+
     def strips(self) -> Iterator[tuple[slice, np.ndarray]]:
         """Rows of the box, and their pixels (rows, width, 3) float32."""
         left, top, width, height = self.box
         if self.whole is not None:
             x, y, wide, tall = self.whole
-            made = resize(self.frame, (wide, tall))
+            made = (enlarged_softly if self.soft else resize)(self.frame, (wide, tall))
             yield slice(0, height), made[top - y : top - y + height, left - x : left - x + width]
             return
         rows = height if width * height <= _AT_ONCE else max(_STRIP // width, 1)
         for first in range(0, height, rows):
             count = min(rows, height - first)
             view = moved(self.frame_from_picture, left, top + first)
-            yield slice(first, first + count), warp(self.frame, view, (width, count), "cubic", "edge").clip(0, 1)
+            made = warp(self.frame, view, (width, count), "soft" if self.soft else "cubic", "edge")
+            yield slice(first, first + count), made.clip(0, 1)
 
 
 def blend(picture: np.ndarray, placed: Sequence[Placed]) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 from ..gate import MOST_PIXELS, check_drawable
 from .opencv import opencv
 
-Filter = Literal["cubic", "linear"]
+Filter = Literal["cubic", "linear", "soft"]  # soft: half way between, without the dark and bright lines of the cubic
 Border = Literal["black", "edge"]  # what lies beyond a picture: nothing, or its last colours going on
 _REACH = 3  # pixels that a cubic filter looks beyond
 
@@ -72,9 +72,23 @@ def warp(
     cv2 = opencv()
     middles = image_from_view.astype(np.float64).copy()
     middles[:, 2] += middles[:, :2] @ (0.5, 0.5) - 0.5
-    flags = (cv2.INTER_CUBIC if filter == "cubic" else cv2.INTER_LINEAR) | cv2.WARP_INVERSE_MAP
     mode = cv2.BORDER_CONSTANT if border == "black" else cv2.BORDER_REPLICATE
-    return cv2.warpAffine(np.ascontiguousarray(image), middles, tuple(size), flags=flags, borderMode=mode)
+
+    def through(flag: int) -> np.ndarray:
+        flags = flag | cv2.WARP_INVERSE_MAP
+        return cv2.warpAffine(np.ascontiguousarray(image), middles, tuple(size), flags=flags, borderMode=mode)
+
+    if filter == "soft":
+        return cv2.addWeighted(through(cv2.INTER_CUBIC), 0.5, through(cv2.INTER_LINEAR), 0.5, 0)
+    return through(cv2.INTER_CUBIC if filter == "cubic" else cv2.INTER_LINEAR)
+
+
+def enlarged_softly(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """(H,W,3) float in [0,1] at a larger `size` (width, height), as the filter "soft" does it."""
+    cv2 = opencv()
+    image = np.ascontiguousarray(image)
+    made = (cv2.resize(image, tuple(size), interpolation=method) for method in (cv2.INTER_CUBIC, cv2.INTER_LINEAR))
+    return cv2.addWeighted(next(made), 0.5, next(made), 0.5, 0).clip(0, 1)
 
 
 def _whole_box(matrix: np.ndarray, size: tuple[int, int]) -> tuple[int, int, int, int] | None:

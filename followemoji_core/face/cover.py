@@ -11,7 +11,7 @@ from .opencv import opencv
 from .resample import corners, warp
 from .warp_mesh import OVAL
 
-_FINEST = 512  # cells along the longer side of a crop: an outline is drawn on them, and is smooth between
+_FINEST = 256  # cells along the longer side of a crop: an outline is drawn on them, and is smooth between
 _BEYOND = 0.5  # share of the crop around it that is drawn too, so that an outline may leave it
 _FAR = 1e6
 _AT_BORDER = 1.0  # pixels: a frame that ends so near to the picture's own border ends there

@@ -10,8 +10,8 @@ import numpy as np
 from ..errors import InputError, check_range
 from ..types import Crop, FaceFrame, FaceMotion
 from .geometry import face_frame, screen_points, solve_geometry
+from .resample import corners, sample
 from .resample import resize as resize
-from .resample import sample
 
 Framing = Literal["face", "fill", "fit", "centred"]
 ROOM = 2.2  # side of the crop in face heights: about what talking-head videos show
@@ -110,11 +110,20 @@ def cut_out(image: np.ndarray, crop: Crop, framing: Framing = "face", index: int
 
 
 def frame_clip(
-    motion: FaceMotion, out_size: tuple[int, int], room: float = ROOM, upright: bool = False
+    motion: FaceMotion,
+    out_size: tuple[int, int],
+    framing: Framing = "face",
+    room: float = ROOM,
+    upright: bool = False,
 ) -> tuple[FaceMotion, Crop]:
-    """A face through a clip, followed: it stays in the middle of `out_size` (width, height), calmly, whatever way it
-    takes through the picture; with upright, turned with it. The pictures are cut by `cut_out`, edges going on.
+    """A face through a clip, at `out_size` (width, height), and where each frame was cut; `cut_out` cuts them.
+
+    face, centred: the face is followed, calmly, and stays in the middle whatever way it takes through the picture; with
+    upright it is turned back. fill, fit: one cut for all frames. Raises InputError as crop_box does.
     """
+    check_range("room", room, ROOMS)
+    if framing not in ("face", "centred"):
+        return _placed(motion, _cut(motion.frame(0), out_size, framing, room, 0.0))
     points = screen_points(motion)
     tilts = np.unwrap([eye_tilt(each) for each in points]) if upright else np.zeros(len(points))
     aspect = np.array(out_size) / out_size[1]
@@ -122,18 +131,21 @@ def frame_clip(
                            strict=True)  # fmt: skip
     path = _calm(np.column_stack([np.array(centres), heights, tilts]), motion.fps)
     cut = _Cut.about(path[:, :2], path[:, 2, None] * aspect, path[:, 3], tuple(out_size))
-    landmarks = cut.landmarks(motion)
-    metric, camera_from_face = solve_geometry(landmarks, tuple(out_size))
-    placed = replace(
-        motion, landmarks=landmarks, metric=metric, camera_from_face=camera_from_face, size=tuple(out_size)
-    )
-    return placed, Crop(cut.matrix(), screen_points(placed).astype(np.float32), tuple(out_size), tuple(motion.size))
+    return _placed(motion, cut)
 
 
 def rescaled(crop: Crop, picture_size: tuple[int, int]) -> Crop:
     """The same crop of the same picture at another size (width, height)."""
     scale = np.array(picture_size, float) / crop.picture_size
     return replace(crop, picture_from_crop=crop.picture_from_crop * scale[:, None], picture_size=tuple(picture_size))
+
+
+def shown_box(crop: Crop, index: int = 0) -> tuple[int, int, int, int]:
+    """Left, top, width, height in whole pixels of what frame `index` of a crop shows of its picture."""
+    places = corners(crop.matrix(index), crop.size)
+    low = np.clip(np.floor(places.min(axis=0) + 1e-6), 0, np.array(crop.picture_size) - 1).astype(int)
+    high = np.clip(np.ceil(places.max(axis=0) - 1e-6), low + 1, crop.picture_size).astype(int)
+    return (*low.tolist(), *(high - low).tolist())
 
 
 def check_same_picture(image: np.ndarray, size: tuple[int, int]) -> None:
@@ -205,6 +217,13 @@ def _cut(face: FaceFrame, out_size: tuple[int, int], framing: Framing, room: flo
             extent, spread = extent * fits, spread * fits
             centre = np.clip(centre, spread / 2, size - spread / 2)
     return _Cut.about(centre, extent, np.float64(tilt), tuple(out_size))
+
+
+def _placed(motion: FaceMotion, cut: _Cut) -> tuple[FaceMotion, Crop]:
+    landmarks = cut.landmarks(motion)
+    metric, pose = solve_geometry(landmarks, cut.out_size)
+    placed = replace(motion, landmarks=landmarks, metric=metric, camera_from_face=pose, size=cut.out_size)
+    return placed, Crop(cut.matrix(), screen_points(placed).astype(np.float32), cut.out_size, tuple(motion.size))
 
 
 def _around(points: np.ndarray, aspect: np.ndarray, room: float, tilt: float = 0.0) -> tuple[np.ndarray, float]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from itertools import repeat
+from typing import Literal, TypeVar, get_args
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from .cover import Outline, frame_distance, signed_distance, softened
 from .opencv import opencv
 from .resample import composed, corners, enlarged_softly, inverse, moved, resize, sample, warp
 
+Picture = TypeVar("Picture")
 Cover = Literal["face", "crop"]
 FEATHERS = (0.0, 1024.0)  # pixels of the picture
 MARGINS = (0.0, 1.0)  # face heights
@@ -159,11 +161,11 @@ class Paster:
                 )
         self._pieces = [_Piece(patch, options, fps) for patch in patches]
         self._size = tuple(picture_size)
-        self._steady = all(patch.steady for patch in patches)
+        self.steady = all(patch.steady for patch in patches)
         self._weights: list[_Region] | None = None
 
     def regions(self, index: int) -> list[_Region]:
-        if self._weights is None or not self._steady:
+        if self._weights is None or not self.steady:
             self._weights = _shared([piece.region(index) for piece in self._pieces])
         return self._weights
 
@@ -192,32 +194,35 @@ class Paster:
     def paste(
         self, original: np.ndarray | Iterable[np.ndarray], frames: Sequence[Iterable[np.ndarray]]
     ) -> Iterator[np.ndarray]:
-        """Full frames, one at a time, as `together` puts them side by side. Errors as `place`."""
-        for index, (picture, made) in enumerate(together(original, frames)):
+        """Full frames, one at a time: of a picture (H,W,C), or of those of a clip, put by `together` beside the frames
+        of each patch. Errors as `place`."""
+        still = isinstance(original, np.ndarray)
+        pictures = repeat(original) if still else original
+        for index, (picture, made) in enumerate(together(pictures, frames, still)):
             yield blend(picture, self.place(index, picture, made))
 
 
 def together(
-    original: np.ndarray | Iterable[np.ndarray], streams: Sequence[Iterable[np.ndarray]]
-) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
-    """The picture, or each of a clip, with a frame of every stream. As long as the longest stream: the others hold
-    their last frame. A clip ends them; streams of a single frame hold it as long as the clip is."""
-    still = isinstance(original, np.ndarray)
-    pictures = iter(()) if still else iter(original)
+    pictures: Iterable[Picture], streams: Sequence[Iterable[np.ndarray]], still: bool
+) -> Iterator[tuple[Picture, list[np.ndarray]]]:
+    """Each picture with a frame of every stream. As long as the longest stream: the others hold their last frame. The
+    pictures end them; where they are not still, streams of one frame hold it as long as there are pictures."""
+    pictures = iter(pictures)
     sources = [iter(stream) for stream in streams]
     held: list[np.ndarray] = []
-    count = 0
+    moves = still
     while True:
         new = [next(source, None) for source in sources]
-        if count == 0 and any(frame is None for frame in new):
+        ended = all(frame is None for frame in new)
+        if not held and any(frame is None for frame in new):
             raise InputError("There are no frames to paste.")
-        if all(frame is None for frame in new) and (still or count > 1):
+        if ended and moves:
             return
+        moves = moves or (bool(held) and not ended)
         held = [old if frame is None else frame for old, frame in zip(held or new, new, strict=True)]
-        picture = original if still else next(pictures, None)
+        picture = next(pictures, None)
         if picture is None:
             return
-        count += any(frame is not None for frame in new)
         yield picture, held
 
 

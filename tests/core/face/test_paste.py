@@ -239,7 +239,9 @@ def test_paste_refuses_what_does_not_fit(portrait):
 
 
 def test_paste_holds_the_last_frame_of_shorter_streams():
-    picture, streams = np.zeros((2, 2, 3), np.uint8), [["a"], ["x", "y", "z"]]
-    assert [frames for _, frames in together(picture, streams)] == [["a", "x"], ["a", "y"], ["a", "z"]]
-    assert len(list(together(iter([picture] * 2), streams))) == 2
-    assert len(list(together(iter([picture] * 5), [["a"]]))) == 5
+    streams = [["a"], ["x", "y", "z"]]
+    assert [frames for _, frames in together("12345", streams, True)] == [["a", "x"], ["a", "y"], ["a", "z"]]
+    assert "".join(picture for picture, _ in together("12345", streams, False)) == "123"
+    assert "".join(picture for picture, _ in together("12", streams, False)) == "12"
+    assert "".join(picture for picture, _ in together("12345", [["a"]], False)) == "12345"
+    assert len(list(together("12345", [["a"]], True))) == 1

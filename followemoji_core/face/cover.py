@@ -12,6 +12,7 @@ from .resample import corners, warp
 from .warp_mesh import OVAL
 
 _FINEST = 256  # cells along the longer side of a crop: an outline is drawn on them, and is smooth between
+_SMOOTH = 2.0  # cells over which the steps of what is drawn are levelled
 _BEYOND = 0.5  # share of the crop around it that is drawn too, so that an outline may leave it
 _FAR = 1e6
 _AT_BORDER = 1.0  # pixels: a frame that ends so near to the picture's own border ends there
@@ -41,7 +42,8 @@ class Outline:
             whole = np.rint(np.clip(np.nan_to_num(places), -far, far) * (1 << _SHIFT)).astype(np.int32)
             for each in whole:
                 cv2.fillConvexPoly(drawn, cv2.convexHull(np.ascontiguousarray(each)), 1, shift=_SHIFT)
-        self._distance = signed_distance(drawn) * np.float32(self._cell) + np.float32(self.margin)
+        smooth = cv2.GaussianBlur(signed_distance(drawn), (0, 0), _SMOOTH)
+        self._distance = smooth * np.float32(self._cell) + np.float32(self.margin)
 
     def seen(self, crop_from_view: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """(H,W) float32 distances in a view of the crop of `size` (width, height), still in pixels of the crop."""

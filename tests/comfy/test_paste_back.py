@@ -40,10 +40,7 @@ def save(name: str, source: list) -> dict:
 
 def pictures(server: ComfyServer, entry: dict, name: str) -> list[np.ndarray]:
     files = server.outputs({"outputs": {name: entry["outputs"][name]}})
-    found = [np.asarray(Image.open(file).convert("RGB")).astype(int) for file in files]
-    for file in files:
-        file.unlink()
-    return found
+    return [np.asarray(Image.open(file).convert("RGB")).astype(int) for file in files]
 
 
 def masks(name: str, source: list) -> dict:
@@ -68,7 +65,7 @@ def test_paste_back_of_images_and_of_a_video(both_servers, upright):
     assert len(shown["pasted"]) == len(shown["from_video"]) == 6 and shown["pasted"][0].shape == (384, 384, 3)
     outside = cv2.dilate(changed[..., 0].astype(np.uint8), np.ones((7, 7))) == 0  # of a mask that was saved as 8 bits
     for frame in shown["pasted"]:
-        assert np.array_equal(frame[outside], original[outside]) and outside.mean() > 0.3
+        assert np.array_equal(frame[outside], original[outside]) and outside.mean() > 0.1
     assert np.abs(shown["pasted"][3] - shown["pasted"][0])[changed > 250].mean() > 0.3
     assert np.abs(shown["pasted"][3] - shown["from_video"][3]).mean() < 2
     assert shown["cut"][0].shape == (128, 128, 3) and shown["seen"][0].shape == (384, 384, 3)
@@ -94,41 +91,59 @@ def test_paste_back_of_several_faces_by_sockets_and_by_height(both_servers):
     ]
 
 
-def test_paste_back_into_a_clip(current):
+def test_paste_back_into_a_clip(server):
     """The clip's own sound and rate, each frame its own ground; frames of a single picture are held."""
     person = Person.of(20_000_007)
     motion = person.act(Acting.random(7, 6, from_rest=True), (256, 192))
     sound = np.zeros((1, 8000), np.float32)
-    write_video(current.input / "ground.mp4", iter(paint(person, motion)), 30.0, (sound, 8000))
+    write_video(server.input / "ground.mp4", iter(paint(person, motion)), 30.0, (sound, 8000))
     graph = whole(256) | branch(1)
     graph["portrait"] = node("DrawnPortrait", person=20_000_018, style="their own", size=256)
     graph |= {
         "clip": dict(class_type="LoadVideo", inputs=dict(file="ground.mp4")),
         "paste": node("PasteBack", original=["clip", 0], frames=["frame_1", 0], crop=["frame_1", 2], **PASTE),
     }
-    assert "The picture has 256x192 pixels, the crop was cut from one of 256x256" in failure(current, graph)
-    write_video(current.input / "ground.mp4", (np.pad(frame, [(32, 32), (0, 0), (0, 0)]) for frame in
+    assert "The picture has 256x192 pixels, the crop was cut from one of 256x256" in failure(server, graph)
+    write_video(server.input / "ground.mp4", (np.pad(frame, [(32, 32), (0, 0), (0, 0)]) for frame in
                                                paint(person, motion)), 30.0, (sound, 8000))  # fmt: skip
     graph |= {"file": dict(class_type="SaveVideo", inputs=dict(video=["paste", 0], filename_prefix="clip",
                                                                format="auto", codec="auto"))}  # fmt: skip
-    entry = current.run(graph)
-    video = next(path for path in current.outputs(entry) if path.name.startswith("clip"))
+    entry = server.run(graph)
+    video = next(path for path in server.outputs(entry) if path.name.startswith("clip"))
     assert graphs.describe(video) == dict(frames=6, size=(256, 256), fps=30.0, sound=True)
     frames = list(read_frames(Clip(video)))
     assert all(np.abs(frame[:16].astype(int)).mean() < 3 for frame in frames), "the bars above stay black"
 
 
-def test_paste_back_says_what_does_not_fit(current):
+def test_long_video_pastes_back(both_servers):
+    """The template, its face put back into a larger picture of the same person."""
+    graph = graphs.change(graphs.load("long_video"), "FollowEmojiDrawnMotion", frames=6)
+    graphs.change(graph, "FollowEmojiDrawnPortrait", size=256)
+    graphs.change(graph, "FollowEmojiEncodePortrait", image=["frame", 0])
+    graphs.change(graph, "FollowEmojiAlignMotion", portrait=["frame", 1])
+    graphs.change(graph, "FollowEmojiLongVideo", steps=1)
+    cut = dict(width=128, height=128, framing="face", room=2.2)
+    graph["frame"] = node("PreparePortrait", image=["2", 0], face=["2", 1], **cut)
+    graph["8"]["inputs"] |= dict(crop=["frame", 2])
+    assert "connect both crop and original" in failure(both_servers, graph)
+    graph["8"]["inputs"] |= dict(original=["2", 0])
+    (path,) = [path for path in both_servers.outputs(both_servers.run(graph)) if path.suffix == ".mp4"]
+    frames = np.stack(list(read_frames(Clip(path)))).astype(int)
+    assert frames.shape == (6, 256, 256, 3)
+    moves = np.abs(np.diff(frames, axis=0)).mean(axis=(0, 3))
+    assert moves[:, :16].mean() < 0.5 < moves[96:160, 96:160].mean()
+
+
+def test_paste_back_says_what_does_not_fit(server):
     graph = whole() | branch(1)
     given = dict(original=["portrait", 0], frames=["warp_1", 1], crop=["frame_1", 2], **PASTE)
 
     def refused(**changes) -> str:
         more = changes.pop("more", {})
-        return failure(current, graph | more | {"paste": node("PasteBack", **given | changes)})
+        return failure(server, graph | more | {"paste": node("PasteBack", **given | changes)})
 
-    assert (
-        "Frame 0 has 384x384 pixels, the crop 128x128" in refused(frames=["portrait", 0], match_colours=False) or True
-    )
+    small = {"small": dict(class_type="EmptyImage", inputs=dict(width=200, height=128, batch_size=2, color=0))}
+    assert "Frame 0 has 200x128 pixels, the crop 128x128" in refused(frames=["small", 0], more=small)
     mask = {"solid": dict(class_type="SolidMask", inputs=dict(value=1.0, width=64, height=64))}
     assert "The mask has 64x64 pixels; it must have those of the picture, 384x384, or of the crop, 128x128" in refused(
         mask=["solid", 0], more=mask

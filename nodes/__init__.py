@@ -8,6 +8,7 @@ from . import folders, place_route, routes
 from .alignment import AlignMotion
 from .appearance import EncodeAppearance, PreparePortrait
 from .capture import LoadCapture
+from .compare import CompareFrames
 from .drawn import DrawnAnimal, DrawnFrames, DrawnMotion, DrawnPortrait
 from .expression_editor import ExpressionEditor
 from .expressions import CopyExpression, Expression, NamedExpression
@@ -49,6 +50,7 @@ NODES = [
     DrawnFrames,
     PlaceFace,
     DrawnAnimal,
+    CompareFrames,
     PasteBack,
 ]
 for _node in NODES:

@@ -1,5 +1,7 @@
-"""Workers as processes on this machine, each at the other end of a pipe. They are started afresh, never forked: a fork
-of a process that has threads, as torch's does, may hang."""
+"""Workers on this machine: this process, or others, each at the other end of a pipe.
+
+Those are started afresh, never forked: a fork of a process that has threads, as torch's does, may hang.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +20,34 @@ from .where import Facts, Work
 
 _PATIENCE = 5.0  # seconds in which a worker that was asked to stop cleans up
 _MOMENT = 1.0  # seconds that news are waited for
+
+
+class Alone:
+    """A crew of one: this process."""
+
+    most = 1
+
+    def __init__(self, work: Work):
+        self._work = work
+        self._news: list[News] = []
+
+    def __enter__(self) -> Alone:
+        return self
+
+    def __exit__(self, *error) -> None:
+        pass
+
+    def hire(self) -> int:
+        self._job = self._work.open()
+        self._news.append(News(0))
+        return 0
+
+    def give(self, worker: int, key: str, arguments: Facts, carried: Mapping[str, bytes] | None) -> None:
+        self._news.append(News(0, do(self._job, key, arguments, carried)))
+
+    def news(self) -> list[News]:
+        news, self._news = self._news, []
+        return news
 
 
 class Processes:

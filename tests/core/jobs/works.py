@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from followemoji_core.errors import InputError
-from followemoji_core.jobs import Made
+from followemoji_core.jobs import Local, Made, run_jobs
 
 
 @dataclass(frozen=True)
@@ -39,5 +40,19 @@ class Noting:
             return Made({"by": os.getpid()}, {f"made/{key}.bin": b"whole"})
         if how == "outside":
             return Made({}, {"../outside": b""})
-        (self.folder / f"{key}.done").touch()
+        with open(self.folder / f"{key}.done", "a") as file:
+            file.write(f"{os.getpid()}\n")
         return {"by": os.getpid()}
+
+
+def main(folder: str, workers: str) -> None:
+    """A run with jobs of a minute, as a command does it."""
+    signal.signal(signal.SIGTERM, lambda number, frame: signal.default_int_handler(number, frame))
+    jobs = {"quick": {}, **{f"slow{number}": {"seconds": 60} for number in range(4)}}
+    run_jobs(Noting(Path(folder)), jobs, Path(folder) / "jobs.jsonl", Local(int(workers)))
+
+
+if __name__ == "__main__":
+    from tests.core.jobs.works import main  # so that workers find the class under its own name
+
+    main(*sys.argv[1:])

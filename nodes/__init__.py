@@ -20,6 +20,7 @@ from .loaders import LoadModel
 from .long_video import LongVideo
 from .motion_files import LoadMotion, SaveMotion
 from .motion_tools import EditMotion
+from .paste_back import PasteBack
 from .place_face import PlaceFace
 from .sampler import SampleVideo
 from .warp_preview import WarpFootage, WarpPreview
@@ -52,6 +53,7 @@ NODES = [
     DrawnAnimal,
     CompareFrames,
     DrawnGroup,
+    PasteBack,
 ]
 for _node in NODES:
     with_relative_texts(_node)

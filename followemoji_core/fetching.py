@@ -49,7 +49,7 @@ def fetch_file(
         raise DownloadError(f"{url} could not be fetched: {error}. Run the command again to go on.") from error
     if not whole(partial):
         partial.unlink()
-        raise DownloadError(f"{target.name} arrived damaged (SHA-256 differs). Run the command again.")
+        raise DownloadError(f"{target.name} arrived damaged (its hash differs). Run the command again.")
     os.replace(partial, target)
     return True
 

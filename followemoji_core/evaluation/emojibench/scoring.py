@@ -27,7 +27,9 @@ from ...media import Clip, read_frames
 from .cases import KINDS, Bench, BenchCase, safe_name
 from .metrics import METRICS, THRESHOLDS, Metric, Tools, Value
 from .metrics.metric import SetMeasure
+from .metrics.quality import PLUGS
 from .metrics.shown import Find, Given, Shown, finder, sized
+from .networks import network
 from .rows import CSV, SET, MethodNote, MetricNote, Row, Scores, write_scores
 
 VERSION = 1  # of the measures: other ones are measured again
@@ -61,7 +63,7 @@ def score(
     no outputs, with the reason. A metric whose package or network is missing leaves its column empty, with the reason;
     a video that is missing, damaged, too short, too long or not square leaves its case's row empty, with the reason.
     say: gets a line for each that is empty, and one a case.
-    Raises InputError for an unknown method or metric, OutputError where the disk is full.
+    Raises InputError for an unknown method, metric, network or plug, OutputError where the disk is full.
     """
     check_place(bench.folder / CSV)
     names = list(bench.methods() if methods is None else methods)
@@ -70,6 +72,11 @@ def score(
             there = ", ".join(bench.methods()) or "none yet"
             raise InputError(f"Method {short(name, 60)!r} has no outputs in {bench.folder}; there are: {there}.")
     chosen = _chosen(metrics)
+    for name in tools.files:
+        network(name)  # raises
+    for name in tools.plugs:
+        if name not in PLUGS:
+            raise InputError(f"{short(name, 60)!r} is no package that is asked; there are: {', '.join(PLUGS)}.")
     with ExitStack() as stack:
         run = _Run(bench, tools, chosen, stack, say)
         for index, case in enumerate(bench.cases, 1):

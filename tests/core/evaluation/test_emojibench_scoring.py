@@ -161,6 +161,10 @@ def test_evaluation_refuses_what_it_does_not_know(bench, tmp_path):
         score(bench, methods=["tps"])
     with pytest.raises(InputError, match="no metric 'fid'; known: l1"):
         score(bench, metrics=["fid"])
+    with pytest.raises(InputError, match="'brisque' is no package"):
+        score(bench, tools=Tools(plugs=["brisque"]))
+    with pytest.raises(InputError, match="no network 'vgg'"):
+        score(bench, tools=Tools(files={"vgg": tmp_path}))
     (bench.folder / "outputs" / "warp" / "method.json").write_text('{"label": 3}')
     with pytest.raises(InputError, match="method.json"):
         score(bench, metrics=["l1"])

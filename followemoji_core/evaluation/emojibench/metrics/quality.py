@@ -12,12 +12,13 @@ from ....gate import LEAKS, short
 from .metric import Metric, Tools, Value, spread
 from .shown import Shown
 
+PLUGS = ("pyiqa",)  # packages that are asked where the user says so
 LOOKED_AT = 8  # frames of a video
 _LICENCE = "it is licensed for non-commercial use only (PolyForm Noncommercial) and fetches its own networks"
 
 
 def _open(tools: Tools) -> Callable[[Shown], Value]:
-    if "pyiqa" not in tools.plugs:
+    if PLUGS[0] not in tools.plugs:
         raise MissingDependencyError(
             f"HyperIQA comes with the package pyiqa, which is no part of this one: {_LICENCE}. If that suits you: "
             "pip install pyiqa, then evaluate score --plug pyiqa"

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ..errors import FollowEmojiError, InputError
-from ..files import check_place
+from ..files import check_place, clear_partial
 from ..gate import loading, read_bytes
 from ..jobs import Made, run_jobs
 from .animate import (
@@ -25,7 +25,7 @@ from .animate import (
 )
 from .inputs import checked_outputs, framing_arguments
 from .kept import Kept, stamp
-from .shared import Command, Facts, detector_file, quietly, say, where, where_arguments
+from .shared import Command, Facts, detector_file, device_and_dtype, quietly, say, where, where_arguments
 from .table import Row, read_rows
 
 _EVERY_MACHINE = ("device", "compile")  # options of the machine that computes: not of what comes out
@@ -57,6 +57,8 @@ def add_commands(command: Command) -> None:
 def _batch(options: argparse.Namespace) -> Facts:
     if options.send_files and options.ray is None:
         raise InputError("--send-files is for workers on other machines. Add --ray ADDRESS, or leave it out.")
+    if options.renderer != "warp" and options.ray is None:  # else the device is the workers'
+        device_and_dtype(options.device, options.precision)
     table = read_rows(options.table, _row_defaults(options))
     say(f"{options.table.name}: {len(table.rows)} rows" + (f", {table.blank} blank lines" if table.blank else ""))
     for note in table.notes:
@@ -74,10 +76,9 @@ def _batch(options: argparse.Namespace) -> Facts:
     work = kind(**{name: getattr(options, name) for name in _EVERY_MACHINE})
     # The refused ones too: what came of each row is in the ledger.
     jobs |= {key: {"refused": reason} for key, reason in refused.items()}
-    outcome = run_jobs(work, jobs, ledger, where(options), say, stands=_stands(options.out))
-    warned = [key for key, facts in outcome.done.items() if facts.get("said")]
-    for key in warned:
-        for line in outcome.done[key]["said"]:
+    outcome = run_jobs(work, jobs, ledger, where(options), say, stands=lambda key, facts: (options.out / key).is_file())
+    for key, facts in outcome.done.items():
+        for line in facts["said"]:
             say(f"{key}: {line}")
     say(f"{options.out}: {outcome.summary}")
     return {
@@ -89,10 +90,6 @@ def _batch(options: argparse.Namespace) -> Facts:
         "failed": outcome.failed,
         "mistakes": sorted(outcome.mistakes),
     }
-
-
-def _stands(out: Path) -> Callable[[str, dict], bool]:
-    return lambda key, facts: (out / key).is_file()
 
 
 def _row_defaults(options: argparse.Namespace) -> argparse.Namespace:
@@ -140,7 +137,7 @@ def _checks(options: argparse.Namespace) -> list[tuple[Callable[[], object], Has
         (lambda: checked_outputs(options), ("out", options.out, options.save_motion, options.size)),
         (lambda: read_picture(options.portrait), ("portrait", options.portrait)),
         (lambda: check_driving(options.driving), ("driving", options.driving)),
-        (lambda: check_settings(options), ("settings", repr(sorted(settings.items())))),
+        (lambda: check_settings(argparse.Namespace(**vars(options) | {"device": "cpu"})), ("settings", repr(settings))),
     ]
     if options.face:
         checks.append((lambda: load_motion(options.face), ("face", options.face)))
@@ -174,6 +171,11 @@ class Rows:
     def open(self) -> Callable[[str, dict], Any]:
         kept = Kept()
         return lambda key, arguments: self._animate(arguments, kept)
+
+    def clean(self, key: str, arguments: Facts) -> None:
+        """Half a video of a row that was broken off."""
+        if "refused" not in arguments:
+            clear_partial(Path(arguments["options"]["out"]))
 
     def _animate(self, arguments: Facts, kept: Kept) -> Facts:
         if reason := arguments.get("refused"):

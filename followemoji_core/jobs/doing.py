@@ -14,6 +14,7 @@ from .ledger import LONGEST
 from .where import Facts, Job, Made
 
 log = logging.getLogger(__name__)
+_LONGEST = 10_000  # letters of a reason
 LOST = "WorkerLost"  # the kind of a job whose worker ended under it
 
 
@@ -49,11 +50,11 @@ def failed(error: Exception, seconds: float = 0.0) -> Answer:
     code."""
     kind = type(error).__name__
     if isinstance(error, FollowEmojiError):
-        return Answer(seconds=seconds, kind=kind, reason=str(error))
+        return Answer(seconds=seconds, kind=kind, reason=str(error)[:_LONGEST])
     log.error("A mistake of ours:\n%s", "".join(traceback.format_exception(error)))
     last = traceback.extract_tb(error.__traceback__)[-1] if error.__traceback__ else None
     place = f" ({last.filename}, line {last.lineno})" if last else ""
-    return Answer(seconds=seconds, kind=kind, reason=f"{kind}: {str(error)[:2000]}{place}", mistake=True)
+    return Answer(seconds=seconds, kind=kind, reason=f"{kind}: {str(error)[:_LONGEST]}{place}", mistake=True)
 
 
 def error_of(answer: Answer) -> FollowEmojiError | None:

@@ -132,11 +132,16 @@ def run_jobs(
             if answer.kind and (error := error_of(answer)) and isinstance(error, stop_at):
                 raise error
 
+        broken_off: set[str] = set()
         try:
             with gather(work, where, len(todo), say) as team:
+                broken_off = team.broken_off
                 team.do(todo, conclude, getattr(work, "carry", None))
         finally:
             book.close()
+            clean = getattr(work, "clean", lambda key, arguments: None)
+            for key in broken_off:
+                clean(key, todo[key])
     return outcome
 
 
@@ -185,6 +190,7 @@ class Team:
         self._at_work: dict[Hashable, str | None] = {}  # None: opening, or free
         self._free: list[Hashable] = []
         self._losses: Counter[str | None] = Counter()  # by job; None: of workers that were not ready yet
+        self.broken_off: set[str] = set()  # jobs that a worker has begun and never answered
 
     def do(self, todo: Mapping[str, Facts], conclude: Conclude, carry: Carry | None = None) -> None:
         """Every one of the jobs; conclude(key, answer) learns what came of each, in the order in which they end.
@@ -209,6 +215,7 @@ class Team:
                     continue
                 worker = self._free.pop()
                 self._at_work[worker] = key
+                self.broken_off.add(key)
                 self._crew.give(worker, key, todo[key], carried)
             # 3. What has come of the others.
             for news in self._crew.news() if left else ():
@@ -219,6 +226,8 @@ class Team:
                     self._at_work[news.worker] = None
                     self._free.append(news.worker)
                     if news.answer and key is not None:
+                        if not self._losses[key]:
+                            self.broken_off.discard(key)
                         ended(key, news.answer)
                 elif news.worker in self._free:
                     self._free.remove(news.worker)

@@ -18,7 +18,8 @@ class Work(Protocol):
 
     A work may have `carry(key, arguments) -> {name: bytes}` besides: what a worker that sees none of the caller's files
     needs for that job. It is called by the caller's process just before the job is sent, and the worker's job then
-    gets it as a third argument.
+    gets it as a third argument. And `clean(key, arguments)`: takes away what a job left that was broken off, by a kill
+    or a stop; the caller's process calls it at the end of the run, when no worker is left.
     """
 
     def open(self) -> Job:

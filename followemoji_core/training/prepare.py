@@ -117,6 +117,11 @@ class PrepareVideos:
     def open(self) -> Callable[[str, dict], dict]:
         return self._prepare
 
+    def clean(self, name: str, arguments: dict) -> None:
+        """Half a clip of a video that was broken off; its whole ones are written again."""
+        for partial in (self.out / name).parent.glob(".*.partial"):
+            partial.unlink(missing_ok=True)
+
     def _prepare(self, name: str, arguments: dict) -> dict:
         counts = prepare_video(self.videos / name, self.out / name, self.task, self.settings)
         return {"counts": dict(counts)}

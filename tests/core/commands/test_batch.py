@@ -17,7 +17,9 @@ from followemoji_core.face.motion_file import save_motion
 from followemoji_core.jobs.ledger import read_ledger
 from followemoji_core.media import Clip, read_frames
 from followemoji_core.small import SMALL_MODEL, SMALL_VAE
+from followemoji_core.walk import studio
 from followemoji_core.walk.places import VAE_FILE
+from followemoji_core.walk.studio import open_studio
 from tests.drawn_portrait import write_portrait
 
 
@@ -124,19 +126,23 @@ def test_batch_reads_what_spreadsheets_write(inputs, tmp_path, capsys, encoding,
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="processes are killed by signals here")
-def test_batch_samples_in_workers_that_open_networks_once(inputs, tmp_path, capsys):
-    """The small model in two processes; the same pictures as from animate alone."""
+def test_batch_opens_networks_once_and_samples_alike_in_workers(inputs, tmp_path, capsys, monkeypatch):
+    """The small model, by this process and by two others: the same pictures; networks are opened once."""
     text = "portrait,driving,face,seed\n" + "".join(
         f"portrait.png,m{motion}.safetensors,face.safetensors,{motion}\n" for motion in (1, 2)
     )
     (inputs / "models" / VAE_FILE).parent.mkdir(parents=True)
     shutil.copy(SMALL_VAE, inputs / "models" / VAE_FILE)
     model = [f"--models={inputs / 'models'}", f"--weights={SMALL_MODEL}", "--device=cpu", "--size=128", "--steps=1"]
-    file = table(inputs, text)
-    assert main(["batch", str(file), f"--out={tmp_path}", *model, "--guidance=1", "--workers=2"]) == 0
-    assert "2 done, 0 done before, 0 failed" in capsys.readouterr().out
-    one = [f"--{name}={inputs / value}" for name, value in (("portrait", "portrait.png"), ("face", "face.safetensors"))]
-    one += [f"--driving={inputs / 'm2.safetensors'}", f"--out={tmp_path / 'alone.mp4'}", "--seed=2", "--guidance=1"]
-    assert main(["animate", *one, *model]) == 0
-    alone, many = (np.stack(list(read_frames(Clip(tmp_path / name)))) for name in ("alone.mp4", "portrait_m2.mp4"))
-    assert np.array_equal(alone, many)
+    line = ["batch", str(table(inputs, text)), *model, "--guidance=1"]
+    opened = []
+    monkeypatch.setattr(
+        studio, "open_studio", lambda *files, **more: opened.append(files) or open_studio(*files, **more)
+    )
+    for workers in (1, 2):
+        assert main([*line, f"--workers={workers}", f"--out={tmp_path / str(workers)}"]) == 0
+        assert "2 done, 0 done before, 0 failed" in capsys.readouterr().out
+    assert len(opened) == 1
+    for name in ("portrait_m1.mp4", "portrait_m2.mp4"):
+        one, two = (np.stack(list(read_frames(Clip(tmp_path / workers / name)))) for workers in ("1", "2"))
+        assert np.array_equal(one, two) and np.ptp(one.mean((1, 2, 3))) > 0

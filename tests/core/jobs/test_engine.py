@@ -7,8 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -17,17 +15,10 @@ import pytest
 from followemoji_core.errors import InputError, MissingDependencyError
 from followemoji_core.jobs import Local, Ray, run_jobs
 from followemoji_core.jobs.ledger import read_ledger
-from tests.core.jobs.works import Noting
+from tests.core.jobs.works import Noting, wait_for
 
 ROOT = Path(__file__).resolve().parents[3]
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="processes are killed by signals here")
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
 
 
 def members(group: int) -> list[int]:
@@ -75,7 +66,7 @@ def test_batch_worker_is_killed_in_mid_job(tmp_path):
     assert set(outcome.done) == set(jobs) - {"always"} and not outcome.mistakes
     assert "lost 3 times, ended by SIGKILL" in outcome.failed["always"] and "tried again" in "".join(told)
     assert runs(tmp_path) == {**dict.fromkeys(jobs, 1), "once": 2, "always": 3}
-    assert not list(tmp_path.glob(".*"))
+    assert not list(tmp_path.glob(".*")) and not list(tmp_path.glob("*.half"))
 
 
 def test_batch_ledger_torn_by_a_kill(tmp_path):
@@ -136,7 +127,7 @@ def test_batch_stopped_within_a_job(tmp_path, number, workers):
             os.killpg(running.pid, signal.SIGKILL)
     assert running.returncode != 0
     assert {key: line.state for key, line in read_ledger(tmp_path / "jobs.jsonl").items()} == {"quick": "done"}
-    assert not list(tmp_path.glob("slow*.done")) and not list(tmp_path.glob(".*"))
+    assert not [file for pattern in ("slow*.done", "*.half", ".*") for file in tmp_path.glob(pattern)]
 
 
 def test_batch_without_ray_says_what_to_install(tmp_path, monkeypatch):

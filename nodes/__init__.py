@@ -10,6 +10,7 @@ from .appearance import EncodeAppearance, PreparePortrait
 from .capture import LoadCapture
 from .compare import CompareFrames
 from .drawn import DrawnAnimal, DrawnFrames, DrawnMotion, DrawnPortrait
+from .drawn_group import DrawnGroup
 from .expression_editor import ExpressionEditor
 from .expressions import CopyExpression, Expression, NamedExpression
 from .host.error_texts import with_relative_texts
@@ -19,6 +20,7 @@ from .loaders import LoadModel
 from .long_video import LongVideo
 from .motion_files import LoadMotion, SaveMotion
 from .motion_tools import EditMotion
+from .paste_back import PasteBack
 from .place_face import PlaceFace
 from .sampler import SampleVideo
 from .warp_preview import WarpFootage, WarpPreview
@@ -50,6 +52,8 @@ NODES = [
     PlaceFace,
     DrawnAnimal,
     CompareFrames,
+    DrawnGroup,
+    PasteBack,
 ]
 for _node in NODES:
     with_relative_texts(_node)

@@ -13,20 +13,20 @@ from comfy_api.v0_0_2 import io
 
 from ..followemoji_core.errors import InputError
 from ..followemoji_core.face import draw
+from ..followemoji_core.face.choice import Choice, Which, pick
 from ..followemoji_core.face.crop import resize
-from ..followemoji_core.face.detector import FaceDetector, rgb_uint8
-from ..followemoji_core.face.extraction import extract_face, extract_motion
+from ..followemoji_core.face.detector import MANY, MOST_FACES, FaceDetector, rgb_uint8
+from ..followemoji_core.face.extraction import extract_faces, extract_motion, extract_motions, number_of, seen_text
 from ..followemoji_core.face.geometry import screen_points
 from ..followemoji_core.face.interop import motion_from_face_landmarks
 from ..followemoji_core.face.motion import Missing, stack_frames
-from ..followemoji_core.face.tracking import Which
 from ..followemoji_core.types import AlignedMotion, FaceMotion
 from . import folders
 from .edits import with_edit_applied
 from .footage import open_footage
 from .host.notice import show
 from .host.progress import reported, task_progress
-from .sockets import Aligned, FaceLandmarks, Motion, advanced, schema
+from .sockets import Aligned, BoundingBox, FaceLandmarks, Motion, advanced, box_of, schema
 
 log = logging.getLogger(__name__)
 
@@ -58,8 +58,8 @@ class ExtractLandmarks(io.ComfyNode):
             "FollowEmojiExtractLandmarks",
             "Extract Face Landmarks",
             ["face detection", "mediapipe", "face mesh", "motion capture"],
-            description="Finds one face and follows it: in a portrait (one image), in an image batch, or in a video, "
-            "which is read frame by frame and never held in memory.",
+            description="Finds a face and follows it, or every face there is: in a portrait (one image), in an image "
+            "batch, or in a video, which is read frame by frame and never held in memory.",
             inputs=[
                 io.MultiType.Input(
                     "source",
@@ -93,20 +93,66 @@ class ExtractLandmarks(io.ComfyNode):
                         "finds nothing more: crop closer to the face, or take a larger, more frontal one.",
                     )
                 ),
+                io.Int.Input(
+                    "number",
+                    default=0,
+                    min=0,
+                    max=999,
+                    optional=True,
+                    tooltip="Which face, by size: 1 is the largest of the picture, or of the first frame with a face. "
+                    "0: as face says.",
+                ),
+                BoundingBox.Input(
+                    "box",
+                    optional=True,
+                    tooltip="The face in this box: its middle lies in it, or the box covers it best. It goes before "
+                    "the mask, the mask before the number.",
+                    extra_dict={"forceInput": True},  # newer frontends have a widget for the type
+                ),
+                io.Mask.Input(
+                    "mask", optional=True, tooltip="The one face that the white of the mask touches, on any of it."
+                ),
+                advanced(
+                    io.Boolean.Input(
+                        "all_faces",
+                        default=False,
+                        tooltip="Follow every face of a clip, for the output faces; small ones take longer. A picture "
+                        "always gives all.",
+                    )
+                ),
             ],
             outputs=[
                 Motion.Output("motion", display_name="motion", tooltip="The face in every frame."),
                 io.Audio.Output("audio", display_name="audio", tooltip="The video's sound, for Create Video."),
                 io.Float.Output("fps", display_name="fps", tooltip="Frames per second, for Create Video."),
                 io.Int.Output("frame_count", display_name="frame_count", tooltip="Number of frames."),
+                Motion.Output(
+                    "faces",
+                    display_name="faces",
+                    tooltip="All faces, the largest first, as a list: nodes that it is connected to run once for each. "
+                    "Of a clip only with all_faces; otherwise the one that is followed.",
+                    is_output_list=True,
+                ),
+                io.Int.Output("face_count", display_name="face_count", tooltip="How many motions are in faces."),
             ],
             hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
     def execute(
-        cls, source, detector: str, face: str, missing: str, image_fps: float, confidence: float = 0.5
+        cls,
+        source,
+        detector: str,
+        face: str,
+        missing: str,
+        image_fps: float,
+        confidence: float = 0.5,
+        number: int = 0,
+        box=None,
+        mask=None,
+        all_faces: bool = False,
     ) -> io.NodeOutput:
+        which = _choice(face, number, box, mask)
         footage = open_footage(source, image_fps)
         story: list[str] = []
 
@@ -114,16 +160,39 @@ class ExtractLandmarks(io.ComfyNode):
             log.info("Extract Face Landmarks: %s", text)
             story.append(text)
 
-        with FaceDetector(folders.find(detector), confidence) as finder:
-            if isinstance(source, torch.Tensor) and len(source) == 1:
-                motion = stack_frames([extract_face(next(footage.frames), finder, face, say)], image_fps, missing)
+        picture = isinstance(source, torch.Tensor) and len(source) == 1
+        most = MANY if picture or all_faces or which != face else MOST_FACES
+        with FaceDetector(folders.find(detector), confidence, most) as finder:
+            if picture:
+                doubts: list[str] = []
+                found = extract_faces(next(footage.frames), finder, doubts.append)
+                chosen = pick(found, which)
+                for text in (seen_text(len(found), found[chosen], which), *doubts):
+                    say(text)
+                faces = [stack_frames([each], image_fps, missing) for each in found]
             else:
                 progress = task_progress(footage.count)
-                motion = extract_motion(
-                    footage.frames, footage.fps, finder, face, missing, lambda index, seen: progress(index), say
-                )
+                how = (missing, lambda index, seen: progress(index), say)
+                if all_faces:
+                    faces = extract_motions(footage.frames, footage.fps, finder, which, *how)
+                    chosen = number_of(faces, which)
+                else:
+                    faces, chosen = [extract_motion(footage.frames, footage.fps, finder, which, *how)], 0
+        motion = faces[chosen]
         text = show(cls.hidden.unique_id, "\n".join(story))
-        return io.NodeOutput(motion, footage.sound(), motion.fps, len(motion), ui=text)
+        return io.NodeOutput(motion, footage.sound(), motion.fps, len(motion), faces, len(faces), ui=text)
+
+
+def _choice(face: str, number: int, box, mask) -> Choice:
+    """The box before the mask, the mask before the number, the number before the word."""
+    if box is not None:
+        found = box_of(box)
+        if found is None:
+            raise InputError("The bounding box is empty: it names no face. Disconnect it, or connect one with a box.")
+        return found
+    if mask is not None:
+        return mask[0].float().cpu().numpy()
+    return number or face
 
 
 class UseFaceLandmarks(io.ComfyNode):

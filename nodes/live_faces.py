@@ -17,13 +17,13 @@ from ..followemoji_core.drawn import Acting, Animal, Person, paint, paint_animal
 from ..followemoji_core.drawn.people import STYLES
 from ..followemoji_core.errors import InputError
 from ..followemoji_core.face.checked_json import CheckedObject, shown
+from ..followemoji_core.face.choice import Which
 from ..followemoji_core.face.crop import ROOM, Framing, crop_portrait
-from ..followemoji_core.face.detector import FaceDetector
+from ..followemoji_core.face.detector import MANY, MOST_FACES, FaceDetector
 from ..followemoji_core.face.extraction import extract_face
 from ..followemoji_core.face.live import LiveFace
 from ..followemoji_core.face.place import Placement, placed_face
 from ..followemoji_core.face.place_file import MOST_BYTES, parse_placement
-from ..followemoji_core.face.tracking import Which
 from ..followemoji_core.pictures import read_picture
 from ..followemoji_core.types import FaceFrame, FaceMotion
 from . import folders
@@ -81,7 +81,7 @@ def picture_face(asked: CheckedObject) -> FaceFrame:
 
 def _portrait(asked: CheckedObject) -> tuple[tuple, Portrait]:
     """A portrait and its face, and what they are known by."""
-    asked.known(*_KINDS, "detector", "which", "confidence", "placed", "frame")
+    asked.known(*_KINDS, "detector", "which", "number", "confidence", "placed", "frame")
     kinds = [kind for kind in _KINDS if kind in asked.given]
     if len(kinds) != 1:
         raise InputError(f"{asked.place} needs one of {', '.join(_KINDS)}.")
@@ -178,7 +178,8 @@ def _looked_for(asked: CheckedObject) -> tuple[str | float, ...]:
         return "placed", _placed(asked)
     detectors = tuple(folders.detectors())
     detector = asked.choice("detector", detectors, detectors[0])
-    return detector, asked.choice("which", get_args(Which), "largest"), asked.number("confidence", 0, 1, 0.5)
+    which = asked.choice("which", get_args(Which), "largest")
+    return detector, asked.whole("number", 0, 999, 0) or which, asked.number("confidence", 0, 1, 0.5)
 
 
 def _looked_at(key: tuple, path: Path, asked: CheckedObject) -> Portrait:
@@ -186,7 +187,8 @@ def _looked_at(key: tuple, path: Path, asked: CheckedObject) -> Portrait:
     if "placed" in asked.given:
         return _kept_portrait(key, picture, _placed_face(asked, picture))
     detector, which, confidence = _looked_for(asked)
-    with FaceDetector(folders.find(detector), confidence) as finder:
+    most = MANY if isinstance(which, int) else MOST_FACES  # as Extract Face Landmarks would
+    with FaceDetector(folders.find(detector), confidence, most) as finder:
         face = extract_face(picture, finder, which)
     return _kept_portrait(key, picture, face)
 

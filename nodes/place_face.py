@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from comfy_api.v0_0_2 import io, ui
 
-from ..followemoji_core.errors import InputError
 from ..followemoji_core.face.crop import resize
 from ..followemoji_core.face.draw import overlay, scale_points
 from ..followemoji_core.face.geometry import screen_points
@@ -28,7 +27,7 @@ from ..followemoji_core.face.place_file import landmarks_text, parse_placement, 
 from ..followemoji_core.types import FaceFrame
 from .edits import one_face, showing, shown
 from .host.pictures import one_picture, to_numpy
-from .sockets import BoundingBox, Motion, schema
+from .sockets import BoundingBox, Motion, box_of, schema
 
 _SHOWN = 448  # pixels, the longer side of the picture that the node gives as its result
 _KEPT = 1024  # likewise of the one that the editor lies on where it cannot be seen from the graph
@@ -107,7 +106,7 @@ def _first_guess(size: tuple[int, int], mask, box, face) -> tuple[FaceFrame | Fr
     if face is not None:
         return one_face(face, "face to correct").frame(0), []
     if box is not None:
-        found = _box(box)
+        found = box_of(box)
         if found is not None:
             return frame_in_box(*found), []
         return None, ["The bounding box is empty and is not used."]
@@ -118,20 +117,6 @@ def _first_guess(size: tuple[int, int], mask, box, face) -> tuple[FaceFrame | Fr
             return None, ["The mask is empty and is not used."]
         return Placement((width, height), {}, frame).scaled(size).frame, []
     return None, []
-
-
-def _box(box: Any) -> tuple[float, float, float, float] | None:
-    """x, y, width, height of a BOUNDING_BOX: one, or lists of them, of which the largest counts; None for none."""
-    boxes = [box]
-    while any(isinstance(each, list | tuple) for each in boxes):
-        boxes = [each for found in boxes for each in (found if isinstance(found, list | tuple) else [found])]
-    try:
-        found = [tuple(float(each[key]) for key in ("x", "y", "width", "height")) for each in boxes]
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            f"The bounding box lacks x, y, width or height in pixels ({error!r}). Connect a node that gives one."
-        ) from error
-    return max(found, key=lambda each: each[2] * each[3], default=None)
 
 
 def _for_the_editor(cls, picture: np.ndarray, guess: FaceFrame | Frame | None) -> Mapping[str, Any]:

@@ -3,20 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from typing import Any
 
 from comfy_api.v0_0_2 import io
 
 from ..followemoji_core.diffusion.schedule import SCHEDULERS
+from ..followemoji_core.errors import InputError
 
-# What a wire carries: a `host.loading.LoadedModel`, a core `FaceMotion`, `AlignedMotion`, `Appearance`.
+# What a wire carries: a `host.loading.LoadedModel`, a core `FaceMotion`, `AlignedMotion`, `Appearance`, `Crop`.
 Model = io.Custom("FOLLOWEMOJI_MODEL")
 Motion = io.Custom("FOLLOWEMOJI_MOTION")
 Aligned = io.Custom("FOLLOWEMOJI_ALIGNED_MOTION")
 Appearance = io.Custom("FOLLOWEMOJI_APPEARANCE")
+Crop = io.Custom("FOLLOWEMOJI_CROP")
 FaceLandmarks = io.Custom("FACE_LANDMARKS")  # ComfyUI's own, from 0.23
 BoundingBox = io.Custom("BOUNDING_BOX")  # ComfyUI's own, younger than 0.3.64: {x, y, width, height}, or a list of them
 
+
 _SCHEMA_FIELDS = {field.name for field in fields(io.Schema)}
+
+
+def box_of(box: Any) -> tuple[float, float, float, float] | None:
+    """x, y, width, height of a BOUNDING_BOX: one, or lists of them, of which the largest counts; None for none."""
+    boxes = [box]
+    while any(isinstance(each, list | tuple) for each in boxes):
+        boxes = [each for found in boxes for each in (found if isinstance(found, list | tuple) else [found])]
+    try:
+        found = [tuple(float(each[key]) for key in ("x", "y", "width", "height")) for each in boxes]
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"The bounding box lacks x, y, width or height in pixels ({error!r}). Connect a node that gives one."
+        ) from error
+    return max(found, key=lambda each: each[2] * each[3], default=None)
 
 
 def schema(node_id: str, display_name: str, aliases: list[str], **kwargs) -> io.Schema:

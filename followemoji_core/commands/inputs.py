@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, get_args
 import numpy as np
 
 from ..errors import InputError
+from ..face.choice import Which
 from ..face.crop import ROOM, Framing
 from ..face.motion import Missing
 from ..face.motion_file import load_motion
-from ..face.tracking import Which
 from ..files import check_place
 from ..media import Clip, ClipInfo, read_frames
 from ..types import FaceFrame, FaceMotion

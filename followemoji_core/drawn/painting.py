@@ -53,13 +53,44 @@ def paint(person: Person, motion: FaceMotion, ground: Ground | None = None) -> n
     """
     cv2 = opencv()
     width, height = motion.size
-    scale = 2 if min(width, height) < 256 else 1  # below that a pixel is too coarse for lashes
+    scale = _scale(motion)
     painter = _Painter(person, motion, scale, ground)
     frames = np.empty((len(motion), height, width, 3), np.uint8)
     for index in range(len(motion)):
         picture = painter.paint(index)
         frames[index] = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA) if scale > 1 else picture
     return frames
+
+
+def painter_onto(
+    person: Person, motion: FaceMotion, window: tuple[int, int, int, int]
+) -> Callable[[int, np.ndarray], None]:
+    """A function (frame, picture) that paints the person of that frame onto a picture (H,W,3) uint8, in place; what is
+    not the person's stays as it is, bit for bit.
+
+    window: left, top, width, height of that picture, in pixels of the motion's, which it may leave: shoulders are wider
+    than what the motion's camera sees.
+    """
+    cv2 = opencv()
+    scale = _scale(motion)
+    painter = _Painter(person, motion, scale, window=window, background=False)
+
+    def onto(index: int, picture: np.ndarray) -> None:
+        behind = cv2.resize(picture, painter.size, interpolation=cv2.INTER_NEAREST) if scale > 1 else picture
+        painter.ground = lambda index, size: behind.copy()
+        canvas = painter.paint(index, grain=False)
+        if painter.grain is not None:
+            own = (canvas != behind).any(axis=-1)
+            canvas[own] = np.clip(canvas[own] + painter.grain[own], 0, 255)
+        if scale > 1:
+            canvas = cv2.resize(canvas, picture.shape[1::-1], interpolation=cv2.INTER_AREA)
+        picture[:] = canvas
+
+    return onto
+
+
+def _scale(motion: FaceMotion) -> int:
+    return 2 if min(motion.size) < 256 else 1  # below that a pixel is too coarse for lashes
 
 
 def head_outline(person: Person, motion: FaceMotion) -> np.ndarray:
@@ -90,15 +121,26 @@ def toned(person: Person, colour) -> tuple[float, ...]:
 class _Painter:
     """One person through one motion, on a canvas `scale` times as large as the picture."""
 
-    def __init__(self, person: Person, motion: FaceMotion, scale: int, ground: Ground | None = None):
+    def __init__(
+        self,
+        person: Person,
+        motion: FaceMotion,
+        scale: int,
+        ground: Ground | None = None,
+        window: tuple[int, int, int, int] | None = None,
+        background: bool = True,
+    ):
+        """window: left, top, width, height of what is painted, in pixels of the motion's picture and also beyond it."""
         self.cv2 = opencv()
         self.person, self.motion, self.ground = person, motion, ground
-        self.size = (motion.size[0] * scale, motion.size[1] * scale)
-        self.points = motion.landmarks[..., :2].astype(np.float64) * self.size
+        self.view = (motion.size[0] * scale, motion.size[1] * scale)  # what the motion's camera sees
+        left, top, width, height = window or (0, 0, *motion.size)
+        self.corner, self.size = np.array((left, top)) * scale, (width * scale, height * scale)  # of the canvas, in it
+        self.points = motion.landmarks[..., :2].astype(np.float64) * self.view - self.corner
         self.cage, self.slices = self._project_cage()
-        self.jaw = head_outline(person, motion) * scale if any(person.jowls) else None
+        self.jaw = head_outline(person, motion) * scale - self.corner if any(person.jowls) else None
         self.outline = 0.0 if person.style in ("soft", "painted") else 0.16 if person.style == "cartoon" else 0.12
-        self.background = None if ground else self._draw_background()
+        self.background = self._draw_background() if background and not ground else None
         self.grain = self._draw_grain()
 
     # What turns with the head beside the mesh: named paths in face space, cm.
@@ -109,7 +151,7 @@ class _Painter:
         slices = {name: slice(*pair) for name, pair in zip(paths, zip(ends, ends[1:], strict=False), strict=True)}
         pose = self.motion.camera_from_face.astype(np.float64)
         camera = np.concatenate(list(paths.values())) @ pose[:, :3, :3].swapaxes(1, 2) + pose[:, None, :3, 3]
-        return project(camera, self.size), slices
+        return project(camera, self.view) - self.corner, slices
 
     def place(self, name: str) -> np.ndarray:
         return self.cage[self.index, self.slices[name]]
@@ -138,10 +180,10 @@ class _Painter:
 
     # The picture, from back to front.
 
-    def paint(self, index: int) -> np.ndarray:
+    def paint(self, index: int, grain: bool = True) -> np.ndarray:
         self.index = index
         self.mesh = self.points[index]
-        self.unit = self.size[1] / 2 / np.tan(np.radians(31.5)) / -self.motion.camera_from_face[index, 2, 3]
+        self.unit = self.view[1] / 2 / np.tan(np.radians(31.5)) / -self.motion.camera_from_face[index, 2, 3]
         self.image = self.ground(index, self.size) if self.ground else self.background.copy()
         person = self.person
         self.hair_behind()
@@ -154,7 +196,7 @@ class _Painter:
         if person.glasses is not None:
             self.glasses()
         self.hair_before()
-        if self.grain is None:
+        if self.grain is None or not grain:
             return self.image
         return self.cv2.add(self.image, self.grain, dtype=self.cv2.CV_8U)
 
@@ -167,7 +209,7 @@ class _Painter:
 
     def body(self) -> None:
         person = self.person
-        neck = self.place("neck")[0] * 0.4 + np.array((0.5, 0.86)) * self.size * 0.6
+        neck = self.place("neck")[0] * 0.4 + (np.array((0.5, 0.86)) * self.view - self.corner) * 0.6
         chin = self.mesh[152]
 
         def torso(points) -> np.ndarray:
@@ -179,7 +221,8 @@ class _Painter:
         top = {"round": -3.2, "shirt": -4.6, "high": -1.2}[person.collar]
         half = [(4.6, top + 1.2), (9, -3.4), (14, -4.6), (17, -8), (18, -30)]
         line = _smooth(torso([*half[::-1], (0, top - 0.8), *[(-x, y) for x, y in half]]))
-        self.fill(line, person.cloth, self.outline)
+        below = torso([(-18, -62), (18, -62)])  # where others stand before it, more of it may be seen
+        self.fill(np.concatenate([line, below]), person.cloth, self.outline)
         if person.collar == "shirt":
             for side in (-1, 1):
                 flap = torso([(side * 4.6, top + 1.6), (0, top - 1.6), (side * 2.6, top - 4.4)])

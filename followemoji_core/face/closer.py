@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..types import FaceFrame
 from .geometry import ScreenFace, screen_points
 
 Find = Callable[[np.ndarray], list[ScreenFace]]
@@ -18,29 +19,37 @@ Box = tuple[int, int, int, int]  # left, top, width, height in whole pixels
 
 SMALLEST = 96  # pixels: side of a square that is worth a look
 _LEVELS = (1.0, 0.5)  # sides of the squares, in the picture's shorter side
+FINE = 480  # pixels: in a large picture squares are halved further, as long as they are not smaller
+_MOST = 400  # squares of a size: no further halving where there would be more
 _AROUND = 3.0  # side of the square around a face, in sizes of the face
 _EDGE = 0.01  # of a square's side: landmarks so close to a cut are of half a face
 _SAME = 0.35  # of a face's size: as far apart as two findings of one face are
 
 
-def tiles(size: tuple[int, int]) -> list[Box]:
+def tiles(size: tuple[int, int], fine: bool = False) -> list[Box]:
     """Squares that cover a picture of `size` (width, height) with a half of each in its neighbour, large ones first.
+
+    fine: smaller ones as well, down to FINE: 98 more in a picture of 3840 x 2160, none in one of 1920 x 1080.
 
     Every face of less than a quarter of the shorter side lies whole in one of the smaller ones: 9 of them and one
     large one in a square picture, 33 and 5 in one of 3:1, none in a tiny picture.
     """
     boxes: list[Box] = []
-    for level in _LEVELS:
-        side = round(min(size) * level)
+    sides = [round(min(size) * level) for level in _LEVELS]
+    while fine and sides[-1] // 2 >= FINE:
+        sides.append(sides[-1] // 2)
+    for level, side in enumerate(sides):
         if side >= SMALLEST and side < max(size):
             columns, rows = (_starts(length, side) for length in size)
+            if level >= len(_LEVELS) and len(columns) * len(rows) > _MOST:
+                break
             boxes += [(left, top, side, side) for top in rows for left in columns]
     return boxes
 
 
 def square_around(face: ScreenFace, sizes: float = _AROUND) -> Box:
     """A square of the picture around a face, `sizes` times as large as it, cut at the picture's border."""
-    centre, extent = _place(face)
+    centre, extent = place_of(face)
     side = max(sizes * extent, SMALLEST)
     low = np.clip(np.floor(centre - side / 2), 0, face.size).astype(int)
     high = np.clip(np.ceil(centre + side / 2), low + 1, face.size).astype(int)
@@ -93,16 +102,16 @@ def _in_box(find: Find, image: np.ndarray, box: Box) -> list[ScreenFace]:
 
 def _among(face: ScreenFace, faces: Sequence[ScreenFace]) -> bool:
     """Whether it is one of them, or a part of one: an eye can look like a face from very near."""
-    centre, extent = _place(face)
-    return any(np.linalg.norm(centre - place) < max(size, extent) / 2 for place, size in map(_place, faces))
+    centre, extent = place_of(face)
+    return any(np.linalg.norm(centre - place) < max(size, extent) / 2 for place, size in map(place_of, faces))
 
 
 def _same(face: ScreenFace, other: ScreenFace) -> bool:
-    (centre, extent), (place, size) = _place(face), _place(other)
+    (centre, extent), (place, size) = place_of(face), place_of(other)
     return bool(np.linalg.norm(centre - place) < _SAME * min(extent, size) and 0.6 < extent / size < 1.7)
 
 
-def _place(face: ScreenFace) -> tuple[np.ndarray, float]:
+def place_of(face: ScreenFace | FaceFrame) -> tuple[np.ndarray, float]:
     """Centre (2,) and longer side of a face's box, pixels."""
     points = screen_points(face)
     low, high = points.min(axis=0), points.max(axis=0)

@@ -22,6 +22,8 @@ TASK_URL = (
     "https://storage.googleapis.com/mediapipe-models/face_landmarker/face_landmarker/float16/1/face_landmarker.task"
 )
 _WAY_OUT = f"Download {TASK_URL} to models/followemoji/."
+MOST_FACES = 4  # in a picture, where one is wanted
+MANY = 16  # where all are: what a view shows beyond that, tiles do
 _LARGEST = 128 << 20  # bytes of a bundle, packed and unpacked; the published one has 3.7 million
 _MEMBERS = {"face_detector.tflite", "face_landmarks_detector.tflite", "face_blendshapes.tflite"}
 
@@ -36,7 +38,9 @@ class FaceDetector:
     MissingDependencyError without mediapipe.
     """
 
-    def __init__(self, task_path: str | os.PathLike[str], min_confidence: float = 0.5, max_faces: int = 4) -> None:
+    def __init__(
+        self, task_path: str | os.PathLike[str], min_confidence: float = 0.5, max_faces: int = MOST_FACES
+    ) -> None:
         if not 0.0 <= min_confidence <= 1.0:
             raise InputError(f"Detection confidence is {min_confidence}; allowed: 0 to 1.")
         if max_faces < 1:

@@ -10,12 +10,13 @@ import numpy as np
 
 from ..errors import InputError
 from ..types import LANDMARKS, FaceMotion
+from .choice import Choice, told
 from .extraction import doubts
 from .geometry import ScreenFace
 from .motion import Missing, check_clip, stack_screen_faces
 from .plausible import plausible
 from .topology import BLENDSHAPE_NAMES
-from .tracking import FaceTracker, Which
+from .tracking import FaceTracker
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +24,7 @@ log = logging.getLogger(__name__)
 def motion_from_face_landmarks(
     payload: Mapping[str, Any],
     fps: float,
-    which: Which = "largest",
+    which: Choice = "largest",
     missing: Missing = "interpolate",
     say: Callable[[str], None] = log.info,
 ) -> FaceMotion:
@@ -58,7 +59,7 @@ def motion_from_face_landmarks(
                 f"({LANDMARKS},2), landmarks_3d ({LANDMARKS},3) and blendshapes by name."
             ) from error
     motion = stack_screen_faces(tracker.chosen(), fps, missing)
-    say(f"{tracker.most} face{'s' if tracker.most > 1 else ''} seen at once at most, the {which} taken.")
+    say(f"{tracker.most} face{'s' if tracker.most > 1 else ''} seen at once at most, {told(which)} taken.")
     for doubt in doubts(tracker, flaws):
         say(doubt)
     return motion

@@ -37,14 +37,20 @@ def plausible(found: Iterable[ScreenFace]) -> tuple[list[ScreenFace], list[str]]
     return [face for face, wrong in flaws if wrong is None], [wrong for _, wrong in flaws if wrong is not None]
 
 
+def misfit(face: ScreenFace) -> float:
+    """cm, root mean square over the mesh: how far a face is from the average one in its best pose. Raises InputError
+    where its points form no face."""
+    return _rms(face.shape.astype(np.float64) - CanonicalFace.default().vertices.astype(np.float64))
+
+
 def _flaws(face: ScreenFace) -> Iterator[str]:
     canonical = CanonicalFace.default()
     average = canonical.vertices.astype(np.float64)
     metric = face.shape.astype(np.float64)
 
-    misfit = _rms(metric - average)
-    if not misfit <= MISFIT:  # NaN as well
-        yield f"it is {misfit:.1f} cm from the shape of a face; at most {MISFIT:g}"
+    away = misfit(face)
+    if not away <= MISFIT:  # NaN as well
+        yield f"it is {away:.1f} cm from the shape of a face; at most {MISFIT:g}"
     lopsided = _rms(metric - metric[opposite_vertices()] * (-1, 1, 1))
     if lopsided > LOPSIDED:
         yield f"its halves differ by {lopsided:.1f} cm; at most {LOPSIDED:g}"

@@ -8,19 +8,17 @@ size, and by the proportions of the metric face, which a smile or a turn of the 
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, permutations
-from typing import Literal, get_args
 
 import numpy as np
 
-from ..errors import InputError
+from .choice import Choice, by_size, check_choice, pick
 from .geometry import ScreenFace, screen_points
 
 log = logging.getLogger(__name__)
-
-Which = Literal["largest", "leftmost", "rightmost", "center"]
 
 # 1. Proportions: distances between landmarks of the metric face, and by how much (as a logarithm) they vary in one
 # person who acts. Measured with the detector on 20 drawn people and the golden clips: the proportions of 8 frames
@@ -137,71 +135,94 @@ class _Person:
         self.runs.append(run)
 
 
-class FaceTracker:
-    """Chooses a face by `which` in the first frame that has one, and says in which frames it is seen again.
+@dataclass(frozen=True)
+class Track:
+    """One followed face: in every frame, None where it is not there or not sure; unsure: frames in which somebody may
+    be it."""
 
-    Give it every frame in order (`see`), then ask (`chosen`). Sides are the picture's. Frames in which somebody else
-    hides the face, or in which it cannot be told from another one, are missing. In a clip that never shows two faces
-    at once it is the same one after a cut or a fast move. Raises InputError for another `which`.
+    faces: list[ScreenFace | None]
+    unsure: list[int]
+
+
+class FaceTracker:
+    """Chooses a face by `which` in the first frame that has one, and says in which frames it is seen again; with
+    `everybody` each face of that frame is followed, on its own.
+
+    Give it every frame in order (`see`), then ask (`chosen`, `tracks`). Sides are the picture's. Frames in which
+    somebody else hides the face, or in which it cannot be told from another one, are missing. In a clip that never
+    shows two faces at once it is the same one after a cut or a fast move. Raises InputError for another `which`, and
+    in the first frame with a face where `which` means none of it, or two.
     """
 
-    def __init__(self, which: Which = "largest") -> None:
-        if which not in get_args(Which):
-            raise InputError(f"Face choice {which!r} is not known; allowed: {', '.join(get_args(Which))}.")
+    def __init__(self, which: Choice = "largest", everybody: bool = False) -> None:
+        check_choice(which)
         self.which = which
+        self.everybody = everybody
         self.most = 0  # faces seen at once
-        self.unsure: list[int] = []  # frames in which somebody may be the followed one; known after `chosen`
+        self.unsure: list[int] = []  # frames in which somebody may be the chosen one; known after `chosen`
         self.cuts: list[int] = []  # frames at which the face of a clip with one face is elsewhere; likewise
         self._count = 0
         self._live: list[_Run] = []
         self._runs: list[_Run] = []
-        self._main: _Run | None = None
-        self._guess: _Look | None = None
+        self._mains: list[_Run] = []  # of the followed ones, the largest first
+        self._chosen = 0  # which of them
+        self._guesses: list[_Look] = []
 
     def pick(self, faces: Sequence[ScreenFace]) -> int:
-        """Index of the face that `which` means among those of one picture, which are at least one."""
-        looks = [_Look.at(face) for face in faces]
-        size = np.array(faces[0].size)
-        ranks = {
-            "largest": lambda look: -look.extent,
-            "leftmost": lambda look: look.centre[0],
-            "rightmost": lambda look: -look.centre[0],
-            "center": lambda look: np.linalg.norm(look.centre - size / 2),
-        }
-        return min(range(len(looks)), key=lambda index: ranks[self.which](looks[index]))
+        """Index of the face that `which` means among those of the next frame, which are at least one."""
+        return pick(faces, self.which, f"frame {self._count}")
 
-    def nearest(self, faces: Sequence[ScreenFace], anywhere: bool = False) -> ScreenFace | None:
-        """Of the faces of the frame that was seen last, the one where the followed one should be; only a guess.
+    @property
+    def following(self) -> int:
+        """How many faces are followed."""
+        return len(self._mains)
 
-        None where there is none close to the last guess, unless `anywhere`.
+    def followed(self, faces: Sequence[ScreenFace]) -> list[int]:
+        """Indices of those to follow among the faces of the next frame, the largest first."""
+        return by_size(faces) if self.everybody else [self.pick(faces)]
+
+    def nearest(self, faces: Sequence[ScreenFace], anywhere: Sequence[bool]) -> list[ScreenFace | None]:
+        """Of the faces of the frame that was seen last, for each followed one the one where it should be: a guess.
+
+        None where there is none close to the last guess, unless anywhere[its place]. No two get the same.
         """
-        if not faces or self._guess is None:
-            return None
         looks = [_Look.at(face) for face in faces]
-        number = min(range(len(looks)), key=lambda index: _apart(self._guess, looks[index]))
-        if anywhere or _apart(self._guess, looks[number]) < 2 * _NEAR:
-            self._guess = looks[number]
-            return faces[number]
-        return None
+        pairs = sorted(
+            (_apart(guess, look), who, number)
+            for who, guess in enumerate(self._guesses)
+            for number, look in enumerate(looks)
+        )
+        found: list[ScreenFace | None] = [None] * len(self._guesses)
+        taken: set[int] = set()
+        for distance, who, number in pairs:
+            if found[who] is None and number not in taken and (anywhere[who] or distance < 2 * _NEAR):
+                found[who], self._guesses[who] = faces[number], looks[number]
+                taken.add(number)
+        return found
 
     def see(self, faces: Sequence[ScreenFace]) -> None:
         """The faces of the next frame, in any order."""
+        if not self._mains and faces:
+            chosen, followed = self.pick(faces), self.followed(faces)
         index, self._count = self._count, self._count + 1
         self.most = max(self.most, len(faces))
         looks = [_Look.at(face) for face in faces]
         going_on = self._going_on(looks, index)
-        main_goes_on = any(run is self._main for run in going_on.values())
+        # The frames of others count only where the followed one may be among them.
+        only = {id(run) for run in going_on.values()} & {id(run) for run in self._mains}
+        all_count = self.everybody or not only
         self._live = []
         for number, look in enumerate(looks):
             if (run := going_on.get(number)) is not None:
-                run.add(look, index, keep=run is self._main or not main_goes_on)
+                run.add(look, index, keep=all_count or id(run) in only)
             else:
-                run = _Run(index, index, look, look, look.shape, {} if main_goes_on else {index: look.face})
+                run = _Run(index, index, look, look, look.shape, {index: look.face} if all_count else {})
                 self._runs.append(run)
             self._live.append(run)
-        if self._main is None and looks:
-            self._main = self._live[self.pick(faces)]
-            self._guess = self._main.last
+        if not self._mains and looks:
+            self._mains = [self._live[number] for number in followed]
+            self._guesses = [run.last for run in self._mains]
+            self._chosen = followed.index(chosen)
 
     def _going_on(self, looks: list[_Look], index: int) -> dict[int, _Run]:
         """Which live run goes on in which look: without doubt."""
@@ -232,16 +253,33 @@ class FaceTracker:
         }
 
     def chosen(self) -> list[ScreenFace | None]:
-        """The followed face in every frame that was seen, None where it is not there or not sure."""
-        frames: list[ScreenFace | None] = [None] * self._count
-        self.unsure, self.cuts = [], []
-        if self._main is None:
-            return frames
-        for run in self._of_one() if self.most == 1 else self._linked():
-            for index, face in run.faces.items():
-                frames[index] = face
-        self.unsure = [index for index in sorted(set(self.unsure)) if frames[index] is None]
-        return frames
+        """The chosen face in every frame that was seen, None where it is not there or not sure."""
+        tracks = self.tracks()
+        if not tracks:
+            return [None] * self._count
+        self.unsure = tracks[self._chosen].unsure
+        return tracks[self._chosen].faces
+
+    def tracks(self) -> list[Track]:
+        """Each followed face through all frames that were seen, the largest of the first frame with a face first."""
+        self.cuts = []
+        if self.most == 1:
+            found = [(self._of_one(), [])]
+        else:
+            found = [self._linked(main) for main in self._mains]
+        claims = Counter(id(run) for runs, _ in found for run in runs)
+        tracks = []
+        for runs, unsure in found:
+            faces: list[ScreenFace | None] = [None] * self._count
+            doubtful = set(unsure)
+            for run in runs:
+                if claims[id(run)] > 1:  # two may be it: then it is neither
+                    doubtful.update(run.faces)
+                    continue
+                for index, face in run.faces.items():
+                    faces[index] = face
+            tracks.append(Track(faces, [index for index in sorted(doubtful) if faces[index] is None]))
+        return tracks
 
     def _of_one(self) -> list[_Run]:
         for before, run in zip(self._runs, self._runs[1:], strict=False):
@@ -249,10 +287,11 @@ class FaceTracker:
                 self.cuts.append(run.start)
         return self._runs
 
-    def _linked(self) -> list[_Run]:
-        """The runs of the followed face."""
-        people = [_Person.of(self._main)]
-        others = [run for run in self._runs if run is not self._main]
+    def _linked(self, followed: _Run) -> tuple[list[_Run], list[int]]:
+        """The runs of a followed face, and the frames in which somebody may be it."""
+        people = [_Person.of(followed)]
+        unsure: list[int] = []
+        others = [run for run in self._runs if run is not followed]
         for group in _groups(others):
             free = [person for person in people if person.last.end < max(run.start for run in group)]
             main = bool(free) and free[0] is people[0]
@@ -269,7 +308,7 @@ class FaceTracker:
             if main and len(free) > 1 and meant[0] is not None and len(group[meant[0]]) < _BRIEF:
                 doubtful.add(meant[0])
             for number in doubtful:
-                self.unsure += group[number].faces
+                unsure += group[number].faces
             for person, number in zip(free, meant, strict=True):
                 if number is not None and number not in doubtful:
                     person.add(group[number])
@@ -277,7 +316,7 @@ class FaceTracker:
             people += [_Person.of(run) for number, run in enumerate(group) if number not in known]
             if len(people) > 2 * _REMEMBERED:
                 people[1:] = sorted(people[1:], key=lambda person: person.last.end)[-_REMEMBERED:]
-        return people[0].runs
+        return people[0].runs, unsure
 
 
 def _groups(runs: list[_Run]) -> Iterator[list[_Run]]:

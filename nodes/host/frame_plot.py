@@ -66,7 +66,7 @@ def _bounds(values: np.ndarray) -> tuple[float, float]:
     known = values[np.isfinite(values)]
     low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
     room = (high - low) * 0.08 or abs(high) * 0.05 or 0.5
-    return low - room, high + room
+    return (0.0 if 0 <= low < room else low - room), high + room
 
 
 def _row(pictures: Sequence[tuple[str, np.ndarray]]) -> np.ndarray:

@@ -25,9 +25,12 @@ function portrait(picture, face, depth = 0) {
   }
   if (one.comfyClass === "LoadImage" && face.node.comfyClass === "FollowEmojiExtractLandmarks") {
     if (origin(face.node, "source")?.node !== one) return null;
+    if (["mask", "box", "number"].some((name) => isLinked(face.node, name))) return null; // only a run can tell which face
+    const number = value(face.node, "number") ?? 0;
     const looked = values(face.node, ["detector", "face", "confidence"]);
     const image = value(one, "image");
-    return looked && typeof image === "string" ? { image, detector: looked.detector, which: looked.face, confidence: looked.confidence } : null;
+    if (!looked || typeof image !== "string") return null;
+    return { image, detector: looked.detector, which: looked.face, confidence: looked.confidence, ...(number && { number }) };
   }
   return null;
 }

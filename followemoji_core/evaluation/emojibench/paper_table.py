@@ -21,6 +21,7 @@ COLUMNS = (
     ("cross", "Image quality", ("hyperiqa", "imagequality", "quality")),
     ("cross", "Landmark accuracy", ("landmark",)),
 )
+_NOT_MEASURED = "not measured here: python -m followemoji_core evaluate run, then evaluate score"
 _NOT_RUN = "not run: export its cases, run its own code, and read the videos back (evaluation/README.md)"
 
 
@@ -75,7 +76,9 @@ def _row(summary: Summary, title: str, name: str | None, columns: Sequence[tuple
     head = f'<tr{strong}><th scope="row">{escape(title)}</th>'
     found = [name and metric and summary.interval(kind, metric.name, name) for kind, _, metric in columns]
     if not any(found):
-        reason = (summary.methods[name].reason if name else "") or _NOT_RUN
+        reason = (summary.methods[name].reason if name else "") or (
+            _NOT_MEASURED if name or title == "Ours" else _NOT_RUN
+        )
         return f'{head}<td class="absent words" colspan="{len(columns)}">{escape(short(reason, 400))}</td></tr>'
     cells = "".join(f"<td>{number(cell.mean)}</td>" if cell else '<td class="absent">none</td>' for cell in found)
     return f"{head}{cells}</tr>"

@@ -20,6 +20,7 @@ from ...media import Clip, read_frames, write_video
 from .cases import Bench, BenchCase
 
 _PRESET = "fast"
+_LARGEST = 1_000_000  # bytes of a video in a page: 64 frames of a face take 0.2 MB, of noise 4 MB
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,11 @@ def tiles(bench: Bench, case: BenchCase, methods: Sequence[tuple[str, str]], str
 
     def video(label: str, frames, mark: bool = False) -> Tile:
         try:
-            return Tile(label, _uri("video/mp4", as_video(frames(), case.fps)), strong=mark)
+            content = as_video(frames(), case.fps)
+            if len(content) > _LARGEST:
+                size = f"{len(content) / 1e6:.1f} MB"
+                return Tile(label, None, f"It takes {size}, too much for this page; it lies in the benchmark's folder.")
+            return Tile(label, _uri("video/mp4", content), strong=mark)
         except FollowEmojiError as error:
             return Tile(label, None, short(error), strong=mark)
 
@@ -106,11 +111,11 @@ def player(case: BenchCase, found: Sequence[Tile], chosen: Sequence[str], number
     for tile in found:
         label, kind = escape(tile.label), "tile strong" if tile.strong else "tile"
         if tile.content is None:
-            inner = f'<p class="absent">No video. {escape(tile.reason)}</p>'
+            inner = f'<p class="absent">{escape(tile.reason)}</p>'
         elif tile.still:
             inner = f'<img src="{tile.content}" alt="{label}, {escape(case.portrait)}">'
         else:
-            inner = f'<video src="{tile.content}" muted playsinline preload="auto" aria-label="{label}"></video>'
+            inner = f'<video data-src="{tile.content}" muted playsinline preload="auto" aria-label="{label}"></video>'
         parts.append(f'<figure class="{kind}">{inner}<figcaption>{label}</figcaption></figure>')
     parts += [
         '</div><div class="controls">',

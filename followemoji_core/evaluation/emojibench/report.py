@@ -257,7 +257,9 @@ def _cases(
     return f"""<section aria-labelledby="cases"><h2 id="cases">Cases side by side</h2><p>{said}</p>
 <p>Keys, wherever the focus is in a case: <kbd>space</kbd> or <kbd>k</kbd> plays and pauses, <kbd>&larr;</kbd>
 <kbd>&rarr;</kbd> or <kbd>,</kbd> <kbd>.</kbd> go a frame back and forward, <kbd>Home</kbd> and <kbd>End</kbd> to the
-first and last one. The clips have no sound.</p>{"".join(shown)}</section>"""
+first and last one. The clips have no sound.</p>
+<noscript><p>Scripts are switched off in this browser: the videos are not shown.</p></noscript>
+{"".join(shown)}</section>"""
 
 
 def _player(

@@ -294,7 +294,7 @@ def _table(run: _Run, methods: Sequence[str], others: Mapping[str, MethodNote]) 
             for metric in run._metrics(case, of_set=True):
                 made, theirs = sets.setdefault((method, case.kind, metric.name), ([], []))
                 pair = part.sets.get(metric.name), wanted.sets.get(metric.name)
-                if all(features is not None and len(features) for features in pair):
+                if not part.bad and all(features is not None and len(features) for features in pair):
                     made.append(pair[0])
                     theirs.append(pair[1])
     kinds = [kind for kind in KINDS if any(case.kind == kind for case in run.bench.cases)]

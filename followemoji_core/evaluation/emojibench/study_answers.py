@@ -19,6 +19,7 @@ from .study import ANSWERS, KEY, QUESTIONS, VERSION
 
 _LARGEST = 8 << 20  # bytes of a file: 410 cases of 8 methods take 0.4 MB
 _NAMED = 20  # things that a report of a file lists
+_FEW = 3  # answers below which nothing is told apart
 _SIMULATED = "simulated, no person"
 
 
@@ -179,7 +180,7 @@ def _cell(result: StudyResult, question: str, method: str, reference: str) -> st
     if method == reference:
         return text
     _, low, high = result.against(question, method, reference)
-    few = np.isfinite(result.ranks[question]).any(axis=2).sum() < 2
+    few = np.isfinite(result.ranks[question]).any(axis=2).sum() < _FEW
     return f"{text}, {'not told apart' if few or low <= 0 <= high else 'better' if high < 0 else 'worse'}"
 
 

@@ -14,7 +14,7 @@ from ..bootstrap import mean_interval, paired_difference
 from .cases import KINDS
 from .rows import ADVICE, CSV, JSON, SET, MethodNote, MetricNote, read_scores
 
-_FEW = 2  # cases below which nothing is told apart
+_FEW = 3  # cases below which nothing is told apart: of two, intervals are too narrow
 Key = tuple[str, str, str]  # kind, metric, method
 
 

@@ -53,7 +53,7 @@ def test_the_evaluation_report_has_the_numbers_of_the_table(bench, tmp_path):
 
 
 def test_rows_that_chance_may_have_made_are_not_told_apart(bench, tmp_path):
-    """The same cases, differences around 0; and one case alone tells nothing apart, however large."""
+    """The same cases, differences around 0; and two cases tell nothing apart, however large."""
     rng = np.random.default_rng(0)
     spread = rng.normal(0, 0.1, 30)
     old = read_scores(bench.folder)
@@ -75,6 +75,8 @@ def test_rows_that_chance_may_have_made_are_not_told_apart(bench, tmp_path):
     assert found.difference("self", "l1", "c", "a").verdict == "worse", "lower is better"
     assert found.difference("self", "l1", "a", "c").verdict == "better"
     alone = summary({"a": base[:1], "b": base[:1] + 5})
+    two = summary({"a": base[:2], "b": base[:2] + 5})
+    assert two.difference("self", "l1", "b", "a").verdict == "not told apart"
     assert alone.difference("self", "l1", "b", "a").verdict == "not told apart"
     assert found.interval("self", "l1", "a").count == 30 and found.interval("cross", "l1", "a") is None
     few = summary({"a": np.array([0.4, 0.1, 0.3, 0.2]), "b": np.zeros(4)})

@@ -116,7 +116,7 @@ def test_the_implausible_one_is_not_taken_and_that_is_said():
     nonsense = ScreenFace(face.landmarks[::-1].copy(), SCORES, face.size)
     said: list[str] = []
     assert np.array_equal(extract_face(PICTURE, Finder(nonsense, face), say=said.append).landmarks, face.landmarks)
-    assert len(said) == 1 and said[0].startswith("1 face seen: ")
+    assert len(said) == 2 and said[0].startswith("1 face seen: ") and "cm from the shape of a face" in said[1]
     said.clear()
     motion = extract_motion([PICTURE] * 3, 25.0, Finder(nonsense, face), say=said.append)
     assert motion.found.all() and "not shaped like one in frames 0-2: left out" in said[-1]

@@ -21,6 +21,24 @@ class Player {
         section.addEventListener("keydown", (event) => this.key(event));
     }
 
+    // Browsers hold a few dozen videos at once: only those near the window are loaded, at the frame that is told.
+    load() {
+        if (this.loaded) return;
+        this.loaded = true;
+        for (const video of this.videos) video.src = video.dataset.src;
+        this.show(this.frame);
+    }
+
+    unload() {
+        if (!this.loaded) return;
+        this.pause();
+        this.loaded = false;
+        for (const video of this.videos) {
+            video.removeAttribute("src");
+            video.load();
+        }
+    }
+
     key(event) {
         if (event.ctrlKey || event.metaKey || event.altKey) return;
         const onButton = event.target instanceof HTMLButtonElement;
@@ -44,6 +62,7 @@ class Player {
 
     async play() {
         for (const other of players) if (other !== this) other.pause();
+        this.load();
         if (this.frame >= this.frames - 1) this.show(0);
         this.playing = true;
         this.playButton.textContent = "Pause";
@@ -80,6 +99,7 @@ class Player {
 
     show(frame) {
         if (this.playing) this.pause();
+        this.load();
         this.tell(Math.max(0, Math.min(frame, this.frames - 1)));
         // The middle of a frame: at its edge browsers differ in which one they show.
         for (const video of this.videos) video.currentTime = (this.frame + 0.5) / this.fps;
@@ -93,3 +113,11 @@ class Player {
 }
 
 const players = [...document.querySelectorAll(".player")].map((section) => new Player(section));
+const bySection = new Map(players.map((player) => [player.section, player]));
+const near = new IntersectionObserver((entries) => {
+    for (const { target, isIntersecting } of entries) {
+        const player = bySection.get(target);
+        isIntersecting ? player.load() : player.unload();
+    }
+}, { rootMargin: "300px 0px" });
+for (const { section } of players) near.observe(section);

@@ -79,6 +79,10 @@ const answered = () => cases.filter(whole).length;
 
 function openCase() {
     const each = current();
+    for (const video of document.querySelectorAll("#case video")) { // else browsers keep them, up to a few dozen
+        video.removeAttribute("src");
+        video.load();
+    }
     at("case-title").textContent = `Page ${record.page + 1} of ${cases.length}`;
     at("progress").max = cases.length;
     at("given").replaceChildren(
@@ -105,7 +109,7 @@ function tile(kind, source, label) {
         media.alt = label;
     }
     caption.textContent = label;
-    media.addEventListener("error", () => (caption.textContent = `${label}: it cannot be shown here`));
+    media.addEventListener("error", () => media.hasAttribute("src") && (caption.textContent = `${label}: it cannot be shown here`));
     media.src = source;
     figure.append(media, caption);
     return figure;

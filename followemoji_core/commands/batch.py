@@ -15,14 +15,8 @@ from ..errors import FollowEmojiError, InputError
 from ..files import check_place, clear_partial
 from ..gate import loading, read_bytes
 from ..jobs import Made, run_jobs
-from .animate import (
-    animate_one,
-    animation_arguments,
-    check_driving,
-    check_settings,
-    is_motion_file,
-    motion_arguments,
-)
+from .animate import animate_one, check_driving, check_settings, is_motion_file
+from .animation_options import animation_arguments, motion_arguments
 from .inputs import checked_outputs, framing_arguments
 from .kept import Kept, stamp
 from .shared import Command, Facts, detector_file, device_and_dtype, quietly, say, where, where_arguments

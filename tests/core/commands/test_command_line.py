@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from followemoji_core.__main__ import main
-from followemoji_core.commands import animate
+from followemoji_core.commands import animation_options
 from followemoji_core.diffusion import sampler, schedule
 from followemoji_core.drawn import Acting, Person, paint
 from followemoji_core.face.motion_file import save_motion
@@ -280,5 +280,5 @@ def test_help_is_light():
 
 
 def test_choices_are_those_of_the_core():
-    assert animate.SCHEDULERS == schedule.SCHEDULERS
-    assert animate.CARRIERS == sampler.CARRIERS
+    assert animation_options.SCHEDULERS == schedule.SCHEDULERS
+    assert animation_options.CARRIERS == sampler.CARRIERS

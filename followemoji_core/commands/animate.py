@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..face.align import AlignOptions, align
-from ..face.crop import crop_portrait, resize
+from ..face.crop import Framed, frame_portrait, resize
 from ..face.draw import overlay
 from ..face.geometry import screen_points
 from ..face.motion_file import load_motion, save_motion
@@ -27,6 +27,7 @@ from ..types import AlignedMotion, FaceFrame, FaceMotion
 from .animation_options import animation_arguments, motion_arguments, sampling_arguments
 from .inputs import checked_outputs, face_of, motion_of, open_detector, portrait_arguments, written_files
 from .kept import Kept, stamp
+from .paste_back import Finish, into_whole, paste_options, whole_size
 from .shared import Command, Facts, along, bar, device_and_dtype, say, where_arguments
 from .shared import where as where_of
 
@@ -80,6 +81,7 @@ def _animate(options: argparse.Namespace) -> Facts:
 def check_settings(options: argparse.Namespace) -> None:
     """What can be said of an animation before the work by its options, whatever its files. Raises FollowEmojiErrors."""
     _align_options(options)
+    paste_options(options)
     renderer(options, Kept())
 
 
@@ -98,18 +100,25 @@ def check_driving(driving: Path) -> None:
 def animate_one(options: argparse.Namespace, kept: Kept) -> Facts:
     """One portrait by one driver, as `animate`'s options say, to OUT. kept: what earlier ones have made."""
     render = renderer(options, kept)
-    portrait, face, driving = _inputs(options, kept)
-    aligned = _aligned(face, driving, options)
-    facts = render(portrait, face, aligned, lambda: _sound(options.driving))
+    paste_options(options)
+    picture, framed, driving = _inputs(options, kept)
+    aligned = _aligned(framed.face, driving, options)
+    finish: Finish = iter
+    if options.paste_back:
+        _check_place(options, aligned, whole_size(options, picture.shape[1::-1]))
+        finish = into_whole(picture, framed.crop, aligned, options)
+    facts = render(framed.picture, framed.face, aligned, lambda: _sound(options.driving), finish)
     return {**_facts(options, facts["frames"], aligned.fps), **facts}
 
 
-Render = Callable[[np.ndarray, FaceFrame, AlignedMotion, Callable[[], "tuple[np.ndarray, int] | None"]], Facts]
+Sound = Callable[[], "tuple[np.ndarray, int] | None"]
+Render = Callable[[np.ndarray, FaceFrame, AlignedMotion, Sound, Finish], Facts]
 
 
 def renderer(options: argparse.Namespace, kept: Kept) -> Render:
-    """What writes OUT from portrait (H,W,3) uint8 RGB, its face, a motion and what reads the sound: by networks, or
-    with --renderer warp without. What can go wrong with the networks goes wrong here, before the work."""
+    """What writes OUT from portrait (H,W,3) uint8 RGB, its face, a motion, what reads the sound, and what is done with
+    the frames at the end: by networks, or with --renderer warp without. What can go wrong with the networks goes wrong
+    here, before the work."""
     if options.renderer == "warp":
         return partial(_warp, options)
     from ..walk.studio import check_files
@@ -123,7 +132,7 @@ def renderer(options: argparse.Namespace, kept: Kept) -> Render:
 
 
 def _diffuse(
-    options: argparse.Namespace, kept: Kept, where: tuple, portrait, face, aligned: AlignedMotion, sound
+    options: argparse.Namespace, kept: Kept, where: tuple, portrait, face, aligned: AlignedMotion, sound, finish=iter
 ) -> Facts:
     from ..walk.studio import open_studio
 
@@ -134,7 +143,8 @@ def _diffuse(
         "studio", made_from, lambda: open_studio(options.models, *where, options.weights, compiled=options.compile)
     )
     share = _spread(options, studio, where[1]) if _is_spread(options) else None
-    return {"frames": _write_animation(studio, portrait, aligned, sound(), options, options.out, given, share)}
+    frames = _write_animation(studio, portrait, aligned, sound(), options, options.out, given, share, finish)
+    return {"frames": frames}
 
 
 def _is_spread(options: argparse.Namespace) -> bool:
@@ -152,12 +162,12 @@ def _spread(options: argparse.Namespace, studio: Studio, dtype: torch.dtype) -> 
     return partial(animate_spread, studio, opening, where_of(options), say=say)
 
 
-def _warp(options: argparse.Namespace, portrait, face, aligned: AlignedMotion, sound) -> Facts:
+def _warp(options: argparse.Namespace, portrait, face, aligned: AlignedMotion, sound, finish=iter) -> Facts:
     """The animation without networks: no torch, no weights but the detector's."""
     from ..face.warp import beyond_sketch, warp_motion
     from ..walk.sketch import sketch_report
 
-    frames = along(warp_motion(portrait, face, aligned), len(aligned), "warping")
+    frames = along(finish(warp_motion(portrait, face, aligned)), len(aligned), "warping")
     count = write_video(options.out, frames, aligned.fps, sound())
     say(f"{options.out}: {count} frames at {aligned.fps:g} fps, a sketch without networks")
     for sentence in sketch_report(face, aligned):
@@ -167,9 +177,9 @@ def _warp(options: argparse.Namespace, portrait, face, aligned: AlignedMotion, s
 
 def _landmarks(options: argparse.Namespace) -> Facts:
     with Kept() as kept:
-        portrait, face, driving = _inputs(options, kept)
-    aligned = _aligned(face, driving, options)
-    frames = _side_by_side(options.driving, driving, portrait, aligned)
+        _, framed, driving = _inputs(options, kept)
+    aligned = _aligned(framed.face, driving, options)
+    frames = _side_by_side(options.driving, driving, framed.picture, aligned)
     count = write_video(options.out, along(frames, len(driving), "drawing"), driving.fps, _sound(options.driving))
     say(f"{options.out}: {count} frames, the driver's landmarks beside their place on the portrait")
     return _facts(options, count, driving.fps)
@@ -219,13 +229,19 @@ def _check_sampling(options: argparse.Namespace) -> None:
 def _check_room(options: argparse.Namespace, aligned: AlignedMotion) -> None:
     """Raises OutputError where OUT, and with --long the windows beside it, do not fit on the disk."""
     from ..model.config import LATENT_CELL
-    from ..walk.job import video_bytes
 
     width, height = aligned.size
     if options.long:
         check_place(_windows_folder(options.out) / "0")
     kept = len(aligned) * 4 * 2 * (width // LATENT_CELL) * (height // LATENT_CELL) if options.long else 0
-    check_place(options.out, video_bytes(len(aligned), aligned.size) + kept)
+    _check_place(options, aligned, aligned.size, kept)
+
+
+def _check_place(options: argparse.Namespace, aligned: AlignedMotion, size: tuple[int, int], more: int = 0) -> None:
+    """Raises OutputError where a video of that size, and so many bytes more, does not fit on OUT's disk."""
+    from ..walk.job import video_bytes
+
+    check_place(options.out, video_bytes(len(aligned), size) + more)
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -255,10 +271,11 @@ def _write_animation(
     out: Path,
     given: dict[int, np.ndarray],
     make: Callable[..., LatentStore] | None = None,
+    finish: Finish = iter,
 ) -> int:
     """Sample, decode and write OUT (.mp4); returns the number of frames. With --long finished windows lie beside it
     until it is written. portrait (H,W,3) uint8 RGB; sound as `read_audio` gives it; given: frames that are there.
-    make: instead of `Studio.animate`."""
+    make: instead of `Studio.animate`. finish: what is done with the decoded frames."""
     from ..lock import only_one
 
     folder = _windows_folder(out) if options.long else None
@@ -267,7 +284,8 @@ def _write_animation(
         with bar("denoising", "pass") as show:
             make = make or studio.animate
             store = make(portrait, aligned, _settings(options), given=kept, folder=folder, on_pass=show)
-        count = write_video(out, along(studio.frames(store, kept), len(aligned), "decoding"), aligned.fps, sound)
+        frames = finish(studio.frames(store, kept))
+        count = write_video(out, along(frames, len(aligned), "decoding"), aligned.fps, sound)
         store.clear_up()
     say(f"{out}: {count} frames at {aligned.fps:g} fps")
     return count
@@ -299,8 +317,8 @@ def _given(options: argparse.Namespace, aligned: AlignedMotion) -> dict[int, np.
 # --- inputs
 
 
-def _inputs(options: argparse.Namespace, kept: Kept) -> tuple[np.ndarray, FaceFrame, FaceMotion]:
-    """The framed portrait (H,W,3) uint8 RGB, its face, and the driving motion; found, or read from motion files."""
+def _inputs(options: argparse.Namespace, kept: Kept) -> tuple[np.ndarray, Framed, FaceMotion]:
+    """The whole picture (H,W,3) uint8 RGB, its face framed, and the driving motion; found, or read from files."""
     size = checked_outputs(options)
     _align_options(options)
     picture = read_picture(options.portrait)
@@ -322,8 +340,8 @@ def _inputs(options: argparse.Namespace, kept: Kept) -> tuple[np.ndarray, FaceFr
     if options.save_motion:
         save_motion(options.save_motion, driving)
         say(f"{options.save_motion}: the driving motion")
-    portrait, face = crop_portrait(picture, face, size, options.framing, options.room)
-    return portrait, face, driving
+    upright = getattr(options, "upright", False)  # commands that do not offer it lack the option
+    return picture, frame_portrait(picture, face, size, options.framing, options.room, upright), driving
 
 
 def _align_options(options: argparse.Namespace) -> AlignOptions:

@@ -10,6 +10,7 @@ from ..diffusion.progressive import KEYFRAMES
 from ..diffusion.windows import STRATEGIES
 from ..face.align import AlignOptions, PupilAnchor, Rotation, Translation
 from ..face.motion import Missing
+from .paste_back import paste_arguments
 
 # Those of diffusion, whose modules import torch; a test compares them.
 SCHEDULERS = ("ddim", "euler", "dpm++ 2m", "unipc")
@@ -25,6 +26,7 @@ def animation_arguments(parser: argparse.ArgumentParser) -> None:
         default=RENDERERS[0],
         help="diffusion: the networks; warp: a sketch without them, in real time on a CPU, for small turns of the head",
     )
+    paste_arguments(parser)
     network_arguments(parser)
     sampling_arguments(parser, steps=30, guidance=3.5, shared_noise=0.0)
 

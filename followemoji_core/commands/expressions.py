@@ -88,7 +88,7 @@ def _express(options: argparse.Namespace) -> Facts:
     motion = _kept(replace(motion, edit=controls), options)
 
     # 3. The walk.
-    facts = render(portrait, face, align(face, motion), lambda: None)
+    facts = render(portrait, face, align(face, motion), lambda: None, iter)
     return {"files": written_files(options), "fps": controls.fps, "renderer": options.renderer, **facts}
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import OutputError
+
+_SHOWN = 32  # letters of a name that its partial file shows
 
 
 @contextmanager
@@ -21,7 +24,7 @@ def written_whole(path: Path, advice: str) -> Iterator[Path]:
     from safetensors import SafetensorError  # what `save_file` raises instead of OSError
 
     # No two writers share one; shorter than the name, which may be as long as the file system allows.
-    partial = path.with_name(f".{path.name[:32]}.{secrets.token_hex(4)}.partial")
+    partial = path.with_name(f".{path.name[:_SHOWN]}.{secrets.token_hex(4)}.partial")
     try:
         yield partial
         os.replace(partial, path)
@@ -29,6 +32,14 @@ def written_whole(path: Path, advice: str) -> Iterator[Path]:
         raise OutputError(f"{path} could not be written ({error}). {advice}") from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def clear_partial(path: Path) -> None:
+    """Delete what writers of `path` left behind who were killed in mid work; for when nobody writes there, since the
+    names of others may begin alike."""
+    for partial in path.parent.glob(f".{glob.escape(path.name[:_SHOWN])}.????????.partial"):
+        with suppress(OSError):
+            partial.unlink()
 
 
 def check_place(path: Path, needed: int = 0) -> None:

@@ -92,6 +92,30 @@ class AlignedMotion:
 
 
 @dataclass(frozen=True)
+class Crop:
+    """Framing that can be undone: a picture of `size` cut from one of `picture_size`, both (width, height).
+
+    picture_from_crop (2,3), or (T,2,3) one a frame of a clip, float64: a place in the crop -> the same in the picture,
+    both in pixels from the top left corner, so that the first pixel's middle is at (0.5, 0.5). It turns and scales.
+    points (478,2) or (T,478,2) float32, pixels of the crop: the face that it is framed around.
+    """
+
+    picture_from_crop: np.ndarray
+    points: np.ndarray
+    size: tuple[int, int]
+    picture_size: tuple[int, int]
+
+    @property
+    def frames(self) -> int | None:
+        """T; None where all frames share one."""
+        return None if self.picture_from_crop.ndim == 2 else len(self.picture_from_crop)
+
+    def matrix(self, index: int) -> np.ndarray:
+        """(2,3) picture_from_crop of a frame."""
+        return self.picture_from_crop if self.frames is None else self.picture_from_crop[index]
+
+
+@dataclass(frozen=True)
 class AppearanceFeatures:
     """What the appearance net hands to the denoiser: 16 maps (1, tokens, channels), 6 down, 1 mid, 9 up."""
 

@@ -8,6 +8,7 @@ from . import folders, place_route, routes
 from .alignment import AlignMotion
 from .appearance import EncodeAppearance, PreparePortrait
 from .capture import LoadCapture
+from .compare import CompareFrames
 from .drawn import DrawnAnimal, DrawnFrames, DrawnMotion, DrawnPortrait
 from .drawn_group import DrawnGroup
 from .expression_editor import ExpressionEditor
@@ -19,6 +20,7 @@ from .loaders import LoadModel
 from .long_video import LongVideo
 from .motion_files import LoadMotion, SaveMotion
 from .motion_tools import EditMotion
+from .paste_back import PasteBack
 from .place_face import PlaceFace
 from .sampler import SampleVideo
 from .warp_preview import WarpFootage, WarpPreview
@@ -49,7 +51,9 @@ NODES = [
     DrawnFrames,
     PlaceFace,
     DrawnAnimal,
+    CompareFrames,
     DrawnGroup,
+    PasteBack,
 ]
 for _node in NODES:
     with_relative_texts(_node)

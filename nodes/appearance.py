@@ -10,21 +10,33 @@ import torch
 from comfy_api.v0_0_2 import io
 
 from ..followemoji_core.errors import InputError
-from ..followemoji_core.face.crop import ROOM, Framing, crop_portrait
+from ..followemoji_core.face.cover import face_cover
+from ..followemoji_core.face.crop import (
+    ROOM,
+    Framing,
+    check_same_picture,
+    cut_out,
+    frame_clip,
+    frame_portrait,
+    shown_box,
+)
 from ..followemoji_core.face.motion import stack_frames
+from ..followemoji_core.face.paste import PasteOptions, Paster, Patch
 from ..followemoji_core.model.config import LATENT_CELL
 from ..followemoji_core.walk.appearance import read_appearance
 from .host.encoders import encode_picture
 from .host.loading import LoadedModel
 from .host.memory import put_on_device
 from .host.pictures import one_picture
-from .sockets import Appearance, Model, Motion, schema
+from .host.progress import reported
+from .sockets import Appearance, BoundingBox, Crop, Model, Motion, schema
 
 
 class PreparePortrait(io.ComfyNode):
-    """image IMAGE (1,h,w,C), face FaceMotion of one frame -> IMAGE (1,height,width,3) and its FaceMotion.
+    """image IMAGE (1,h,w,C), face FaceMotion of one frame -> IMAGE (1,height,width,3) and its FaceMotion; the Crop, its
+    face as MASK (1,height,width) in it and (1,h,w) in the picture, and its box. A clip of T pictures and faces: T.
 
-    Raises InputError unless there is one picture, one face, and both sides are multiples of 8.
+    Raises InputError unless there are as many pictures as faces, and both sides are multiples of 8.
     """
 
     @classmethod
@@ -36,7 +48,10 @@ class PreparePortrait(io.ComfyNode):
             description="Brings the portrait to the size of the video, framed around the face, and moves its "
             "landmarks along.",
             inputs=[
-                io.Image.Input("image", tooltip="The portrait: one picture of any size."),
+                io.Image.Input(
+                    "image",
+                    tooltip="The portrait: one picture of any size. Or a clip with its motion: the face is followed.",
+                ),
                 Motion.Input("face", tooltip="Its face, from Extract Face Landmarks on the same picture."),
                 io.Int.Input(
                     "width", default=512, min=64, max=2048, step=8, tooltip="Width of the video; 512 as trained."
@@ -49,7 +64,8 @@ class PreparePortrait(io.ComfyNode):
                     options=list(get_args(Framing)),
                     default="face",
                     tooltip="face: cut around the face, as the networks know it from training. fill: the middle of "
-                    "the picture. fit: the whole picture with black bars (published).",
+                    "the picture. fit: the whole picture with black bars (published). centred: as face, but the face "
+                    "stays in the middle even where the cut reaches beyond the picture, whose edge then goes on.",
                 ),
                 io.Float.Input(
                     "room",
@@ -60,25 +76,70 @@ class PreparePortrait(io.ComfyNode):
                     tooltip="Height of the cut in face heights, for framing by face. Raise it for hair, hats and wide "
                     "moves.",
                 ),
+                io.Boolean.Input(
+                    "upright",
+                    default=False,
+                    optional=True,
+                    tooltip="Turn the cut so that the eyes are level, as the networks know faces from training. Paste "
+                    "Back turns it back.",
+                ),
             ],
             outputs=[
                 io.Image.Output("portrait", display_name="portrait", tooltip="The picture to animate."),
                 Motion.Output("portrait_face", display_name="face", tooltip="Its face."),
+                Crop.Output("crop", display_name="crop", tooltip="Where it was cut, for Paste Back."),
+                io.Mask.Output("crop_mask", display_name="mask", tooltip="The face with some hair, in the portrait."),
+                io.Mask.Output(
+                    "picture_mask", display_name="mask in picture", tooltip="The same in the whole picture."
+                ),
+                BoundingBox.Output("box", display_name="box", tooltip="What of the picture is shown."),
             ],
         )
 
     @classmethod
-    def execute(cls, image, face, width: int, height: int, framing: str, room: float) -> io.NodeOutput:
-        picture = one_picture(image, "portrait")
+    def execute(
+        cls, image, face, width: int, height: int, framing: str, room: float, upright: bool = False
+    ) -> io.NodeOutput:
         for name, side in (("width", width), ("height", height)):
             if side % LATENT_CELL:
                 low = side // LATENT_CELL * LATENT_CELL
                 raise InputError(f"The {name} is {side}; it must be a multiple of 8. Set {low} or {low + LATENT_CELL}.")
-        if len(face) != 1:
-            raise InputError(f"The portrait's landmarks have {len(face)} frames. Extract them from the single picture.")
-        pixels, moved = crop_portrait(picture[0].float().cpu().numpy(), face.frame(0), (width, height), framing, room)
-        portrait = torch.from_numpy(np.ascontiguousarray(pixels))[None]
-        return io.NodeOutput(portrait, stack_frames([moved], face.fps))
+        if len(face) == 1:
+            picture = one_picture(image, "portrait")[0].float().cpu().numpy()
+            framed = frame_portrait(picture, face.frame(0), (width, height), framing, room, upright)
+            pictures, moved, crop = [framed.picture], stack_frames([framed.face], face.fps), framed.crop
+        else:
+            pictures, moved, crop = cls._clip(image, face, (width, height), framing, room, upright)
+        portrait = torch.from_numpy(np.ascontiguousarray(np.stack(pictures)))
+        masks = [torch.from_numpy(np.stack(each)) for each in zip(*_masks(crop, face.fps), strict=True)]
+        boxes = [dict(zip(("x", "y", "width", "height"), shown_box(crop, i), strict=True)) for i in _frames(crop)]
+        return io.NodeOutput(portrait, moved, crop, *masks, boxes if len(boxes) > 1 else boxes[0])
+
+    @classmethod
+    def _clip(cls, image, face, size: tuple[int, int], framing: str, room: float, upright: bool):
+        """Pictures, FaceMotion and Crop of a clip."""
+        if len(image) != len(face):
+            raise InputError(
+                f"There are {len(image)} pictures and landmarks of {len(face)} frames. For a portrait, extract the "
+                f"landmarks from the single picture; for a clip, from that clip."
+            )
+        moved, crop = frame_clip(face, size, framing, room, upright)
+        clip = image.expand(-1, -1, -1, 3) if image.shape[-1] == 1 else image[..., :3]
+        check_same_picture(clip[0], face.size)
+        cut = (cut_out(each.float().cpu().numpy(), crop, framing, index) for index, each in enumerate(clip))
+        return list(reported(cut, len(clip))), moved, crop
+
+
+def _frames(crop) -> range:
+    return range(crop.frames or 1)
+
+
+def _masks(crop, fps: float):
+    """The face in the crop and in the picture, of each frame, as Paste Back would cover it."""
+    options = PasteOptions(match_colours=False)
+    paster = Paster([Patch(crop)], crop.picture_size, options, fps)
+    for index in _frames(crop):
+        yield face_cover(crop, options.margin, options.feather, index), paster.mask(index)
 
 
 class EncodeAppearance(io.ComfyNode):

@@ -12,9 +12,11 @@ from comfy_api.v0_0_2 import InputImpl, io
 from ..followemoji_core.diffusion.progressive import KEYFRAMES
 from ..followemoji_core.diffusion.sampler import CARRIERS
 from ..followemoji_core.errors import InputError, check_range
+from ..followemoji_core.face.paste import PasteOptions, Patch
 from ..followemoji_core.files import check_place
 from ..followemoji_core.lock import only_one
-from ..followemoji_core.media import write_video
+from ..followemoji_core.media import even_sides, write_video
+from ..followemoji_core.types import AlignedMotion
 from ..followemoji_core.walk import given as outside
 from ..followemoji_core.walk.animate import landmark_size, new_store, plan_job
 from ..followemoji_core.walk.job import job_key, sweep, video_bytes
@@ -28,7 +30,8 @@ from .host.paths import new_video
 from .host.pictures import checked_landmarks
 from .host.progress import check_cancel
 from .host.run import run
-from .sockets import Aligned, Appearance, Model, advanced, schema, solver_inputs, window_inputs
+from .paste_back import Original, open_original, pasted
+from .sockets import Aligned, Appearance, Crop, Model, advanced, schema, solver_inputs, window_inputs
 
 log = logging.getLogger(__name__)
 
@@ -106,6 +109,18 @@ class LongVideo(io.ComfyNode):
                     optional=True,
                     tooltip="Which frames these are: a number for each, from 0, such as 0, 40, -1. -1 is the last.",
                 ),
+                Crop.Input(
+                    "crop",
+                    optional=True,
+                    tooltip="From Frame Portrait, with original: the face is put back, the video shows all of it.",
+                ),
+                io.MultiType.Input(
+                    "original",
+                    types=[io.Image, io.Video],
+                    optional=True,
+                    tooltip="The whole picture that went into Frame Portrait. Paste Back says more, and takes several "
+                    "faces.",
+                ),
             ],
             outputs=[io.Video.Output("video", display_name="video", tooltip="For Save Video.")],
         )
@@ -132,6 +147,8 @@ class LongVideo(io.ComfyNode):
         audio=None,
         given_frames=None,
         frame_numbers: str = "",
+        crop=None,
+        original=None,
     ) -> io.NodeOutput:
         settings = Settings(
             steps=steps,
@@ -153,8 +170,9 @@ class LongVideo(io.ComfyNode):
         check_range("fps", fps, (1.0, 240.0))
         check_decoder(vae, appearance.latent_shape[0])
         sound = written_sound(audio)
+        whole, patch = _whole(crop, original, landmarks)
         path = new_video("followemoji/long")
-        check_place(path, video_bytes(plan.frame_count, landmark_size(landmarks)))
+        check_place(path, video_bytes(plan.frame_count, whole.size if whole else landmark_size(landmarks)))
         jobs = Path(folder_paths.get_user_directory()) / "followemoji" / "jobs"
         given = encode_given(vae, numbers, pictures) if numbers else None
         key = job_key(model.identity, model.dtype, settings, landmarks, appearance, given)
@@ -179,9 +197,32 @@ class LongVideo(io.ComfyNode):
             progress = JobProgress(model, plan, store, settings.steps, memory)
             run(model, appearance, landmarks, settings, lambda done, total: check_cancel(), progress, store, given)
             frames = decode_frames(vae, store.latents)
-            write_video(path, given.in_place(frames) if given else frames, fps, sound)
+            frames = given.in_place(frames) if given else frames
+            if whole is not None:
+                made = pasted(whole, [patch], [frames], PasteOptions(), fps)[1]
+                frames = (even_sides(full[..., :3]) for full, _, _ in made)
+            write_video(path, frames, fps, sound)
             store.clear_up()
         return io.NodeOutput(InputImpl.VideoFromFile(str(path)))
+
+
+def _whole(crop, original, landmarks) -> tuple[Original | None, Patch | None]:
+    """What the face is put back into, and its place there; None where it is not. Raises InputError where crop and
+    original do not go together, or the landmarks are not the crop's."""
+    if crop is None and original is None:
+        return None, None
+    if crop is None or original is None:
+        raise InputError("To put the face back, connect both crop and original; or neither.")
+    if tuple(crop.size) != tuple(landmark_size(landmarks)):
+        raise InputError(
+            f"The crop has {crop.size[0]}x{crop.size[1]} pixels, the landmarks are of {landmark_size(landmarks)}. "
+            "Connect the crop of the Frame Portrait that the motion was aligned to."
+        )
+    if crop.frames not in (None, len(landmarks)):
+        raise InputError(f"The crop has {crop.frames} frames, the motion {len(landmarks)}. Trim one of them.")
+    whole, patch = open_original(original), Patch(crop, landmarks if isinstance(landmarks, AlignedMotion) else None)
+    pasted(whole, [patch], [], PasteOptions(), 25.0)  # what does not fit is refused before the work
+    return whole, patch
 
 
 def _given(images, text: str, landmarks) -> tuple[list[int], list[torch.Tensor]]:

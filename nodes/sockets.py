@@ -10,11 +10,12 @@ from comfy_api.v0_0_2 import io
 from ..followemoji_core.diffusion.schedule import SCHEDULERS
 from ..followemoji_core.errors import InputError
 
-# What a wire carries: a `host.loading.LoadedModel`, a core `FaceMotion`, `AlignedMotion`, `Appearance`.
+# What a wire carries: a `host.loading.LoadedModel`, a core `FaceMotion`, `AlignedMotion`, `Appearance`, `Crop`.
 Model = io.Custom("FOLLOWEMOJI_MODEL")
 Motion = io.Custom("FOLLOWEMOJI_MOTION")
 Aligned = io.Custom("FOLLOWEMOJI_ALIGNED_MOTION")
 Appearance = io.Custom("FOLLOWEMOJI_APPEARANCE")
+Crop = io.Custom("FOLLOWEMOJI_CROP")
 FaceLandmarks = io.Custom("FACE_LANDMARKS")  # ComfyUI's own, from 0.23
 BoundingBox = io.Custom("BOUNDING_BOX")  # ComfyUI's own, younger than 0.3.64: {x, y, width, height}, or a list of them
 

@@ -1,8 +1,8 @@
 """The command line: `python -m followemoji_core COMMAND --help`.
 
-Exit codes: 0 done; 1 stopped by an error that the message explains (a traceback is a mistake of ours); 2 wrong usage;
-130 stopped by Ctrl-C; 143 stopped by SIGTERM. Both stops clean up alike: no half file is left, and what can be resumed
-goes on when the same command is run again.
+Exit codes: 0 done; 1 stopped by an error that the message explains (a traceback is a mistake of ours), or, of commands
+that do many jobs, done but for some that failed; 2 wrong usage; 130 stopped by Ctrl-C; 143 stopped by SIGTERM. Both
+stops clean up alike: no half file is left, and what can be resumed goes on when the same command is run again.
 
 With --json the last line on stdout is one JSON object: what was done ("command", "seconds" that it took, "files"
 written, and the command's own facts), or {"error": message, "kind": its name in `errors`, "UsageError" or "Stopped"}.
@@ -22,12 +22,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..errors import FollowEmojiError
-from . import animate, bench, download, emojibench, evaluation, expressions, training
+from . import animate, batch, bench, download, emojibench, evaluation, expressions, training
 from .shared import Parser, UsageError, check_numbers
 
 # A family is a module with add_commands(command), which calls command(name, run, about) -> parser for each of its own;
 # run(options) -> its facts for --json, or None where another process reports. It imports heavy packages in `run`.
-FAMILIES = (animate, expressions, download, training, emojibench, evaluation, bench)
+FAMILIES = (animate, batch, expressions, download, training, emojibench, evaluation, bench)
 DONE, FAILED, WRONG_USAGE, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 STOPPED = "Stopped. No half file was left."
 
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if as_json and facts is not None:
             seconds = round(time.monotonic() - started, 3)
             _print_json({"command": options.command, "seconds": seconds, **facts})
-        return DONE
+        return FAILED if facts and facts.get("failed") else DONE
     except (Exception, KeyboardInterrupt) as error:
         # An import that Ctrl-C has ended may say so in words of its own.
         if stops or isinstance(error, KeyboardInterrupt):

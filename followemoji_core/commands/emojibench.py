@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
-from .shared import Command, Facts, bar, detector_file, device_and_dtype, say
+from .shared import Command, Facts, bar, detector_file, device_and_dtype, say, where, where_arguments
 
 if TYPE_CHECKING:
     from ..evaluation.emojibench.cases import Bench
@@ -32,6 +32,11 @@ def add_commands(command: Command) -> None:
 
     _add_cases(step("cases", _cases, "Make a benchmark: of drawn people, or of your portraits and clips; resumable."))
     _add_run(step("run", _run, "Make a method's videos of all cases, or take those that it has made; resumable."))
+    _add_export(step("export", _export, "Write the cases as a baseline's own demo script takes them; resumable."))
+    _add_score(step("score", _score, "Measure what the methods made: scores.csv, .json and .md; resumable."))
+    _add_report(step("report", _report, "The scores as one page for a browser: tables, plots, players."))
+    _add_study(step("study", _study, "A user study as a folder for any browser; and its answers as a table."))
+    _add_networks(step("networks", _networks, "Networks that some metrics need: which are there; --fetch gets one."))
 
 
 def _steps(options: argparse.Namespace) -> Facts:
@@ -103,13 +108,12 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     add("--guidance", type=float, help="classifier-free guidance scale [3.5; the small model: 1]")
     add("--seed", type=int, default=0, help="of the noise")
     add("--side", type=int, help="of the pictures that the networks get [512; the small model: 128]")
-    add("--workers", type=int, default=1, help="processes, each with its own networks")
+    where_arguments(parser)
 
 
 def _run(options: argparse.Namespace) -> Facts:
     from ..evaluation.emojibench.cases import open_bench
     from ..evaluation.emojibench.running import run_method
-    from ..jobs import Local
 
     bench = open_bench(options.bench)
     name, equals, folder = options.method.partition("=")
@@ -126,7 +130,7 @@ def _run(options: argparse.Namespace) -> Facts:
             ended += 1
             show(ended, len(bench.cases))
 
-        outcome = run_method(bench, name, options.name, model, Local(options.workers), on_done=on_done)
+        outcome = run_method(bench, name, options.name, model, where(options), on_done=on_done)
     for reason, count in Counter(outcome.failed.values()).items():
         say(f"{count} cases not made: {reason}")
     made = bench.folder / "outputs" / (options.name or name)
@@ -161,3 +165,141 @@ def _model(options: argparse.Namespace) -> Model:
         for path in [getattr(options, name)]
     }
     return Model(side, settings, **files, device=device, dtype=str(dtype).removeprefix("torch."))
+
+
+# --- other methods
+
+
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("bench", type=Path, help="folder of the benchmark")
+    add("baselines", nargs="+", metavar="BASELINE", help="names as in evaluation/emojibench/BASELINES.md")
+    add("--out", type=Path, help="folder to write to [BENCH/export]")
+
+
+def _export(options: argparse.Namespace) -> Facts:
+    from ..evaluation.emojibench.baselines import export_cases, named_baseline
+    from ..evaluation.emojibench.cases import open_bench
+
+    bench, out = open_bench(options.bench), options.out or options.bench / "export"
+    chosen = [named_baseline(name) for name in options.baselines]
+    for baseline in chosen:
+        export_cases(bench, baseline, out, say)
+        made, script = out / baseline.name, out / baseline.name / "run.sh"
+        say(f"{made}: bash {script} CHECKOUT, then evaluate run {options.bench} --method {baseline.name}={made}")
+    return {"files": [out / baseline.name / name for baseline in chosen for name in ("run.sh", "cases.json")]}
+
+
+# --- measuring
+
+
+def _add_score(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("bench", type=Path, help="folder of the benchmark")
+    add("--methods", nargs="+", help="[all that have made something]")
+    add("--metrics", nargs="+", help="[all]")
+    add("--models", type=Path, default=Path("models"), help="ComfyUI's models folder, or one like it")
+    add("--detector", type=Path, help="face_landmarker.task, if not in MODELS/followemoji")
+    add("--network", action="append", default=[], metavar="NAME=FILE", help="a network of `networks` from elsewhere")
+    add(
+        "--plug",
+        action="append",
+        default=[],
+        help="a package of your own to ask, such as pyiqa; see --help of networks",
+    )
+    add("--device", default="cpu", help="of the metrics' networks: cpu, cuda")
+
+
+def _score(options: argparse.Namespace) -> Facts:
+    from ..evaluation.emojibench.cases import open_bench
+    from ..evaluation.emojibench.demo_scripts import BASELINES
+    from ..evaluation.emojibench.metrics import Tools
+    from ..evaluation.emojibench.networks import folder_of
+    from ..evaluation.emojibench.rows import MethodNote
+    from ..evaluation.emojibench.scoring import score
+    from ..evaluation.emojibench.table import write_table
+
+    bench = open_bench(options.bench)
+    files = {name: Path(file) for name, _, file in (text.partition("=") for text in options.network)}
+    task = options.detector or options.models / "followemoji" / "face_landmarker.task"
+    tools = Tools(task, folder_of(options.models), files, options.plug, options.device)
+    others = {name: MethodNote(baseline.label, baseline.url, baseline.not_run) for name, baseline in BASELINES.items()}
+    found = score(bench, options.methods, options.metrics, tools, others, say)
+    say(write_table(options.bench))
+    files = [options.bench / name for name in ("scores.csv", "scores.json", "scores.md")]
+    return {"files": files, "measured": found.measured, "kept": found.kept, "bad": found.bad}
+
+
+def _add_networks(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--models", type=Path, default=Path("models"), help="ComfyUI's models folder, or one like it")
+    add("--fetch", nargs="+", default=[], metavar="NAME", help="those to fetch, checked by SHA-256")
+
+
+def _networks(options: argparse.Namespace) -> Facts:
+    from ..evaluation.emojibench.networks import fetch_network, folder_of, listed
+
+    folder = folder_of(options.models)
+    for name in options.fetch:
+        fetch_network(name, folder, say)
+    lines = listed(folder)
+    for line in lines:
+        say(line)
+    return {"folder": folder, "networks": lines}
+
+
+# --- what is looked at
+
+
+def _add_report(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("bench", type=Path, help="folder of the benchmark, with its scores")
+    add("--out", type=Path, help="the page, or a folder for it [BENCH/report.html]")
+    add("--reference", help="method that others are compared with [this pack's]")
+    add("--metrics", nargs="+", help="those whose best, middle and worst cases are shown")
+    add("--megabytes", type=float, default=60.0, help="of videos in the page")
+
+
+def _report(options: argparse.Namespace) -> Facts:
+    from ..evaluation.emojibench.cases import open_bench
+    from ..evaluation.emojibench.report import write_report
+
+    bench = open_bench(options.bench)
+    with bar("report", "case") as show:
+        page = write_report(
+            bench, options.out or options.bench, options.reference, options.metrics, options.megabytes, show
+        )
+    say(f"{page}: {page.stat().st_size / 1e6:.1f} MB, opens in any browser")
+    return {"files": [page]}
+
+
+def _add_study(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("bench", type=Path, nargs="?", help="folder of the benchmark; not for --answers")
+    add("--out", type=Path, required=True, help="folder for the page, or for the table")
+    add("--methods", nargs="+", help="2 to 8 of them [all but truth and noise]")
+    add("--cases", type=int, default=45, help="at most so many")
+    add("--seed", type=int, help="of orders and names [one that nobody can guess]")
+    add("--answers", type=Path, nargs="+", metavar="FILE", help="files that raters sent back: makes the table")
+    add("--key", type=Path, help="with --answers: OUT_key.json of the page")
+
+
+def _study(options: argparse.Namespace) -> Facts:
+    from ..evaluation.emojibench.cases import open_bench
+    from ..evaluation.emojibench.study import write_study
+    from ..evaluation.emojibench.study_answers import read_study, write_result
+
+    if options.answers:
+        if options.key is None:
+            raise InputError("--answers needs --key: the file that was written beside the page's folder.")
+        result = read_study(options.key, options.answers)
+        say(write_result(result, options.out))
+        return {"files": [options.out / name for name in ("study.md", "study.json")], "raters": len(result.raters)}
+    if options.bench is None:
+        raise InputError("Name the benchmark's folder, or --answers with --key.")
+    bench = open_bench(options.bench)
+    methods = options.methods or [name for name in bench.methods() if name not in ("truth", "noise")]
+    with bar("study", "case") as show:
+        made = write_study(bench, options.out, methods, options.cases, options.seed, on_case=show)
+    say(f"{made.page}: {made.cases} cases; hand out the folder, keep {made.key}")
+    return {"files": [made.page, made.key], "cases": made.cases, "left_out": made.left_out}

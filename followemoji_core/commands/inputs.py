@@ -25,9 +25,14 @@ if TYPE_CHECKING:
 
 def portrait_arguments(parser: argparse.ArgumentParser, portrait: str = "picture with one face") -> None:
     """What is animated, how it is framed, and where the result goes. portrait: what it may be."""
+    parser.add_argument("--portrait", type=Path, required=True, help=portrait)
+    parser.add_argument("--out", type=Path, required=True, help="video to write (.mp4)")
+    framing_arguments(parser)
+
+
+def framing_arguments(parser: argparse.ArgumentParser) -> None:
+    """How a face is found and the portrait framed."""
     add = parser.add_argument
-    add("--portrait", type=Path, required=True, help=portrait)
-    add("--out", type=Path, required=True, help="video to write (.mp4)")
     add("--models", type=Path, default=Path("models"), help="ComfyUI's models folder, or one like it")
     add("--detector", type=Path, help="face_landmarker.task, if not in MODELS/followemoji")
     add("--face", type=Path, help="motion file of the portrait's face; then it is not detected")
@@ -57,8 +62,11 @@ def checked_outputs(options: argparse.Namespace) -> tuple[int, int]:
 
 def detector(options: argparse.Namespace, needed: bool = True) -> AbstractContextManager[FaceDetector | None]:
     """A face detector while the block runs; None where no face is to be found. Raises InputError without its file."""
-    if not needed:
-        return nullcontext()
+    return open_detector(options) if needed else nullcontext()
+
+
+def open_detector(options: argparse.Namespace) -> FaceDetector:
+    """The face detector of --detector or --models. Raises InputError without its file."""
     from ..face.detector import FaceDetector
 
     return FaceDetector(detector_file(options), options.confidence)

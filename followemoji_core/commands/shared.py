@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,7 +16,9 @@ from ..errors import InputError, check_range
 if TYPE_CHECKING:
     import torch
 
-Facts = dict[str, Any]  # what --json prints of a command that is done
+    from ..jobs import Where
+
+Facts = dict[str, Any]  # what --json prints of a command that is done; "failed": how many of its jobs failed, or which
 Run = Callable[[argparse.Namespace], "Facts | None"]
 Command = Callable[[str, Run, str], argparse.ArgumentParser]
 Item = TypeVar("Item")
@@ -27,6 +30,7 @@ RANGES = {
     "fps": (0.1, 1000.0),
     "first": (0, 2**31 - 1),
     "frames": (1, 1_000_000),
+    "gpus": (0.0, 64.0),
     "look_at_camera": (0.0, 1.0),
     "motion": (0, 2**31 - 1),
     "people": (1, 10_000_000),
@@ -92,16 +96,56 @@ def check_numbers(options: argparse.Namespace) -> None:
             check_range(f"--{name.replace('_', '-')}", value, allowed)
 
 
+def where_arguments(parser: argparse.ArgumentParser, what: str = "") -> None:
+    """Where many jobs are done. what: begins the help."""
+    add = parser.add_argument
+    add("--workers", type=int, help=f"{what}processes [1], or workers of a cluster [as many as it has room for]")
+    add(
+        "--ray",
+        nargs="?",
+        const="",
+        metavar="ADDRESS",
+        help="on the Ray cluster at HOST:PORT; without it: the one that runs here, else one of this machine alone",
+    )
+    add("--gpus", type=float, help="with --ray: of a worker; 0.5 lets two share one [1 where there are any]")
+
+
+def where(options: argparse.Namespace) -> Where:
+    """What `where_arguments` asked for."""
+    from ..jobs import Local, Ray
+
+    if options.ray is None:
+        return Local(options.workers or 1)
+    return Ray(options.ray or None, options.workers or 0, gpus=options.gpus)
+
+
+_heard: ContextVar[list[str] | None] = ContextVar("heard", default=None)
+
+
 def say(line: str) -> None:
     """A line for people; with --json it goes to stderr (see `commands.main`)."""
-    print(line, flush=True)
+    heard = _heard.get()
+    if heard is None:
+        print(line, flush=True)
+    else:
+        heard.append(line)
+
+
+@contextmanager
+def quietly() -> Iterator[list[str]]:
+    """Within the block lines for people go into the list, and no progress bar is shown: one job of many."""
+    before = _heard.set([])
+    try:
+        yield _heard.get()
+    finally:
+        _heard.reset(before)
 
 
 def along(items: Iterable[Item], total: int, what: str) -> Iterable[Item]:
     """The items, with a progress bar over `total` frames (0: not known)."""
     from tqdm import tqdm
 
-    return tqdm(items, desc=what, total=total or None, unit="frame", leave=False)
+    return tqdm(items, desc=what, total=total or None, unit="frame", leave=False, disable=_heard.get() is not None)
 
 
 @contextmanager
@@ -109,7 +153,7 @@ def bar(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
     """A progress bar, moved by calling what is yielded with (done, total)."""
     from tqdm import tqdm
 
-    with tqdm(desc=what, unit=unit, leave=False) as shown:
+    with tqdm(desc=what, unit=unit, leave=False, disable=_heard.get() is not None) as shown:
 
         def show(done: int, total: int) -> None:
             shown.total = total
@@ -139,10 +183,10 @@ def device_and_dtype(device: str, precision: str) -> tuple[str, torch.dtype]:
     """
     import torch
 
-    from ..walk.studio import best_dtype
+    from ..walk.studio import best_device, best_dtype
 
     if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        device = best_device()
     try:
         torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError, ImportError, ValueError) as error:  # by kind of device

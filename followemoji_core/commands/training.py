@@ -7,7 +7,7 @@ import json
 import os
 from pathlib import Path
 
-from .shared import Command, Facts, bar, detector_file, device_and_dtype, say
+from .shared import Command, Facts, bar, detector_file, device_and_dtype, say, where, where_arguments
 
 
 def add_commands(command: Command) -> None:
@@ -21,7 +21,7 @@ def add_commands(command: Command) -> None:
     ready.add_argument("--detector", type=Path, help="face_landmarker.task, if not there")
     ready.add_argument("--size", type=int, default=512, help="side of the clips")
     ready.add_argument("--shortest", type=int, default=16, help="frames that a clip must have")
-    ready.add_argument("--workers", type=int, default=1, help="processes")
+    where_arguments(ready)
 
     drawn = command("synthesize", _synthesize, "Draw people as training clips; resumable.")
     drawn.add_argument("out", type=Path, help="folder for the clips")
@@ -61,13 +61,13 @@ def add_commands(command: Command) -> None:
 
 
 def _prepare(options: argparse.Namespace) -> Facts:
-    from ..training.prepare import PrepareSettings, prepare
+    from ..training.prepare import FAILED, PrepareSettings, prepare
 
     settings = PrepareSettings(size=options.size, shortest=options.shortest)
-    counts = prepare(options.videos, options.out, detector_file(options), settings, workers=options.workers, say=say)
+    counts = prepare(options.videos, options.out, detector_file(options), settings, where(options), say)
     for what, count in counts.items():
         say(f"{count:>8}  {what}")
-    return {"files": [options.out / "report.json"], "counts": counts}
+    return {"files": [options.out / "report.json"], "counts": counts, "failed": counts.get(FAILED, 0)}
 
 
 def _synthesize(options: argparse.Namespace) -> Facts:

@@ -57,6 +57,18 @@ class WindowPlan:
         """Frames evaluated per frame made."""
         return self.evaluated / self.frame_count
 
+    def efficiency(self, workers: int) -> float:
+        """Share of their time, 0 to 1, that so many workers would be busy, were time in proportion to the frames that
+        windows see, and nothing else took any. A level waits for the one before; the longest windows are begun first.
+        """
+        longest = 0
+        for groups in self.groups:
+            busy = [0] * workers
+            for frames in sorted((sum(len(window.frames) for window in group) for group in groups), reverse=True):
+                busy[busy.index(min(busy))] += frames
+            longest += max(busy)
+        return self.evaluated / (workers * longest)
+
     @property
     def borders(self) -> frozenset[int]:
         """Steps, s from frame s to s + 1, at which windows of the finest level meet: from one to the next, or into and

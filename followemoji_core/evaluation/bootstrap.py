@@ -1,4 +1,4 @@
-"""Paired bootstrap over people: how much one row differs from another where both met the same people."""
+"""Bootstrap over people or cases: of a mean, and of how much one row differs from another where both met the same."""
 
 from __future__ import annotations
 
@@ -24,6 +24,39 @@ def paired_ratio(values: np.ndarray, reference: np.ndarray, seed: int = 0) -> tu
 def paired_difference(values: np.ndarray, reference: np.ndarray, seed: int = 0) -> tuple[float, float, float]:
     """The same of mean minus mean, of any numbers."""
     return _paired(values, reference, seed, lambda one, other: one.mean(-1) - other.mean(-1))
+
+
+def mean_interval(values: np.ndarray, seed: int = 0) -> tuple[float, float, float]:
+    """Mean of `values` (n,) and its 95 % interval; one number alone is its own interval, and tells nothing."""
+    return paired_difference(values, np.zeros(np.shape(values)), seed)
+
+
+def crossed_mean(values: np.ndarray, seed: int = 0) -> tuple[float, float, float]:
+    """Mean of `values` (raters, cases), nan where nothing was answered, and its 95 % interval for other raters and
+    other cases of the same kind.
+
+    Rows and columns are drawn again, each for themselves; what both draws take counts (Owen 2007, "The pigeonhole
+    bootstrap"), which is rather too wide than too narrow. Of a single rater only cases are drawn: the interval is then
+    that rater's own.
+    """
+    values = np.asarray(values, float)
+    if values.ndim != 2 or not np.isfinite(values).any():
+        raise ValueError(f"A table of numbers is needed, not {values.shape} without any.")
+    known = np.isfinite(values)
+    values = np.where(known, values, 0.0)
+    rng = np.random.default_rng(seed)
+    rows, columns = (_counts(rng, count) for count in values.shape)
+    total, weight = (((rows @ part) * columns).sum(1) for part in (values, known.astype(float)))
+    found = float(values.sum() / known.sum())
+    drawn = total[weight > 0] / weight[weight > 0]
+    few = min((count for count in values.shape if count > 1), default=1)
+    low, high = found + (np.quantile(drawn, _SHARES) - found) * _wider(few)
+    return found, float(low), float(high)
+
+
+def _counts(rng: np.random.Generator, count: int) -> np.ndarray:
+    """(draws, count): how often each of `count` is drawn."""
+    return rng.multinomial(count, np.full(count, 1 / count), size=_DRAWS).astype(float)
 
 
 def _paired(

@@ -34,6 +34,9 @@ class CheckedObject:
             return default
         return checked_number(self.given.get(key), self.name(key), low, high)
 
+    def numbers(self, key: str, count: int, low: float, high: float) -> list[float]:
+        return checked_numbers(self.given.get(key), self.name(key), count, low, high)
+
     def whole(self, key: str, low: int, high: int, default: int | None = None) -> int:
         value = self.number(key, low, high, default)
         if value != int(value):
@@ -81,8 +84,17 @@ def checked_number(value: Any, name: str, low: float, high: float) -> float:
     return float(value)
 
 
+def checked_numbers(value: Any, name: str, count: int, low: float, high: float) -> list[float]:
+    """The same of a list of `count` numbers."""
+    if not isinstance(value, list) or len(value) != count:
+        raise InputError(f"{name} is {shown(value)}; it must be {count} numbers in brackets.")
+    return [checked_number(number, name, low, high) for number in value]
+
+
 def shown(value: Any, length: int = 40, show=repr) -> str:
     """A stranger's value, cut to what fits into a message."""
+    if value is None:
+        return "missing"
     if isinstance(value, list | dict):
         return "a list" if isinstance(value, list) else "an object"
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**20:

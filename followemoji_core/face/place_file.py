@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import InputError
 from ..gate import MOST_SIDE, Refused, loading, parse_json, read_bytes, short
 from ..types import LANDMARKS, FaceFrame
-from .controls import nearest
+from .checked_json import CheckedObject, checked_numbers, shown
 from .place import LEAST_HEIGHT, POINTS, Frame, Placement
 
 FORMAT = "followemoji.place"
@@ -44,24 +44,27 @@ def parse_placement(text: str) -> Placement:
 
 def placement_of(given: Any) -> Placement:
     """The same of JSON that is parsed already."""
-    given = _object(given, "The placed face", ("format", "version", "size", "frame", "points"))
+    placed = CheckedObject(given, "", "a placed face")
+    placed.known("format", "version", "size", "frame", "points")
     if given.get("format") != FORMAT:
-        raise InputError(f"format is {_told(given.get('format'))}; a placed face has {FORMAT!r}. {_ADVICE}")
-    version = _number(given.get("version"), "version", 1, 10**9)
+        raise InputError(f"format is {shown(given.get('format'))}; a placed face has {FORMAT!r}. {_ADVICE}")
+    version = placed.number("version", 1, 10**9)
     if version > VERSION:
         raise InputError(f"version is {version:g}; this pack reads up to {VERSION}. Update the pack.")
-    size = tuple(_numbers(given.get("size"), "size", 2, 1, MOST_SIDE))
-    if any(side != int(side) for side in size):
-        raise InputError(f"size is {size[0]:g}, {size[1]:g}; it must be whole pixels, width and height of the picture.")
-    frame = None
-    if given.get("frame") is not None:
-        about = _object(given["frame"], "frame", ("centre", "height", "turn"))
-        centre = _numbers(about.get("centre"), "frame.centre", 2, -_FAR, _FAR)
-        height = _number(about.get("height"), "frame.height", LEAST_HEIGHT, _FAR)
-        frame = Frame((centre[0], centre[1]), height, _number(about.get("turn", 0), "frame.turn", -360, 360))
-    points = _object(given.get("points", {}), "points", POINTS)
-    places = {name: tuple(_numbers(value, f"points.{name}", 2, -_FAR, _FAR)) for name, value in points.items()}
-    return Placement((int(size[0]), int(size[1])), places, frame)
+    width, height = placed.numbers("size", 2, 1, MOST_SIDE)
+    if width != int(width) or height != int(height):
+        raise InputError(f"size is {width:g}, {height:g}; it must be whole pixels, width and height of the picture.")
+    frame = placed.object("frame")
+    if frame is not None:
+        frame.known("centre", "height", "turn")
+        x, y = frame.numbers("centre", 2, -_FAR, _FAR)
+        frame = Frame((x, y), frame.number("height", LEAST_HEIGHT, _FAR), frame.number("turn", -360, 360, 0))
+    points = placed.object("points")
+    places = {}
+    if points is not None:
+        points.known(*POINTS)
+        places = {name: tuple(points.numbers(name, 2, -_FAR, _FAR)) for name in points.given}
+    return Placement((int(width), int(height)), places, frame)
 
 
 def placement_text(placement: Placement) -> str:
@@ -78,7 +81,7 @@ def placement_text(placement: Placement) -> str:
 def placement_request(given: Any) -> tuple[Placement, np.ndarray | None]:
     """What the editor asks for, {"placement": ..., "face": ...} of parsed JSON: points, and the landmarks (478,3)
     float32 of a face to correct, or None. Raises InputError as parse_placement does."""
-    given = _object(given, "The request", ("placement", "face"))
+    CheckedObject(given, "", "a request").known("placement", "face")
     face = given.get("face")
     return placement_of(given.get("placement")), None if face is None else landmarks_of(face)
 
@@ -91,9 +94,9 @@ def landmarks_text(face: FaceFrame) -> list[list[float]]:
 def landmarks_of(given: Any) -> np.ndarray:
     """(478,3) float32 of JSON. Raises InputError unless it is a list of 478 points of three bounded numbers."""
     if not isinstance(given, list) or len(given) != LANDMARKS:
-        count = f"{len(given)} points" if isinstance(given, list) else _told(given)
+        count = f"{len(given)} points" if isinstance(given, list) else shown(given)
         raise InputError(f"The face to correct is {count}; {LANDMARKS} are needed. Run the graph again.")
-    rows = [_numbers(row, f"face[{index}]", 3, -100.0, 100.0) for index, row in enumerate(given)]
+    rows = [checked_numbers(row, f"face[{index}]", 3, -100.0, 100.0) for index, row in enumerate(given)]
     return np.array(rows, np.float32)
 
 
@@ -103,34 +106,3 @@ def _round(value: float) -> float:
 
 def _rounded(values: tuple[float, ...]) -> list[float]:
     return [_round(value) for value in values]
-
-
-def _object(given: Any, name: str, known: tuple[str, ...]) -> dict[str, Any]:
-    if not isinstance(given, dict):
-        raise InputError(f"{name} is {_told(given)}; it must be an object in braces. {_ADVICE}")
-    for key in given:
-        if key not in known:
-            which = nearest(key[:60], known) if len(known) > 8 else f" Allowed: {', '.join(known)}."
-            raise InputError(f"{short(key, 60)!r} is no key of {name[0].lower()}{name[1:]}.{which}")
-    return given
-
-
-def _numbers(given: Any, name: str, count: int, low: float, high: float) -> list[float]:
-    if not isinstance(given, list) or len(given) != count:
-        raise InputError(f"{name} is {_told(given)}; it must be {count} numbers in brackets.")
-    return [_number(value, name, low, high) for value in given]
-
-
-def _number(given: Any, name: str, low: float, high: float) -> float:
-    if isinstance(given, bool) or not isinstance(given, int | float):
-        raise InputError(f"{name} is {_told(given)}; it must be a number.")
-    if not low <= given <= high:
-        raise InputError(f"{name} is {given:.6g}; allowed: {low:g} to {high:g}.")
-    return float(given)
-
-
-def _told(given: Any) -> str:
-    """A stranger's value, cut to what fits into a message."""
-    if isinstance(given, list | dict):
-        return "a list" if isinstance(given, list) else "an object"
-    return "missing" if given is None else short(repr(given), 40)

@@ -3,7 +3,8 @@
 Knows nothing of faces and networks: what a job does is the caller's `Work`.
 """
 
-from .engine import Outcome, Work, run_jobs
+from .doing import Answer, error_of
+from .engine import Outcome, Team, Work, gather, run_jobs
 from .where import Local, Made, Ray, Where
 
-__all__ = ["Local", "Made", "Outcome", "Ray", "Where", "Work", "run_jobs"]
+__all__ = ["Answer", "Local", "Made", "Outcome", "Ray", "Team", "Where", "Work", "error_of", "gather", "run_jobs"]

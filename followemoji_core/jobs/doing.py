@@ -14,6 +14,7 @@ from .ledger import LONGEST
 from .where import Facts, Job, Made
 
 log = logging.getLogger(__name__)
+_LONGEST = 10_000  # letters of a reason
 LOST = "WorkerLost"  # the kind of a job whose worker ended under it
 
 
@@ -44,16 +45,21 @@ def do(job: Job, key: str, arguments: Facts, carried: Mapping[str, bytes] | None
         return failed(error, round(time.monotonic() - started, 3))
 
 
+def close(job: Job) -> None:
+    """At the end of a worker that ends in order."""
+    getattr(job, "close", lambda: None)()
+
+
 def failed(error: Exception, seconds: float = 0.0) -> Answer:
     """The answer of what ended in that error: a FollowEmojiError in its own words, another with its place in our
     code."""
     kind = type(error).__name__
     if isinstance(error, FollowEmojiError):
-        return Answer(seconds=seconds, kind=kind, reason=str(error))
+        return Answer(seconds=seconds, kind=kind, reason=str(error)[:_LONGEST])
     log.error("A mistake of ours:\n%s", "".join(traceback.format_exception(error)))
     last = traceback.extract_tb(error.__traceback__)[-1] if error.__traceback__ else None
     place = f" ({last.filename}, line {last.lineno})" if last else ""
-    return Answer(seconds=seconds, kind=kind, reason=f"{kind}: {str(error)[:2000]}{place}", mistake=True)
+    return Answer(seconds=seconds, kind=kind, reason=f"{kind}: {str(error)[:_LONGEST]}{place}", mistake=True)
 
 
 def error_of(answer: Answer) -> FollowEmojiError | None:

@@ -8,10 +8,9 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter, deque
-from collections.abc import Callable, Hashable, Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Protocol
@@ -19,13 +18,14 @@ from typing import Protocol
 from ..errors import FollowEmojiError, InputError
 from ..files import check_place, write_whole
 from ..lock import only_one
-from .doing import LOST, Answer, do, error_of
+from .doing import LOST, Answer, error_of, failed
 from .ledger import DONE, FAILED, Ledger, Line, hash_of, read_ledger
 from .where import Facts, Local, Where, Work
 
-log = logging.getLogger(__name__)
 TRIES = 3  # of a job whose worker is lost under it, and of workers that are lost before they are ready
 Say = Callable[[str], None]
+Carry = Callable[[str, Facts], Mapping[str, bytes]]
+Conclude = Callable[[str, Answer], None]
 
 
 @dataclass
@@ -132,16 +132,16 @@ def run_jobs(
             if answer.kind and (error := error_of(answer)) and isinstance(error, stop_at):
                 raise error
 
+        broken_off: set[str] = set()
         try:
-            if where == Local(1):
-                job = work.open()
-                for key, arguments in todo.items():
-                    conclude(key, do(job, key, arguments, _carried(work, key, arguments)))
-            else:
-                with _crew(work, where, len(todo), say) as crew:
-                    _share_out(crew, work, todo, conclude, say)
+            with gather(work, where, len(todo), say) as team:
+                broken_off = team.broken_off
+                team.do(todo, conclude, getattr(work, "carry", None))
         finally:
             book.close()
+            clean = getattr(work, "clean", lambda key, arguments: None)
+            for key in broken_off:
+                clean(key, todo[key])
     return outcome
 
 
@@ -166,71 +166,88 @@ def _with_files(answer: Answer, folder: Path) -> Answer:
     return answer
 
 
-def _carried(work: Work, key: str, arguments: Facts) -> Mapping[str, bytes] | None:
-    carry = getattr(work, "carry", None)
-    return None if carry is None else carry(key, arguments)
-
-
-def _crew(work: Work, where: Where, jobs: int, say: Say) -> AbstractContextManager[Crew]:
+@contextmanager
+def gather(work: Work, where: Where, most: int, say: Say = lambda line: None) -> Iterator[Team]:
+    """Workers for rounds of at most so many jobs, who keep what they have opened from one round to the next; none is
+    left at the end of the block. Raises what `run_jobs` does."""
     if isinstance(where, Local):
-        from .processes import Processes
+        from .processes import Alone, Processes
 
-        return Processes(work, min(where.workers, jobs))
-    raise InputError("Ray is not here yet.")
+        crew = Alone(work) if where.workers == 1 else Processes(work, min(where.workers, most))
+    else:
+        from .on_ray import OnRay
+
+        crew = OnRay(work, where, most, say)
+    with crew:
+        yield Team(crew, say)
 
 
-def _share_out(
-    crew: Crew, work: Work, todo: Mapping[str, Facts], conclude: Callable[[str, Answer], None], say: Say
-) -> None:
-    queue = deque(todo)
-    at_work: dict[Hashable, str | None] = {}  # None: opening, or free
-    losses: Counter[str | None] = Counter()  # by job; None: workers that were not ready yet
-    free: list[Hashable] = []
-    most, left = crew.most, len(todo)
+class Team:
+    """A crew, and what its workers are at."""
 
-    def ended(key: str, answer: Answer) -> None:
-        nonlocal left
-        left -= 1
-        conclude(key, answer)
+    def __init__(self, crew: Crew, say: Say):
+        self._crew, self._say, self._most = crew, say, crew.most
+        self._at_work: dict[Hashable, str | None] = {}  # None: opening, or free
+        self._free: list[Hashable] = []
+        self._losses: Counter[str | None] = Counter()  # by job; None: of workers that were not ready yet
+        self.broken_off: set[str] = set()  # jobs that a worker has begun and never answered
 
-    while left:
-        # 1. As many workers as there are jobs for.
-        while len(at_work) < min(most, left):
-            at_work[crew.hire()] = None
-        # 2. Jobs to those that are free.
-        while free and queue:
-            worker, key = free.pop(), queue.popleft()
-            try:
-                carried = _carried(work, key, todo[key])
-            except FollowEmojiError as error:
-                free.append(worker)
-                ended(key, Answer(kind=type(error).__name__, reason=str(error)))
-                continue
-            at_work[worker] = key
-            crew.give(worker, key, todo[key], carried)
-        # 3. What has come of the others.
-        for news in crew.news():
-            if news.refused:
-                raise error_of(news.refused) or RuntimeError(news.refused.reason)
-            key = at_work.pop(news.worker, None)
-            if news.lost and news.worker in free:
-                free.remove(news.worker)
-                continue
-            if news.lost:
-                losses[key] += 1
-                again = losses[key] < TRIES
-                if key is None and not again:  # perhaps the memory holds no more of them
-                    most = len(at_work)
-                    if not most:
-                        raise InputError(f"Workers end before they are ready: {news.why}. Ask for fewer of them.")
-                elif key is not None and again:
-                    say(f"{key}: its worker is lost ({news.why}); it is tried again")
+    def do(self, todo: Mapping[str, Facts], conclude: Conclude, carry: Carry | None = None) -> None:
+        """Every one of the jobs; conclude(key, answer) learns what came of each, in the order in which they end.
+        carry: see `Work`."""
+        queue, left = deque(todo), set(todo)
+
+        def ended(key: str, answer: Answer) -> None:
+            left.remove(key)
+            conclude(key, answer)
+
+        while left:
+            # 1. As many workers as there are jobs for.
+            while len(self._at_work) < min(self._most, len(left)):
+                self._at_work[self._crew.hire()] = None
+            # 2. Jobs to those that are free.
+            while self._free and queue:
+                key = queue.popleft()
+                try:
+                    carried = None if carry is None else carry(key, todo[key])
+                except FollowEmojiError as error:
+                    ended(key, failed(error))
+                    continue
+                worker = self._free.pop()
+                self._at_work[worker] = key
+                self.broken_off.add(key)
+                self._crew.give(worker, key, todo[key], carried)
+            # 3. What has come of the others.
+            for news in self._crew.news() if left else ():
+                if news.refused:
+                    raise error_of(news.refused) or RuntimeError(news.refused.reason)
+                key = self._at_work.pop(news.worker, None)
+                if not news.lost:
+                    self._at_work[news.worker] = None
+                    self._free.append(news.worker)
+                    if news.answer and key is not None:
+                        if not self._losses[key]:
+                            self.broken_off.discard(key)
+                        ended(key, news.answer)
+                elif news.worker in self._free:
+                    self._free.remove(news.worker)
+                elif self._lost(key, news.why):
                     queue.appendleft(key)
                 elif key is not None:
                     advice = "Ask for fewer workers, or look at the files of this job."
-                    ended(key, Answer(kind=LOST, reason=f"Its worker was lost {TRIES} times, {news.why}. {advice}"))
-                continue
-            at_work[news.worker] = None
-            free.append(news.worker)
-            if news.answer and key is not None:
-                ended(key, news.answer)
+                    reason = f"Its worker was lost {TRIES} times, {news.why}. {advice}"
+                    ended(key, Answer(kind=LOST, reason=reason))
+
+    def _lost(self, key: str | None, why: str) -> bool:
+        """Whether the job that a lost worker had is tried again."""
+        self._losses[key] += 1
+        again = self._losses[key] < TRIES
+        if key is not None:
+            if again:
+                self._say(f"{key}: its worker is lost ({why}); it is tried again")
+            return again
+        if not again:  # perhaps the memory holds no more of them
+            self._most = len(self._at_work)
+            if not self._most:
+                raise InputError(f"Workers end before they are ready: {why}. Ask for fewer of them.")
+        return False

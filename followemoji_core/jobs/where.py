@@ -18,12 +18,14 @@ class Work(Protocol):
 
     A work may have `carry(key, arguments) -> {name: bytes}` besides: what a worker that sees none of the caller's files
     needs for that job. It is called by the caller's process just before the job is sent, and the worker's job then
-    gets it as a third argument.
+    gets it as a third argument. And `clean(key, arguments)`: takes away what a job left that was broken off, by a kill
+    or a stop; the caller's process calls it at the end of the run, when no worker is left.
     """
 
     def open(self) -> Job:
         """Once a worker: loads what is needed and returns what does one job, (key, arguments) -> facts for the ledger
-        (JSON), or `Made`. A FollowEmojiError of it is the reason why that job failed."""
+        (JSON), or `Made`. A FollowEmojiError of it is the reason why that job failed. Where it has a `close()`, that is
+        called when a worker on this machine ends in order."""
         ...
 
 

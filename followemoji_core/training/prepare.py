@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -24,10 +23,12 @@ from ..face.geometry import ScreenFace, screen_points
 from ..face.opencv import opencv
 from ..files import check_place, write_whole
 from ..gate import Refused, loading, parse_json, read_bytes
+from ..jobs import Local, Where, run_jobs
 from ..media import Clip, clip_info, read_frames
 from .shards import check_size, save_clip
 
 VIDEOS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
+FAILED = "videos that failed"
 _THUMB = (32, 32)
 _LARGEST = 1 << 20  # bytes of a report
 
@@ -65,47 +66,70 @@ def prepare(
     out: Path,
     task: Path,
     settings: PrepareSettings | None = None,
-    workers: int = 1,
+    where: Where = Local(),  # noqa: B008, frozen
     say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, int]:
     """Prepare every video under a folder; returns the counts of all reports, also written to OUT/report.json.
 
-    task: face_landmarker.task. Raises InputError where there is no video or one was prepared with other settings,
-    OutputError where the disk is full.
+    task: face_landmarker.task. where: workers of a cluster see the same folders. What came of each video is in
+    OUT/jobs.jsonl too; FAILED of the counts are those of which nothing came, such as one that ends its worker.
+    Raises InputError where there is no video or one was prepared with other settings, OutputError where the disk is
+    full.
     """
     settings = settings or PrepareSettings()
     found = sorted(path for path in videos.rglob("*") if path.suffix.lower() in VIDEOS)
     if not found:
         raise InputError(f"There is no video under {videos}. Known kinds: {', '.join(VIDEOS)}.")
     FaceDetector(task).close()  # without one, every video would be called unreadable
-    targets = [out / path.relative_to(videos) for path in found]
-    for folder in {target.parent for target in targets}:
+    names = [path.relative_to(videos).as_posix() for path in found]
+    for folder in {(out / name).parent for name in names}:
         check_place(folder / "0.safetensors")
-    jobs = [job for job in zip(found, targets, strict=True) if not _is_done(job[1], settings)]
+    jobs = [name for name in names if not _is_done(out / name, settings)]
     say(f"{len(found)} videos, {len(found) - len(jobs)} of them done before")
-    if workers > 1:
-        with ProcessPoolExecutor(workers) as pool:
-            running = {pool.submit(prepare_video, *job, task, settings): job for job in jobs}
-            try:
-                for done in as_completed(running):
-                    done.result()
-                    say(f"{running[done][0].name}")
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
-    else:
-        for path, target in jobs:
-            prepare_video(path, target, task, settings)
-            say(f"{path.name}")
+    outcome = run_jobs(
+        PrepareVideos(videos.resolve(), out.resolve(), task.resolve(), settings),
+        {name: asdict(settings) for name in jobs},
+        out / "jobs.jsonl",
+        where,
+        say,
+        stands=lambda name, facts: False,  # else it was not among them
+        stop_at=(OutputError,),
+    )
     total: Counter[str] = Counter()
-    for target in targets:
-        total.update(_read_report(target)["counts"])
+    for name in names:
+        if name not in outcome.failed:
+            total.update(_read_report(out / name)["counts"])
+    if outcome.failed:
+        total[FAILED] = len(outcome.failed)
     _write(out / "report.json", {"videos": len(found), **total})
     return {"videos": len(found), **total}
 
 
-def prepare_video(path: Path, target: Path, task: Path, settings: PrepareSettings) -> None:
-    """One video to TARGET-NNN.safetensors and TARGET.json. A video that cannot be read is a line in its report.
+@dataclass(frozen=True)
+class PrepareVideos:
+    """The work of `run_jobs`: a job is a video, by its path below `videos`. task: face_landmarker.task."""
+
+    videos: Path
+    out: Path
+    task: Path
+    settings: PrepareSettings
+
+    def open(self) -> Callable[[str, dict], dict]:
+        return self._prepare
+
+    def clean(self, name: str, arguments: dict) -> None:
+        """Half a clip of a video that was broken off; its whole ones are written again."""
+        for partial in (self.out / name).parent.glob(".*.partial"):
+            partial.unlink(missing_ok=True)
+
+    def _prepare(self, name: str, arguments: dict) -> dict:
+        counts = prepare_video(self.videos / name, self.out / name, self.task, self.settings)
+        return {"counts": dict(counts)}
+
+
+def prepare_video(path: Path, target: Path, task: Path, settings: PrepareSettings) -> Counter[str]:
+    """One video to TARGET-NNN.safetensors and TARGET.json, whose counts are returned. A video that cannot be read is a
+    line in its report.
 
     Raises OutputError where the disk is full.
     """
@@ -126,6 +150,7 @@ def prepare_video(path: Path, target: Path, task: Path, settings: PrepareSetting
         counts["unreadable videos"] += 1
         reason = str(error)
     _write(_report(target), {"video": path.name, "counts": counts, "error": reason, "settings": asdict(settings)})
+    return counts
 
 
 def find_stretches(path: Path, task: Path, settings: PrepareSettings, counts: Counter[str]) -> list[Stretch]:

@@ -161,18 +161,35 @@ def animate(
     does not do.
     """
     host = host or Host()
-    plan = plan_job(denoiser.config, appearance, landmarks, settings, given.numbers if given else ())
-    store = store or new_store(plan.frame_count, appearance, settings)
+    store = store or new_store(len(landmarks), appearance, settings)
+    numbers = given.numbers if given else ()
+    run = make_run(denoiser, landmark_encoder, appearance, landmarks, settings, host, store, numbers, noise)
     if given:
         store.give(given.numbers, given.latents)
+    run.fill()
+    return store
+
+
+def make_run(
+    denoiser: Denoiser,
+    landmark_encoder: LandmarkEncoder,
+    appearance: Appearance,
+    landmarks: AlignedMotion | Tensor,
+    settings: Settings,
+    host: Host,
+    store: LatentStore,
+    given: Sequence[int] = (),
+    noise: Noise | None = None,
+) -> Run:
+    """What makes the windows of a job, see `animate`. given: numbers of the given frames. Raises InputError as
+    `plan_job` does."""
+    plan = plan_job(denoiser.config, appearance, landmarks, settings, given)
     if noise is None:
         shape, seed, sharing = appearance.latent_shape, settings.seed, settings.shared_noise
         one_stream = not settings.progressive
         noise = ClipNoise(plan.frame_count, shape, seed, sharing) if one_stream else frame_noise(shape, seed, sharing)
     features = LandmarkFeatures(landmark_encoder, landmarks, landmark_size(landmarks), host.device, host.dtype)
-    run = _Run(denoiser, features, appearance.to(host.device, host.dtype), settings, host, plan, store, noise)
-    run.fill()
-    return store
+    return Run(denoiser, features, appearance.to(host.device, host.dtype), settings, host, plan, store, noise)
 
 
 def finite_rows(latents: Tensor) -> list[bool]:
@@ -180,7 +197,7 @@ def finite_rows(latents: Tensor) -> list[bool]:
     return latents.isfinite().flatten(1).all(1).tolist()
 
 
-class _Run:
+class Run:
     """What the batches of one job share."""
 
     def __init__(
@@ -205,7 +222,11 @@ class _Run:
         for level, windows in enumerate(self.plan.levels):
             self.finished += sum(self._has(window) for window in windows)
             for batch in self.plan.batches(level, self._has, self.host.at_once):
-                self._make_some(batch, self.host.at_once(len(batch[0].frames)), self.host.halves_together)
+                self.make(batch)
+
+    def make(self, batch: tuple[Window, ...]) -> None:
+        """A batch of `WindowPlan.batches` to the store, which has what it is given."""
+        self._make_some(batch, self.host.at_once(len(batch[0].frames)), self.host.halves_together)
 
     def _has(self, window: Window) -> bool:
         return self.store.has(window.made)

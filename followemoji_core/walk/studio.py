@@ -68,14 +68,24 @@ class Studio:
         the same job finds them again.
         """
         appearance = portrait if isinstance(portrait, Appearance) else self.read(portrait)
-        store = None
-        if folder is not None:
-            key = job_key(self.identity, self.host.dtype, settings, landmarks, appearance, given)
-            store = new_store(len(landmarks), appearance, settings, folder / key)
+        store = self.store(appearance, landmarks, settings, given, folder)
         host = replace(self.host, on_pass=on_pass, on_step=on_step)
         networks = self.networks
         parts = networks.denoiser, networks.landmark_encoder, appearance, landmarks, settings, host
         return animate(*parts, given=given, store=store)
+
+    def store(
+        self,
+        appearance: Appearance,
+        landmarks: AlignedMotion | Tensor,
+        settings: Settings,
+        given: GivenFrames | None = None,
+        folder: Path | None = None,
+    ) -> LatentStore:
+        """Where the frames of a job go: in memory, and in `folder` under the job's name, where there is one."""
+        if folder is not None:
+            folder /= job_key(self.identity, self.host.dtype, settings, landmarks, appearance, given)
+        return new_store(len(landmarks), appearance, settings, folder)
 
     def given(self, numbers: Sequence[int], pictures: Sequence[np.ndarray]) -> GivenFrames:
         """Frames of a clip, by their numbers from 0, as (H,W,3) uint8 RGB of the video's size."""
@@ -90,6 +100,11 @@ class Studio:
         chunks = latents.split(self.codec.at_once(latents))
         decoded = (frame for chunk in chunks for frame in self.codec.decode(chunk.float()).numpy())
         return given.in_place(decoded) if given else decoded
+
+
+def best_device() -> str:
+    """CUDA, else MPS, else the CPU."""
+    return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
 
 
 def best_dtype(device: str) -> torch.dtype:

@@ -161,9 +161,9 @@ def test_place_route_fits_and_refuses(both_servers):
         (b"{", "not JSON"),
         (b"[" * 500, "nests"),
         (b'{"placement": ' + b" " * 200_000 + b"}", "more than 0.15 MB"),
-        (json.dumps({"placement": many}).encode(), "is no key of points"),
+        (json.dumps({"placement": many}).encode(), "is not a key of a placed face"),
         (json.dumps({"placement": text, "face": landmarks[:10]}).encode(), "478 are needed"),
-        (json.dumps({"placement": text, "file": "/etc/passwd"}).encode(), "no key of the request"),
+        (json.dumps({"placement": text, "file": "/etc/passwd"}).encode(), "not a key of a request"),
         (json.dumps({"placement": dict(text, points={"chin": [9, 9]})}).encode(), "too few"),
     ):
         status, answer = ask(both_servers, body)

@@ -16,6 +16,7 @@ MAY_ENTER = {
     "files": {"errors"},
     "gate": {"errors"},
     "pickles": {"gate"},
+    "fetching": {"errors"},
     "lock": {"errors"},
     "jobs": {"errors", "files", "gate", "lock"},
     "face": GROUND,
@@ -29,10 +30,11 @@ MAY_ENTER = {
     "training": GROUND | {"jobs", "media", "face", "model", "diffusion", "encoders", "drawn", "walk", "small"},
     # Ablations train.
     "evaluation": GROUND
-    | {"jobs", "media", "pictures", "face", "model", "diffusion", "encoders", "drawn", "walk", "small", "training"},
+    | {"jobs", "media", "pictures", "face", "model", "diffusion", "encoders", "drawn", "walk", "small", "training"}
+    | {"fetching"},
     "commands": GROUND
     | {"jobs", "media", "pictures", "face", "model", "diffusion", "encoders", "drawn", "walk", "training", "evaluation"}
-    | {"small", ""},
+    | {"small", "fetching", ""},
     "__main__": {"commands"},
 }
 NEVER = {

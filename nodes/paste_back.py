@@ -1,0 +1,370 @@
+"""Animated faces put back into the whole picture, streamed to a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, repeat
+from typing import get_args
+
+import numpy as np
+import torch
+from comfy_api.v0_0_2 import InputImpl, io
+
+from ..followemoji_core.errors import InputError, check_range
+from ..followemoji_core.face.crop import rescaled, resize
+from ..followemoji_core.face.paste import Cover, PasteOptions, Paster, Patch, blend, together
+from ..followemoji_core.files import check_place
+from ..followemoji_core.media import QUICK, even_sides, write_video
+from ..followemoji_core.types import AlignedMotion, Crop
+from ..followemoji_core.walk.job import video_bytes
+from .edits import showing, shown, shown_frames, shrunk
+from .footage import Footage, open_footage, written_sound
+from .host.paths import new_video
+from .host.pictures import to_numpy
+from .host.progress import reported
+from .sockets import Aligned, advanced, schema
+from .sockets import Crop as CropSocket
+
+_FACES = 4  # sockets for so many; lists bring any number
+_MOST_IMAGES = 1 << 30  # bytes of images where nobody says how many
+Pair = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Original:
+    """The whole picture, or a clip. pictures: each as 8 bits and as it came; size (width, height) in pixels, count of
+    frames (None: still; an estimate for videos), footage: of a clip."""
+
+    pictures: Iterable[Pair]
+    size: tuple[int, int]
+    count: int | None
+    footage: Footage | None
+
+    @property
+    def still(self) -> bool:
+        return self.count is None
+
+
+def open_original(source, height: int = 0) -> Original:
+    """source: IMAGE (1 or T,H,W,C) or VIDEO. height: in pixels, 0 for its own; the width follows."""
+    footage = None
+    if isinstance(source, torch.Tensor):
+        if not len(source):
+            raise InputError("The original has no picture. Connect the one that went into Frame Portrait.")
+        pairs: Iterator[Pair] = (_pair(source, index) for index in range(len(source)))
+        count = None if len(source) == 1 else len(source)
+    else:
+        footage = open_footage(source)
+        pairs, count = ((frame, frame) for frame in footage.frames), footage.count
+    first = next(pairs)
+    size = first[0].shape[1::-1]
+    if height and height != size[1]:
+        size = max(round(size[0] * height / size[1]), 1), height
+        first, pairs = _resized(first, size), (_resized(pair, size) for pair in pairs)
+    return Original(repeat(first) if count is None else chain([first], pairs), tuple(size), count, footage)
+
+
+def _pair(images: torch.Tensor, index: int) -> Pair:
+    """As 8 bits, and with its own numbers: 16 bit floats that numpy has not become 32."""
+    picture = images[index]
+    picture = picture.expand(-1, -1, 3) if picture.shape[-1] == 1 else picture
+    own = picture if picture.dtype in (torch.float16, torch.float32) else picture.float()
+    return to_numpy(picture[None], 0), own.cpu().numpy()
+
+
+def _resized(pair: Pair, size: tuple[int, int]) -> Pair:
+    eight, own = pair
+    made = resize(eight, size)
+    return made, made if own is eight else resize(own.astype(np.float32), size)
+
+
+def pasted(
+    original: Original,
+    patches: Sequence[Patch],
+    streams: Sequence[Iterable[np.ndarray]],
+    options: PasteOptions,
+    fps: float,
+) -> tuple[Paster, Iterator[tuple[np.ndarray, list, np.ndarray]]]:
+    """Of each frame the full one as 8 bits, what was placed, and the original with its own numbers."""
+    patches = [replace(patch, crop=_fitting(patch.crop, original)) for patch in patches]
+    paster = Paster(patches, original.size, options, fps)
+
+    def frames() -> Iterator[tuple[np.ndarray, list, np.ndarray]]:
+        for index, ((eight, own), made) in enumerate(together(original.pictures, streams, original.still)):
+            placed = paster.place(index, eight, made)
+            yield blend(eight, placed), placed, own
+
+    return paster, frames()
+
+
+def _fitting(crop: Crop, original: Original) -> Crop:
+    """A crop of the original where that was brought to another height."""
+    same = abs(crop.picture_size[0] / crop.picture_size[1] * original.size[1] - original.size[0]) <= 0.5
+    return rescaled(crop, original.size) if same else crop
+
+
+class PasteBack(io.ComfyNode):
+    """Frames IMAGE or VIDEO, their Crop, the original IMAGE or VIDEO, one or more faces -> VIDEO of full frames, a file
+    in the temp folder, the first of them as IMAGE, MASK (1 or N,H,W) of what is changed. All inputs are lists.
+
+    Raises InputError where frames, crops, masks, motions and original do not belong together.
+    """
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            "FollowEmojiPasteBack",
+            "Paste Back",
+            ["uncrop", "stitch", "composite face", "paste face", "full frame", "several faces", "group"],
+            description="Puts animated faces back into the whole picture they were framed from. Nothing else of it "
+            "changes. Several faces: more sockets, or lists. Pictures and clips of any size and length take no memory.",
+            is_input_list=True,
+            inputs=[
+                io.MultiType.Input(
+                    "original",
+                    types=[io.Image, io.Video],
+                    tooltip="The whole picture that went into Frame Portrait; or a clip, one picture for each frame.",
+                ),
+                *_face_inputs(1),
+                io.Combo.Input(
+                    "cover",
+                    options=list(get_args(Cover)),
+                    default="face",
+                    tooltip="What is put back. face: the face with some hair, wherever it moves. crop: all of "
+                    "the crop.",
+                ),
+                io.Int.Input(
+                    "feather",
+                    default=32,
+                    min=0,
+                    max=1024,
+                    tooltip="Pixels of the whole picture over which it fades in, from its outline inwards.",
+                ),
+                io.Boolean.Input(
+                    "match_colours",
+                    default=True,
+                    tooltip="Bring the colours of the frames to those of the picture around the face.",
+                ),
+                io.Audio.Input(
+                    "audio", optional=True, tooltip="Sound of the video, cut to its length. Else that of the frames."
+                ),
+                io.Mask.Input(
+                    "mask",
+                    optional=True,
+                    tooltip="What may change, instead of cover: of the picture's size, or of the crop's.",
+                ),
+                *chain.from_iterable(_face_inputs(number) for number in range(2, _FACES + 1)),
+                advanced(
+                    io.Float.Input(
+                        "margin",
+                        default=0.2,
+                        min=0.0,
+                        max=1.0,
+                        step=0.05,
+                        tooltip="Around the face, in face heights; above the brow as much again, for the hair.",
+                    )
+                ),
+                advanced(
+                    io.Int.Input(
+                        "height", default=0, min=0, max=16384, tooltip="Of the result, in pixels. 0: the original's."
+                    )
+                ),
+                advanced(
+                    io.Float.Input(
+                        "fps",
+                        default=25.0,
+                        min=1.0,
+                        max=240.0,
+                        step=0.01,
+                        tooltip="Frames per second, where neither a video nor an aligned motion says it.",
+                    )
+                ),
+                advanced(
+                    io.Int.Input(
+                        "image_frames",
+                        default=0,
+                        min=0,
+                        max=10_000,
+                        tooltip="How many frames, from the first on, also come out as images. 0: as many as fit into "
+                        "1 GB. The video always has all.",
+                    )
+                ),
+            ],
+            outputs=[
+                io.Video.Output("video", display_name="video", tooltip="All frames, for Save Video."),
+                io.Image.Output("images", display_name="images", tooltip="The first frames, see image_frames."),
+                io.Mask.Output("changed", display_name="mask", tooltip="What was changed, and how far."),
+            ],
+            **showing(),
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        original,
+        frames,
+        crop,
+        cover,
+        feather,
+        match_colours,
+        aligned=(),
+        audio=(),
+        mask=(),
+        margin=(0.2,),
+        height=(0,),
+        fps=(25.0,),
+        image_frames=(0,),
+        **more,
+    ) -> io.NodeOutput:
+        # 1. Who is pasted, and into what.
+        if len(original) != 1:
+            raise InputError(f"There are {len(original)} originals, one is needed. Connect the whole picture itself.")
+        check_range("height", height[0], (0, 16384))
+        clips, crops, motions = _faces(frames, crop, aligned, more)
+        patches = _patches(crops, motions, list(mask or ()))
+        options = PasteOptions(cover[0], float(feather[0]), float(margin[0]), bool(match_colours[0]))
+        whole = open_original(original[0], height[0])
+        rate = _rate(clips, motions, whole, float(fps[0]))
+        streams = [open_footage(clip, rate) for clip in clips]
+        warnings = _check_counts(streams, clips, crops, whole)
+        total = max(stream.count for stream in streams)
+        if not whole.still:
+            total = whole.count if total == 1 else min(total, whole.count)
+        # 2. Frame by frame into the file.
+        path = new_video("followemoji/pasted")
+        check_place(path, video_bytes(total, whole.size))
+        paster, made = pasted(whole, patches, [stream.frames for stream in streams], options, rate)
+        kept = _Kept(paster, image_frames[0], set(shown_frames(total).tolist()))
+        sound = _sound(list(audio or ()), streams, whole)
+        count = write_video(path, reported(kept.through(made), total), rate, written_sound(sound), QUICK)
+        # 3. What there is to say.
+        warnings += kept.warnings(count)
+        text = f"{len(patches)} {'face' if len(patches) == 1 else 'faces'}, {count} frames of {whole.size[0]} x "
+        told = shown(cls, f"{text}{whole.size[1]}", kept.strip, warnings)
+        return io.NodeOutput(InputImpl.VideoFromFile(str(path)), kept.batch(), kept.mask_batch(), ui=told)
+
+
+def _face_inputs(number: int) -> list[io.Input]:
+    """frames, crop, aligned of a face."""
+    after = "" if number == 1 else f"_{number}"
+    optional = number > 1
+    again = "" if number == 1 else f" Face {number}."
+    return [
+        io.MultiType.Input(
+            f"frames{after}",
+            types=[io.Image, io.Video],
+            optional=optional,
+            tooltip=f"The animated crop: from Warp Preview, VAE Decode, Long Video. Enlarged ones fit too.{again}",
+        ),
+        CropSocket.Input(f"crop{after}", optional=optional, tooltip=f"Where it was cut, from Frame Portrait.{again}"),
+        Aligned.Input(
+            f"aligned{after}",
+            optional=True,
+            tooltip=f"The aligned motion of these frames: the mask then holds the face wherever it goes.{again}",
+        ),
+    ]
+
+
+def _faces(frames, crop, aligned, more: dict) -> tuple[list, list[Crop], list[AlignedMotion | None]]:
+    """Clips, crops and motions of all sockets. Raises InputError where one of a face is missing."""
+    found: tuple[list, list, list] = [], [], []
+    for number in range(1, _FACES + 1):
+        own = (frames, crop, aligned)
+        if number > 1:
+            own = tuple(more.get(f"{name}_{number}") for name in ("frames", "crop", "aligned"))
+        clips, crops, motions = (list(each or ()) for each in own)
+        if len(clips) != len(crops) or len(motions) not in (0, len(clips)):
+            raise InputError(
+                f"Face {number}: {len(clips)} clips of frames, {len(crops)} crops, {len(motions)} aligned motions. "
+                f"Each clip needs the crop that it was framed by, and all their motions or none."
+            )
+        for into, each in zip(found, (clips, crops, motions or [None] * len(clips)), strict=True):
+            into += each
+    return found
+
+
+def _patches(crops: list[Crop], motions: list[AlignedMotion | None], masks: list[torch.Tensor]) -> list[Patch]:
+    if len(masks) not in (0, 1, len(crops)):
+        raise InputError(f"There are {len(masks)} masks and {len(crops)} faces. Connect one, or one for each.")
+    given = [mask.float().cpu().numpy() for mask in masks] or [None]
+    if any(mask is not None and not mask.any() for mask in given):
+        raise InputError("The mask is empty: nothing may change. Paint it, or leave it out for the face's own outline.")
+    masks = given * len(crops) if len(given) == 1 else given
+    return [Patch(*each) for each in zip(crops, motions, masks, strict=True)]
+
+
+def _rate(clips: list, motions: list[AlignedMotion | None], whole: Original, otherwise: float) -> float:
+    """Frames per second: of the first that knows it, the frames' video, their motion, the original's video."""
+    videos = [clip for clip in clips if not isinstance(clip, torch.Tensor)]
+    if videos:
+        return open_footage(videos[0]).fps
+    known = [motion.fps for motion in motions if motion is not None]
+    known += [whole.footage.fps] if whole.footage else []
+    return (known or [otherwise])[0]
+
+
+def _sound(audio: list, streams: list[Footage], whole: Original):
+    if audio and audio[0] is not None:
+        return audio[0]
+    sounds = (stream.sound() for stream in [*streams, *([whole.footage] if whole.footage else [])])
+    return next((sound for sound in sounds if sound is not None), None)
+
+
+def _check_counts(streams: list[Footage], clips: list, crops: list[Crop], whole: Original) -> list[str]:
+    """What does not last as long as the rest, in words. Raises InputError where a crop of a clip has other frames."""
+    sentences = []
+    for stream, clip, crop in zip(streams, clips, crops, strict=True):
+        known = isinstance(clip, torch.Tensor)
+        if crop.frames is not None and known and stream.count not in (1, crop.frames):
+            raise InputError(
+                f"The crop has {crop.frames} frames, {stream.count} are to be pasted. Frame the clip that is animated."
+            )
+    counts = [stream.count for stream in streams]
+    if len(set(counts)) > 1:
+        sentences.append(f"The faces have {', '.join(map(str, counts))} frames; the shorter ones hold their last.")
+    if not whole.still and 1 < whole.count < max(counts):
+        sentences.append(f"The original has {whole.count} frames, {max(counts)} are to be pasted: it ends them.")
+    return sentences
+
+
+class _Kept:
+    """What is kept of the frames as they pass: the first as images, a few for the strip on the node."""
+
+    def __init__(self, paster: Paster, most: int, shown: set[int]):
+        self._paster, self._most, self._shown = paster, most, shown
+        self._images: list[torch.Tensor] = []
+        self._masks: list[torch.Tensor] = []
+        self.strip: list[np.ndarray] = []
+        self._odd = False
+
+    def through(self, made: Iterable[tuple[np.ndarray, list, np.ndarray]]) -> Iterator[np.ndarray]:
+        for index, (full, placed, own) in enumerate(made):
+            if index == 0:
+                floats = own.astype(np.float32) if own.dtype == np.uint8 else own
+                self._most = self._most or max(_MOST_IMAGES // floats.nbytes, 1)
+                self._odd = bool(full.shape[0] % 2 or full.shape[1] % 2)
+            if index < self._most:
+                image = full.astype(np.float32) / 255 if own.dtype == np.uint8 else blend(own, placed)
+                self._images.append(torch.from_numpy(image))
+                if index == 0 or not self._paster.steady:
+                    self._masks.append(torch.from_numpy(self._paster.mask(index)))
+            if index in self._shown:
+                self.strip.append(shrunk(full[..., :3]))
+            yield even_sides(full[..., :3])
+
+    def batch(self) -> torch.Tensor:
+        return torch.stack(self._images)
+
+    def mask_batch(self) -> torch.Tensor:
+        return torch.stack(self._masks)
+
+    def warnings(self, count: int) -> list[str]:
+        sentences = []
+        if len(self._images) < count:
+            sentences.append(f"{len(self._images)} of {count} frames come out as images, see image_frames.")
+        if self._odd:
+            sentences.append("The video lacks the last row or column: videos need even sides. The images have it.")
+        if not self._masks[0].any():
+            sentences.append("Nothing was pasted: the face lies outside of the picture.")
+        return sentences

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from urllib.error import HTTPError
 
 import numpy as np
 import pytest
@@ -119,6 +120,21 @@ def masked(server: ComfyServer, dots: np.ndarray) -> dict:
     Image.fromarray(pixels).save(server.input / name)
     prompt = graph(0, mask=["load", 1])
     return prompt | {"load": dict(class_type="LoadImage", inputs=dict(image=name))}
+
+
+def test_the_editor_shows_the_face_of_that_number(finding):
+    """Before any run: of Load Image and Extract Face Landmarks."""
+    Image.fromarray(SCENE.paint(REST)[0]).save(finding.input / "friends.png")
+    faces, _ = saved(finding, graph(4))
+    for number, face in enumerate(faces, 1):
+        named = dict(image="friends.png", detector="face_landmarker.task", number=number)
+        told = finding.post("/followemoji/preview", dict(node="test", portrait=named))
+        low, high = (getattr(screen_points(face)[0], end)(axis=0) for end in ("min", "max"))
+        assert (low < told["handles"]["cornerLeft"]).all() and (told["handles"]["cornerLeft"] < high).all()
+    named["number"] = 4
+    with pytest.raises(HTTPError) as caught:
+        finding.post("/followemoji/preview", dict(node="test", portrait=named))
+    assert caught.value.code == 400 and "Face number 4 is not there" in caught.value.read().decode()
 
 
 def test_all_faces_of_a_clip_are_followed_and_stay_apart(finding):

@@ -47,12 +47,12 @@ def test_a_group_is_the_same_again_and_its_people_come_by_size():
     assert len({person.seed for person in one.people}) == 3 and len({person.light for person in one.people}) == 1
 
 
-@pytest.mark.parametrize("people, size", [(3, (768, 512)), (12, (1280, 720)), (5, (640, 640))])
-def test_no_face_of_a_group_covers_another(people, size):
+@pytest.mark.parametrize("people, size, seeds", [(3, (768, 512), 4), (12, (960, 540), 2), (5, (640, 640), 2)])
+def test_no_face_of_a_group_covers_another(people, size, seeds):
     """What is inside of a face is as it is when its person stands there alone; faces are in the picture, whole."""
-    for seed in range(2):
+    for seed in range(seeds):
         scene = Scene.of(seed, people, size)
-        motions = acted(scene, 2)
+        motions = acted(scene, 1)
         together = scene.paint(motions)
         for index, motion in enumerate(motions):
             points = screen_points(motion)

@@ -15,7 +15,7 @@ from ..types import AlignedMotion, Crop
 from .colour import ColourMatch, as_float, small
 from .cover import Outline, frame_distance, signed_distance, softened
 from .opencv import opencv
-from .resample import composed, corners, inverse, moved, resize, sample, warp
+from .resample import composed, corners, inverse, moved, resize, sample, warp, whole_box
 
 Picture = TypeVar("Picture")
 Cover = Literal["face", "crop"]
@@ -322,12 +322,8 @@ class _Piece:
 
     def _whole(self, index: int, frame_size: tuple[int, int]) -> tuple[int, int, int, int] | None:
         """The crop's box in whole pixels, where it is upright, lies on them, and is hardly enlarged."""
-        matrix = self._matrix(index)
-        box = np.array([*matrix[:, 2], *(matrix[[0, 1], [0, 1]] * self._crop.size)])
-        fits = not matrix[0, 1] and not matrix[1, 0] and np.abs(box - np.rint(box)).max() < 1e-6
-        if not fits or min(box[2:]) < 1 or (box[2:] * _SOFT > frame_size).any():
-            return None
-        return tuple(np.rint(box).astype(int).tolist())
+        box = whole_box(self._matrix(index), self._crop.size)
+        return box if box is not None and (np.array(box[2:]) * _SOFT <= frame_size).all() else None
 
     def _mask_of(self, index: int) -> np.ndarray:
         mask = self._patch.mask

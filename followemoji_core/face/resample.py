@@ -38,7 +38,7 @@ def sample(image: np.ndarray, image_from_view: np.ndarray, size: tuple[int, int]
     Raises InputError for a size that no picture has.
     """
     check_drawable(*size)
-    box = _whole_box(image_from_view, size)
+    box = whole_box(image_from_view, size)
     if box is not None and box[2] * box[3] <= MOST_PIXELS:  # more: a cut that reaches far beyond the image
         return resize(_padded_cut(image, box, border), size)
     return _turned_cut(image, image_from_view, size, border)
@@ -84,7 +84,7 @@ def warp(
     return through(cv2.INTER_CUBIC if filter == "cubic" else cv2.INTER_LINEAR)
 
 
-def _whole_box(matrix: np.ndarray, size: tuple[int, int]) -> tuple[int, int, int, int] | None:
+def whole_box(matrix: np.ndarray, size: tuple[int, int]) -> tuple[int, int, int, int] | None:
     """Left, top, width, height in whole pixels of what is seen; None where it is turned, or between pixels."""
     if matrix[0, 1] or matrix[1, 0] or matrix[0, 0] <= 0 or matrix[1, 1] <= 0:
         return None

@@ -67,7 +67,7 @@ def test_paste_back_of_images_and_of_a_video(both_servers, upright):
     for frame in shown["pasted"]:
         assert np.array_equal(frame[outside], original[outside]) and outside.mean() > 0.1
     assert np.abs(shown["pasted"][3] - shown["pasted"][0])[changed > 250].mean() > 0.3
-    assert np.abs(shown["pasted"][3] - shown["from_video"][3]).mean() < 2
+    assert np.abs(shown["pasted"][3] - shown["from_video"][3]).mean() < 4
     assert shown["cut"][0].shape == (128, 128, 3) and shown["seen"][0].shape == (384, 384, 3)
     (video,) = [path for path in both_servers.outputs(entry) if path.suffix == ".mp4" and "file" in entry["outputs"]][
         :1

@@ -142,6 +142,15 @@ def blend(picture: np.ndarray, placed: Sequence[Placed]) -> np.ndarray:
     return result
 
 
+def check_crop(crop: Crop, picture_size: tuple[int, int]) -> None:
+    """Raises InputError for a crop of a picture of another size (width, height)."""
+    if tuple(crop.picture_size) != tuple(picture_size):
+        raise InputError(
+            f"The picture has {_by(picture_size)} pixels, the crop was cut from one of {_by(crop.picture_size)}. "
+            f"Connect the picture that went into Frame Portrait."
+        )
+
+
 class Paster:
     """Puts faces back, frame by frame.
 
@@ -156,11 +165,7 @@ class Paster:
         if not patches:
             raise InputError("There is no face to paste. Connect frames and their crop.")
         for patch in patches:
-            if tuple(patch.crop.picture_size) != tuple(picture_size):
-                raise InputError(
-                    f"The picture has {_by(picture_size)} pixels, the crop was cut from one of "
-                    f"{_by(patch.crop.picture_size)}. Connect the picture that went into Frame Portrait."
-                )
+            check_crop(patch.crop, picture_size)
         self._pieces = [_Piece(patch, options, fps) for patch in patches]
         self._size = tuple(picture_size)
         self.steady = all(patch.steady for patch in patches)

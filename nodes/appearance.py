@@ -29,7 +29,8 @@ from .host.loading import LoadedModel
 from .host.memory import put_on_device
 from .host.pictures import one_picture
 from .host.progress import reported
-from .sockets import Appearance, BoundingBox, Crop, Model, Motion, schema
+from .host.stitcher import stitcher
+from .sockets import Appearance, BoundingBox, Crop, Model, Motion, Stitcher, schema
 
 
 class PreparePortrait(io.ComfyNode):
@@ -93,6 +94,12 @@ class PreparePortrait(io.ComfyNode):
                     "picture_mask", display_name="mask in picture", tooltip="The same in the whole picture."
                 ),
                 BoundingBox.Output("box", display_name="box", tooltip="What of the picture is shown."),
+                Stitcher.Output(
+                    "stitcher",
+                    display_name="stitcher",
+                    tooltip="For Inpaint Stitch of the pack Inpaint-CropAndStitch, where that is installed; not for a "
+                    "crop that is turned.",
+                ),
             ],
         )
 
@@ -113,7 +120,8 @@ class PreparePortrait(io.ComfyNode):
         portrait = torch.from_numpy(np.ascontiguousarray(np.stack(pictures)))
         masks = [torch.from_numpy(np.stack(each)) for each in zip(*_masks(crop, face.fps), strict=True)]
         boxes = [dict(zip(("x", "y", "width", "height"), shown_box(crop, i), strict=True)) for i in _frames(crop)]
-        return io.NodeOutput(portrait, moved, crop, *masks, boxes if len(boxes) > 1 else boxes[0])
+        where = boxes if len(boxes) > 1 else boxes[0]
+        return io.NodeOutput(portrait, moved, crop, *masks, where, stitcher(image, crop, masks[0]))
 
     @classmethod
     def _clip(cls, image, face, size: tuple[int, int], framing: str, room: float, upright: bool):

@@ -13,7 +13,7 @@ from comfy_api.v0_0_2 import InputImpl, io
 
 from ..followemoji_core.errors import InputError, check_range
 from ..followemoji_core.face.crop import rescaled, resize
-from ..followemoji_core.face.paste import Cover, PasteOptions, Paster, Patch, blend, together
+from ..followemoji_core.face.paste import Cover, PasteOptions, Paster, Patch, blend, check_crop, together
 from ..followemoji_core.files import check_place
 from ..followemoji_core.media import QUICK, even_sides, write_video
 from ..followemoji_core.types import AlignedMotion, Crop
@@ -33,11 +33,13 @@ Pair = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class Original:
-    """The whole picture, or a clip. pictures: each as 8 bits and as it came; size (width, height) in pixels, count of
-    frames (None: still; an estimate for videos), footage: of a clip."""
+    """The whole picture, or a clip. pictures: each as 8 bits and as it came; size (width, height) in pixels, own_size
+    before it was brought to another height; count of frames (None: still; an estimate for videos), footage: of a clip.
+    """
 
     pictures: Iterable[Pair]
     size: tuple[int, int]
+    own_size: tuple[int, int]
     count: int | None
     footage: Footage | None
 
@@ -58,11 +60,11 @@ def open_original(source, height: int = 0) -> Original:
         footage = open_footage(source)
         pairs, count = ((frame, frame) for frame in footage.frames), footage.count
     first = next(pairs)
-    size = first[0].shape[1::-1]
+    own_size = size = first[0].shape[1::-1]
     if height and height != size[1]:
         size = max(round(size[0] * height / size[1]), 1), height
         first, pairs = _resized(first, size), (_resized(pair, size) for pair in pairs)
-    return Original(repeat(first) if count is None else chain([first], pairs), tuple(size), count, footage)
+    return Original(repeat(first) if count is None else chain([first], pairs), size, own_size, count, footage)
 
 
 def _pair(images: torch.Tensor, index: int) -> Pair:
@@ -87,7 +89,7 @@ def pasted(
     fps: float,
 ) -> tuple[Paster, Iterator[tuple[np.ndarray, list, np.ndarray]]]:
     """Of each frame the full one as 8 bits, what was placed, and the original with its own numbers."""
-    patches = [replace(patch, crop=_fitting(patch.crop, original)) for patch in patches]
+    patches = [_fitting(patch, original) for patch in patches]
     paster = Paster(patches, original.size, options, fps)
 
     def frames() -> Iterator[tuple[np.ndarray, list, np.ndarray]]:
@@ -98,10 +100,13 @@ def pasted(
     return paster, frames()
 
 
-def _fitting(crop: Crop, original: Original) -> Crop:
-    """A crop of the original where that was brought to another height."""
-    same = abs(crop.picture_size[0] / crop.picture_size[1] * original.size[1] - original.size[0]) <= 0.5
-    return rescaled(crop, original.size) if same else crop
+def _fitting(patch: Patch, original: Original) -> Patch:
+    """The patch where the original was brought to another height. Raises InputError for one of another picture."""
+    check_crop(patch.crop, original.own_size)
+    mask = patch.mask
+    if mask is not None and patch.mask_size == tuple(original.own_size):
+        mask = np.stack([resize(each, original.size) for each in mask.reshape(-1, *mask.shape[-2:])])
+    return replace(patch, crop=rescaled(patch.crop, original.size), mask=mask)
 
 
 class PasteBack(io.ComfyNode):

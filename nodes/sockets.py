@@ -16,6 +16,7 @@ Motion = io.Custom("FOLLOWEMOJI_MOTION")
 Aligned = io.Custom("FOLLOWEMOJI_ALIGNED_MOTION")
 Appearance = io.Custom("FOLLOWEMOJI_APPEARANCE")
 Crop = io.Custom("FOLLOWEMOJI_CROP")
+Stitcher = io.Custom("STITCHER")  # of the pack Inpaint-CropAndStitch
 FaceLandmarks = io.Custom("FACE_LANDMARKS")  # ComfyUI's own, from 0.23
 BoundingBox = io.Custom("BOUNDING_BOX")  # ComfyUI's own, younger than 0.3.64: {x, y, width, height}, or a list of them
 

@@ -118,7 +118,8 @@ def main() -> None:
         rows.append((f"drawn {number}, true frames", pictures[0], patch, frames, list(pictures), PasteOptions()))
     for case, *given in rows:
         numbers = measured(*given)
-        print(case, numbers[0], *(f"{number:.2f}" for number in numbers[1:]), sep="\t", flush=True)
+        shown = ("-" if np.isnan(number) else f"{number:.2f}" for number in numbers[1:])
+        print(case, numbers[0], *shown, sep="\t", flush=True)
 
 
 if __name__ == "__main__":

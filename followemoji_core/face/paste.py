@@ -15,14 +15,13 @@ from ..types import AlignedMotion, Crop
 from .colour import ColourMatch, as_float, small
 from .cover import Outline, frame_distance, signed_distance, softened
 from .opencv import opencv
-from .resample import composed, corners, enlarged_softly, inverse, moved, resize, sample, warp
+from .resample import composed, corners, inverse, moved, resize, sample, warp, whole_box
 
 Picture = TypeVar("Picture")
 Cover = Literal["face", "crop"]
 FEATHERS = (0.0, 1024.0)  # pixels of the picture
 MARGINS = (0.0, 1.0)  # face heights
-_AT_ONCE = 4_000_000  # pixels of the picture that are made in one piece; more go in strips
-_STRIP = 1_000_000  # pixels of a strip
+_STRIP = 64_000  # pixels that are made and blended at a time: they stay in the processor's cache
 _GRID = 128  # cells along the longer side of a crop on which colours are compared
 _MEMORY = 1.0  # seconds over which a correction of colours is averaged
 _BAND = 0.1  # width of the ring where colours are compared: of the face's height, or of the crop
@@ -93,7 +92,7 @@ class Patch:
 class Placed:
     """What a frame puts on the picture. box (left, top, width, height): pixels of the picture; weights (height, width)
     float32 in [0,1]; frame (h,w,3) float32 in [0,1], and the (2,3) matrix from the picture's pixels to the frame's.
-    whole: the crop's own box, where it lies on whole pixels and is made in one piece."""
+    whole: the crop's own box, where it lies on whole pixels and is hardly enlarged."""
 
     box: tuple[int, int, int, int]
     weights: np.ndarray
@@ -109,17 +108,20 @@ class Placed:
     def strips(self) -> Iterator[tuple[slice, np.ndarray]]:
         """Rows of the box, and their pixels (rows, width, 3) float32."""
         left, top, width, height = self.box
+        made = None
         if self.whole is not None:
             x, y, wide, tall = self.whole
-            made = (enlarged_softly if self.soft else resize)(self.frame, (wide, tall))
-            yield slice(0, height), made[top - y : top - y + height, left - x : left - x + width]
-            return
-        rows = height if width * height <= _AT_ONCE else max(_STRIP // width, 1)
+            made = resize(self.frame, (wide, tall))[top - y : top - y + height, left - x : left - x + width]
+        rows = max(_STRIP // width, 8)
         for first in range(0, height, rows):
-            count = min(rows, height - first)
+            strip = slice(first, min(first + rows, height))
+            if made is not None:
+                yield strip, made[strip]
+                continue
             view = moved(self.frame_from_picture, left, top + first)
-            made = warp(self.frame, view, (width, count), "soft" if self.soft else "cubic", "edge")
-            yield slice(first, first + count), made.clip(0, 1)
+            size = width, strip.stop - first
+            pixels = warp(self.frame, view, size, "soft" if self.soft else "cubic", "edge")
+            yield strip, np.clip(pixels, 0, 1, out=pixels)
 
 
 def blend(picture: np.ndarray, placed: Sequence[Placed]) -> np.ndarray:
@@ -140,6 +142,15 @@ def blend(picture: np.ndarray, placed: Sequence[Placed]) -> np.ndarray:
     return result
 
 
+def check_crop(crop: Crop, picture_size: tuple[int, int]) -> None:
+    """Raises InputError for a crop of a picture of another size (width, height)."""
+    if tuple(crop.picture_size) != tuple(picture_size):
+        raise InputError(
+            f"The picture has {_by(picture_size)} pixels, the crop was cut from one of {_by(crop.picture_size)}. "
+            f"Connect the picture that went into Frame Portrait."
+        )
+
+
 class Paster:
     """Puts faces back, frame by frame.
 
@@ -154,11 +165,7 @@ class Paster:
         if not patches:
             raise InputError("There is no face to paste. Connect frames and their crop.")
         for patch in patches:
-            if tuple(patch.crop.picture_size) != tuple(picture_size):
-                raise InputError(
-                    f"The picture has {_by(picture_size)} pixels, the crop was cut from one of "
-                    f"{_by(patch.crop.picture_size)}. Connect the picture that went into Frame Portrait."
-                )
+            check_crop(patch.crop, picture_size)
         self._pieces = [_Piece(patch, options, fps) for patch in patches]
         self._size = tuple(picture_size)
         self.steady = all(patch.steady for patch in patches)
@@ -290,7 +297,7 @@ class _Piece:
             pixels = self._colours.apply(pixels)
         frame_from_picture = composed(np.diag([times, times, 0])[:2], inverse(self._matrix(index)))
         pixels = _within(pixels, frame_from_picture, self._crop.picture_size)
-        whole = self._whole(index)
+        whole = self._whole(index, pixels.shape[1::-1])
         if whole is None:  # no finer than the picture
             shrink = np.minimum(np.linalg.norm(inverse(frame_from_picture)[:, :2], axis=0), 1.0)
             fewer = np.maximum(np.ceil(np.array(pixels.shape[1::-1]) * shrink), 1).astype(int)
@@ -318,14 +325,10 @@ class _Piece:
             )
         return self._crop.matrix(index)
 
-    def _whole(self, index: int) -> tuple[int, int, int, int] | None:
-        """The crop's box in whole pixels, where it is upright, lies on them, and is not too large for one piece."""
-        matrix = self._matrix(index)
-        box = np.array([*matrix[:, 2], *(matrix[[0, 1], [0, 1]] * self._crop.size)])
-        fits = not matrix[0, 1] and not matrix[1, 0] and np.abs(box - np.rint(box)).max() < 1e-6
-        if not fits or min(box[2:]) < 1 or box[2] * box[3] > _AT_ONCE:
-            return None
-        return tuple(np.rint(box).astype(int).tolist())
+    def _whole(self, index: int, frame_size: tuple[int, int]) -> tuple[int, int, int, int] | None:
+        """The crop's box in whole pixels, where it is upright, lies on them, and is hardly enlarged."""
+        box = whole_box(self._matrix(index), self._crop.size)
+        return box if box is not None and (np.array(box[2:]) * _SOFT <= frame_size).all() else None
 
     def _mask_of(self, index: int) -> np.ndarray:
         mask = self._patch.mask

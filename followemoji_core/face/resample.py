@@ -9,8 +9,9 @@ import numpy as np
 from ..gate import MOST_PIXELS, check_drawable
 from .opencv import opencv
 
-Filter = Literal["cubic", "linear", "soft"]  # soft: half way between, without the dark and bright lines of the cubic
+Filter = Literal["cubic", "linear", "soft"]  # soft: between both, without the cubic's dark and bright lines at edges
 Border = Literal["black", "edge"]  # what lies beyond a picture: nothing, or its last colours going on
+_CUBIC = 0.35  # share of the soft filter
 _REACH = 3  # pixels that a cubic filter looks beyond
 
 
@@ -37,7 +38,7 @@ def sample(image: np.ndarray, image_from_view: np.ndarray, size: tuple[int, int]
     Raises InputError for a size that no picture has.
     """
     check_drawable(*size)
-    box = _whole_box(image_from_view, size)
+    box = whole_box(image_from_view, size)
     if box is not None and box[2] * box[3] <= MOST_PIXELS:  # more: a cut that reaches far beyond the image
         return resize(_padded_cut(image, box, border), size)
     return _turned_cut(image, image_from_view, size, border)
@@ -79,19 +80,11 @@ def warp(
         return cv2.warpAffine(np.ascontiguousarray(image), middles, tuple(size), flags=flags, borderMode=mode)
 
     if filter == "soft":
-        return cv2.addWeighted(through(cv2.INTER_CUBIC), 0.5, through(cv2.INTER_LINEAR), 0.5, 0)
+        return cv2.addWeighted(through(cv2.INTER_CUBIC), _CUBIC, through(cv2.INTER_LINEAR), 1 - _CUBIC, 0)
     return through(cv2.INTER_CUBIC if filter == "cubic" else cv2.INTER_LINEAR)
 
 
-def enlarged_softly(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """(H,W,3) float in [0,1] at a larger `size` (width, height), as the filter "soft" does it."""
-    cv2 = opencv()
-    image = np.ascontiguousarray(image)
-    made = (cv2.resize(image, tuple(size), interpolation=method) for method in (cv2.INTER_CUBIC, cv2.INTER_LINEAR))
-    return cv2.addWeighted(next(made), 0.5, next(made), 0.5, 0).clip(0, 1)
-
-
-def _whole_box(matrix: np.ndarray, size: tuple[int, int]) -> tuple[int, int, int, int] | None:
+def whole_box(matrix: np.ndarray, size: tuple[int, int]) -> tuple[int, int, int, int] | None:
     """Left, top, width, height in whole pixels of what is seen; None where it is turned, or between pixels."""
     if matrix[0, 1] or matrix[1, 0] or matrix[0, 0] <= 0 or matrix[1, 1] <= 0:
         return None

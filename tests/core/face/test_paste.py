@@ -245,3 +245,19 @@ def test_paste_holds_the_last_frame_of_shorter_streams():
     assert "".join(picture for picture, _ in together("12", streams, False)) == "12"
     assert "".join(picture for picture, _ in together("12345", [["a"]], False)) == "12345"
     assert len(list(together("12345", [["a"]], True))) == 1
+
+
+def test_paste_takes_no_more_memory_for_a_longer_clip(portrait):
+    picture, face = portrait
+    own = framed(portrait)
+
+    def peak(count: int) -> int:
+        put = paster(Patch(own.crop))
+        tracemalloc.start()
+        for _ in put.paste(picture, [(own.picture for _ in range(count))]):
+            pass
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    assert peak(40) < 1.1 * peak(4)

@@ -9,26 +9,25 @@ from dataclasses import replace
 from functools import partial
 from itertools import repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..diffusion.progressive import KEYFRAMES
-from ..diffusion.windows import STRATEGIES
 from ..errors import InputError
-from ..face.align import AlignOptions, PupilAnchor, Rotation, Translation, align
-from ..face.crop import crop_portrait, resize
+from ..face.align import AlignOptions, align
+from ..face.crop import Framed, frame_portrait, resize
 from ..face.draw import overlay
 from ..face.geometry import screen_points
-from ..face.motion import Missing
 from ..face.motion_file import load_motion, save_motion
 from ..face.report import alignment_report
 from ..files import check_place
 from ..media import Clip, clip_info, read_audio, read_frames, write_video
 from ..pictures import read_picture
 from ..types import AlignedMotion, FaceFrame, FaceMotion
+from .animation_options import animation_arguments, motion_arguments, sampling_arguments
 from .inputs import checked_outputs, face_of, motion_of, open_detector, portrait_arguments, written_files
 from .kept import Kept, stamp
+from .paste_back import Finish, into_whole, paste_options, whole_size
 from .shared import Command, Facts, along, bar, device_and_dtype, say, where_arguments
 from .shared import where as where_of
 
@@ -40,10 +39,6 @@ if TYPE_CHECKING:
     from ..walk.settings import Settings
     from ..walk.studio import Studio
 
-# Those of diffusion, whose modules import torch; a test compares them.
-SCHEDULERS = ("ddim", "euler", "dpm++ 2m", "unipc")
-CARRIERS = ("concat", "replace")
-RENDERERS = ("diffusion", "warp")
 _MOTION_FILES = (".safetensors", ".npy")
 
 
@@ -75,78 +70,6 @@ def _input_arguments(parser: argparse.ArgumentParser) -> None:
     motion_arguments(parser)
 
 
-def animation_arguments(parser: argparse.ArgumentParser) -> None:
-    """How an aligned motion becomes a video."""
-    parser.add_argument(
-        "--renderer",
-        choices=RENDERERS,
-        default=RENDERERS[0],
-        help="diffusion: the networks; warp: a sketch without them, in real time on a CPU, for small turns of the head",
-    )
-    network_arguments(parser)
-    sampling_arguments(parser, steps=30, guidance=3.5, shared_noise=0.0)
-
-
-def motion_arguments(parser: argparse.ArgumentParser) -> None:
-    """How the driver's motion is read and put on the portrait's face."""
-    add = parser.add_argument
-    add("--missing", choices=get_args(Missing), default="interpolate", help="frames without a face")
-    add("--rotation", choices=get_args(Rotation), default=AlignOptions.rotation, help="of the head; published: driving")
-    add(
-        "--translation",
-        choices=get_args(Translation),
-        default=AlignOptions.translation,
-        help="of the head; published: driving",
-    )
-    add("--neutral", type=int, help="driving frame whose face is at rest; found if not given")
-    for name in ("expression", "brows", "eyes", "pupils", "mouth"):
-        add(f"--{name}", type=float, default=1.0, help="strength, 0 to 3")
-    add(
-        "--pupil-anchor",
-        choices=get_args(PupilAnchor),
-        default=AlignOptions.pupil_anchor,
-        help="what a pupil's place is measured from: the corners of its eye, or its box on the screen; published: box",
-    )
-    add("--smoothing", type=float, default=0.0, help="of the driving motion, 0 to 1")
-
-
-def network_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which networks, and where they compute."""
-    add = parser.add_argument
-    add("--weights", type=Path, help="folder (or one file) with the three networks, if not in MODELS")
-    add("--precision", choices=["auto", "fp16", "bf16", "fp32"], default="auto", help="of the networks")
-    add("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
-    add(
-        "--compile",
-        action="store_true",
-        help="torch.compile the denoiser: minutes at first; needs a compiler or Triton",
-    )
-
-
-def sampling_arguments(parser: argparse.ArgumentParser, steps: int, guidance: float, shared_noise: float) -> None:
-    """How the networks sample, with these defaults."""
-    add = parser.add_argument
-    add("--steps", type=int, default=steps, help="denoising steps")
-    add("--guidance", type=float, default=guidance, help="classifier-free guidance scale")
-    add("--scheduler", choices=SCHEDULERS, default="ddim", help="solver")
-    add("--seed", type=int, default=0, help="of the noise")
-    add("--windows", choices=STRATEGIES, default="gaussian", help="how long clips are cut into windows")
-    add("--long", action="store_true", help="keyframes first, then what lies between; bounded memory, resumable")
-    add("--keyframes", choices=KEYFRAMES, default="even", help="with --long: evenly, or closer where more happens")
-    add("--known-frames", choices=["auto", *CARRIERS], default="auto", help="with --long: how windows learn of them")
-    add(
-        "--given",
-        action="append",
-        default=[],
-        metavar="FRAME=PICTURE",
-        help="a frame of the video that is there already, such as a retouched one; -1 is the last",
-    )
-    add("--resampling", type=int, default=0, help="with --long and replace: further passes of each step")
-    add("--window-length", type=int, default=16, help="frames made together")
-    add("--shared-noise", type=float, default=shared_noise, help="0 to 1: of the noise, what all frames have in common")
-    add("--overlap", type=int, default=4, help="frames that windows share")
-
-
 # --- commands
 
 
@@ -158,6 +81,7 @@ def _animate(options: argparse.Namespace) -> Facts:
 def check_settings(options: argparse.Namespace) -> None:
     """What can be said of an animation before the work by its options, whatever its files. Raises FollowEmojiErrors."""
     _align_options(options)
+    paste_options(options)
     renderer(options, Kept())
 
 
@@ -176,18 +100,25 @@ def check_driving(driving: Path) -> None:
 def animate_one(options: argparse.Namespace, kept: Kept) -> Facts:
     """One portrait by one driver, as `animate`'s options say, to OUT. kept: what earlier ones have made."""
     render = renderer(options, kept)
-    portrait, face, driving = _inputs(options, kept)
-    aligned = _aligned(face, driving, options)
-    facts = render(portrait, face, aligned, lambda: _sound(options.driving))
+    paste_options(options)
+    picture, framed, driving = _inputs(options, kept)
+    aligned = _aligned(framed.face, driving, options)
+    finish: Finish = iter
+    if options.paste_back:
+        _check_place(options, aligned, whole_size(options, picture.shape[1::-1]))
+        finish = into_whole(picture, framed.crop, aligned, options)
+    facts = render(framed.picture, framed.face, aligned, lambda: _sound(options.driving), finish)
     return {**_facts(options, facts["frames"], aligned.fps), **facts}
 
 
-Render = Callable[[np.ndarray, FaceFrame, AlignedMotion, Callable[[], "tuple[np.ndarray, int] | None"]], Facts]
+Sound = Callable[[], "tuple[np.ndarray, int] | None"]
+Render = Callable[[np.ndarray, FaceFrame, AlignedMotion, Sound, Finish], Facts]
 
 
 def renderer(options: argparse.Namespace, kept: Kept) -> Render:
-    """What writes OUT from portrait (H,W,3) uint8 RGB, its face, a motion and what reads the sound: by networks, or
-    with --renderer warp without. What can go wrong with the networks goes wrong here, before the work."""
+    """What writes OUT from portrait (H,W,3) uint8 RGB, its face, a motion, what reads the sound, and what is done with
+    the frames at the end: by networks, or with --renderer warp without. What can go wrong with the networks goes wrong
+    here, before the work."""
     if options.renderer == "warp":
         return partial(_warp, options)
     from ..walk.studio import check_files
@@ -201,7 +132,7 @@ def renderer(options: argparse.Namespace, kept: Kept) -> Render:
 
 
 def _diffuse(
-    options: argparse.Namespace, kept: Kept, where: tuple, portrait, face, aligned: AlignedMotion, sound
+    options: argparse.Namespace, kept: Kept, where: tuple, portrait, face, aligned: AlignedMotion, sound, finish=iter
 ) -> Facts:
     from ..walk.studio import open_studio
 
@@ -212,7 +143,8 @@ def _diffuse(
         "studio", made_from, lambda: open_studio(options.models, *where, options.weights, compiled=options.compile)
     )
     share = _spread(options, studio, where[1]) if _is_spread(options) else None
-    return {"frames": _write_animation(studio, portrait, aligned, sound(), options, options.out, given, share)}
+    frames = _write_animation(studio, portrait, aligned, sound(), options, options.out, given, share, finish)
+    return {"frames": frames}
 
 
 def _is_spread(options: argparse.Namespace) -> bool:
@@ -230,12 +162,12 @@ def _spread(options: argparse.Namespace, studio: Studio, dtype: torch.dtype) -> 
     return partial(animate_spread, studio, opening, where_of(options), say=say)
 
 
-def _warp(options: argparse.Namespace, portrait, face, aligned: AlignedMotion, sound) -> Facts:
+def _warp(options: argparse.Namespace, portrait, face, aligned: AlignedMotion, sound, finish=iter) -> Facts:
     """The animation without networks: no torch, no weights but the detector's."""
     from ..face.warp import beyond_sketch, warp_motion
     from ..walk.sketch import sketch_report
 
-    frames = along(warp_motion(portrait, face, aligned), len(aligned), "warping")
+    frames = along(finish(warp_motion(portrait, face, aligned)), len(aligned), "warping")
     count = write_video(options.out, frames, aligned.fps, sound())
     say(f"{options.out}: {count} frames at {aligned.fps:g} fps, a sketch without networks")
     for sentence in sketch_report(face, aligned):
@@ -245,9 +177,9 @@ def _warp(options: argparse.Namespace, portrait, face, aligned: AlignedMotion, s
 
 def _landmarks(options: argparse.Namespace) -> Facts:
     with Kept() as kept:
-        portrait, face, driving = _inputs(options, kept)
-    aligned = _aligned(face, driving, options)
-    frames = _side_by_side(options.driving, driving, portrait, aligned)
+        _, framed, driving = _inputs(options, kept)
+    aligned = _aligned(framed.face, driving, options)
+    frames = _side_by_side(options.driving, driving, framed.picture, aligned)
     count = write_video(options.out, along(frames, len(driving), "drawing"), driving.fps, _sound(options.driving))
     say(f"{options.out}: {count} frames, the driver's landmarks beside their place on the portrait")
     return _facts(options, count, driving.fps)
@@ -297,13 +229,19 @@ def _check_sampling(options: argparse.Namespace) -> None:
 def _check_room(options: argparse.Namespace, aligned: AlignedMotion) -> None:
     """Raises OutputError where OUT, and with --long the windows beside it, do not fit on the disk."""
     from ..model.config import LATENT_CELL
-    from ..walk.job import video_bytes
 
     width, height = aligned.size
     if options.long:
         check_place(_windows_folder(options.out) / "0")
     kept = len(aligned) * 4 * 2 * (width // LATENT_CELL) * (height // LATENT_CELL) if options.long else 0
-    check_place(options.out, video_bytes(len(aligned), aligned.size) + kept)
+    _check_place(options, aligned, aligned.size, kept)
+
+
+def _check_place(options: argparse.Namespace, aligned: AlignedMotion, size: tuple[int, int], more: int = 0) -> None:
+    """Raises OutputError where a video of that size, and so many bytes more, does not fit on OUT's disk."""
+    from ..walk.job import video_bytes
+
+    check_place(options.out, video_bytes(len(aligned), size) + more)
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -333,10 +271,11 @@ def _write_animation(
     out: Path,
     given: dict[int, np.ndarray],
     make: Callable[..., LatentStore] | None = None,
+    finish: Finish = iter,
 ) -> int:
     """Sample, decode and write OUT (.mp4); returns the number of frames. With --long finished windows lie beside it
     until it is written. portrait (H,W,3) uint8 RGB; sound as `read_audio` gives it; given: frames that are there.
-    make: instead of `Studio.animate`."""
+    make: instead of `Studio.animate`. finish: what is done with the decoded frames."""
     from ..lock import only_one
 
     folder = _windows_folder(out) if options.long else None
@@ -345,7 +284,8 @@ def _write_animation(
         with bar("denoising", "pass") as show:
             make = make or studio.animate
             store = make(portrait, aligned, _settings(options), given=kept, folder=folder, on_pass=show)
-        count = write_video(out, along(studio.frames(store, kept), len(aligned), "decoding"), aligned.fps, sound)
+        frames = finish(studio.frames(store, kept))
+        count = write_video(out, along(frames, len(aligned), "decoding"), aligned.fps, sound)
         store.clear_up()
     say(f"{out}: {count} frames at {aligned.fps:g} fps")
     return count
@@ -377,8 +317,8 @@ def _given(options: argparse.Namespace, aligned: AlignedMotion) -> dict[int, np.
 # --- inputs
 
 
-def _inputs(options: argparse.Namespace, kept: Kept) -> tuple[np.ndarray, FaceFrame, FaceMotion]:
-    """The framed portrait (H,W,3) uint8 RGB, its face, and the driving motion; found, or read from motion files."""
+def _inputs(options: argparse.Namespace, kept: Kept) -> tuple[np.ndarray, Framed, FaceMotion]:
+    """The whole picture (H,W,3) uint8 RGB, its face framed, and the driving motion; found, or read from files."""
     size = checked_outputs(options)
     _align_options(options)
     picture = read_picture(options.portrait)
@@ -400,8 +340,8 @@ def _inputs(options: argparse.Namespace, kept: Kept) -> tuple[np.ndarray, FaceFr
     if options.save_motion:
         save_motion(options.save_motion, driving)
         say(f"{options.save_motion}: the driving motion")
-    portrait, face = crop_portrait(picture, face, size, options.framing, options.room)
-    return portrait, face, driving
+    upright = getattr(options, "upright", False)  # commands that do not offer it lack the option
+    return picture, frame_portrait(picture, face, size, options.framing, options.room, upright), driving
 
 
 def _align_options(options: argparse.Namespace) -> AlignOptions:

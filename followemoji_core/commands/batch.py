@@ -15,14 +15,8 @@ from ..errors import FollowEmojiError, InputError
 from ..files import check_place, clear_partial
 from ..gate import loading, read_bytes
 from ..jobs import Made, run_jobs
-from .animate import (
-    animate_one,
-    animation_arguments,
-    check_driving,
-    check_settings,
-    is_motion_file,
-    motion_arguments,
-)
+from .animate import animate_one, check_driving, check_settings, is_motion_file
+from .animation_options import animation_arguments, motion_arguments
 from .inputs import checked_outputs, framing_arguments
 from .kept import Kept, stamp
 from .shared import Command, Facts, detector_file, device_and_dtype, quietly, say, where, where_arguments
@@ -168,9 +162,11 @@ class Rows:
     device: str
     compile: bool
 
-    def open(self) -> Callable[[str, dict], Any]:
-        kept = Kept()
-        return lambda key, arguments: self._animate(arguments, kept)
+    def open(self) -> Animator:
+        return Animator(self, Kept())
+
+    def done(self, kept: Kept, key: str, arguments: Facts) -> Facts | Made:
+        return self._animate(arguments, kept)
 
     def clean(self, key: str, arguments: Facts) -> None:
         """Half a video of a row that was broken off."""
@@ -190,13 +186,23 @@ class Rows:
 
 
 @dataclass(frozen=True)
+class Animator:
+    """What does the rows of a worker."""
+
+    work: Rows
+    kept: Kept
+
+    def __call__(self, *job: Any) -> Facts | Made:
+        return self.work.done(self.kept, *job)
+
+    def close(self) -> None:
+        self.kept.close()
+
+
+@dataclass(frozen=True)
 class SentRows(Rows):
     """The same for workers that see none of the files but models and weights: they get the others as bytes, and the
     video comes back as bytes."""
-
-    def open(self) -> Callable[..., Any]:
-        kept = Kept()
-        return lambda key, arguments, carried: self._there(key, arguments, carried, kept)
 
     def carry(self, key: str, arguments: Facts) -> dict[str, bytes]:
         """portrait, driving and face of a row, by those words. Raises InputError for a row with other files."""
@@ -212,7 +218,7 @@ class SentRows(Rows):
                     carried[name] = read_bytes(options[name], _MOST_SENT)
         return carried
 
-    def _there(self, key: str, arguments: Facts, carried: Mapping[str, bytes], kept: Kept) -> Made:
+    def done(self, kept: Kept, key: str, arguments: Facts, carried: Mapping[str, bytes]) -> Made:
         with TemporaryDirectory(prefix="followemoji-") as name:
             folder, options = Path(name), dict(arguments.get("options", {}))
             for what, content in carried.items():

@@ -22,7 +22,8 @@ from ..face.named_expressions import named_expressions, sequence
 from ..media import Clip, clip_info, even_sides, read_audio, read_frames, write_video
 from ..pictures import read_picture
 from ..types import FaceMotion
-from .animate import network_arguments, renderer, sampling_arguments
+from .animate import renderer
+from .animation_options import network_arguments, sampling_arguments
 from .inputs import checked_outputs, detector, face_of, motion_of, portrait_arguments, written_files
 from .kept import Kept
 from .shared import Command, Facts, along, say
@@ -87,7 +88,7 @@ def _express(options: argparse.Namespace) -> Facts:
     motion = _kept(replace(motion, edit=controls), options)
 
     # 3. The walk.
-    facts = render(portrait, face, align(face, motion), lambda: None)
+    facts = render(portrait, face, align(face, motion), lambda: None, iter)
     return {"files": written_files(options), "fps": controls.fps, "renderer": options.renderer, **facts}
 
 

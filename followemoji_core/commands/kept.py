@@ -23,6 +23,9 @@ class Kept:
         return self
 
     def __exit__(self, *error) -> None:
+        self.close()
+
+    def close(self) -> None:
         for kind in _MOST:
             self._make_room(kind, 0)
 

@@ -45,6 +45,11 @@ def do(job: Job, key: str, arguments: Facts, carried: Mapping[str, bytes] | None
         return failed(error, round(time.monotonic() - started, 3))
 
 
+def close(job: Job) -> None:
+    """At the end of a worker that ends in order."""
+    getattr(job, "close", lambda: None)()
+
+
 def failed(error: Exception, seconds: float = 0.0) -> Answer:
     """The answer of what ended in that error: a FollowEmojiError in its own words, another with its place in our
     code."""

@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from multiprocessing import connection, get_context, parent_process
 from multiprocessing.connection import Connection
 
-from .doing import Answer, do, failed
+from .doing import close, do, failed
 from .engine import News
-from .where import Facts, Work
+from .where import Facts, Job, Work
 
 _PATIENCE = 5.0  # seconds in which a worker that was asked to stop cleans up
 _MOMENT = 1.0  # seconds that news are waited for
@@ -29,13 +29,15 @@ class Alone:
 
     def __init__(self, work: Work):
         self._work = work
+        self._job: Job | None = None
         self._news: list[News] = []
 
     def __enter__(self) -> Alone:
         return self
 
     def __exit__(self, *error) -> None:
-        pass
+        if self._job is not None:
+            close(self._job)
 
     def hire(self) -> int:
         self._job = self._work.open()
@@ -64,8 +66,12 @@ class Processes:
     def __enter__(self) -> Processes:
         return self
 
-    def __exit__(self, *error) -> None:
+    def __exit__(self, kind: type | None, *error) -> None:
+        for pipe in self._pipes.values():
+            pipe.close()  # those that have no job end by it
         for process in self._processes.values():
+            if kind is None:
+                process.join(_PATIENCE)
             process.terminate()
         for process in self._processes.values():
             process.join(_PATIENCE)
@@ -131,8 +137,8 @@ def _live(pipe: Connection, workers: int) -> None:
         pipe.send(("ready", None))
         while True:
             key, arguments, carried = pipe.recv()
-            answer: Answer = do(job, key, arguments, carried)
-            pipe.send(("answer", answer))
+            pipe.send(("answer", do(job, key, arguments, carried)))
+    close(job)
 
 
 def _follow_the_caller() -> None:

@@ -24,7 +24,8 @@ class Work(Protocol):
 
     def open(self) -> Job:
         """Once a worker: loads what is needed and returns what does one job, (key, arguments) -> facts for the ledger
-        (JSON), or `Made`. A FollowEmojiError of it is the reason why that job failed."""
+        (JSON), or `Made`. A FollowEmojiError of it is the reason why that job failed. Where it has a `close()`, that is
+        called when a worker on this machine ends in order."""
         ...
 
 

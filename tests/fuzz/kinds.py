@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import pickle
 import zipfile
@@ -170,6 +171,37 @@ def _read_arkit(path: Path) -> None:
     from followemoji_core.face.capture import read_arkit_json
 
     _right_controls(read_arkit_json(path))
+
+
+# --- tables and ledgers of many jobs
+
+
+def _table_seeds(folder: Path) -> list[bytes]:
+    plain = b'portrait,driving,seed,long,given\na.png,b.mp4,3,yes,1=x.png|2=y.png\n"q""",c,,,\n'
+    german = "sep=;\nPortrait;Driving;guidance;#note\na;b;0,5;=1+1\n".encode("utf-16")
+    return [plain, german, b"\xef\xbb\xbfportrait\tdriving\tsize\r\na\tb\t512x640\r\n"]
+
+
+def _read_table(path: Path) -> None:
+    from followemoji_core.commands.table import read_rows
+
+    table = read_rows(path, argparse.Namespace(folder=path.parent))
+    keys = [row.key for row in table.rows]
+    assert keys and len({key.casefold() for key in keys}) == len(keys)
+    for row in table.rows:
+        assert row.reason or path.parent in row.options.out.parents
+
+
+def _ledger_seeds(folder: Path) -> list[bytes]:
+    line = b'{"key": "%d.mp4", "state": "done", "job": "x", "facts": {"a": [1, 2.5]}, "reason": "", "seconds": 1.5}\n'
+    return [b"".join(line % number for number in range(3)), line % 7 + b'{"key": "torn']
+
+
+def _read_ledger(path: Path) -> None:
+    from followemoji_core.jobs.ledger import read_ledger
+
+    for key, line in read_ledger(path).items():
+        assert line.key == key and line.state in ("done", "failed") and isinstance(line.facts, dict)
 
 
 # --- weights
@@ -475,6 +507,8 @@ KINDS = {
     "edit": Kind(".json", _edit_seeds, _read_edit, _json_or_text),
     "placed": Kind(".json", _placed_seeds, _read_placed, _json_or_text),
     "capture_csv": Kind(".csv", _csv_seeds, _read_csv, mutate.text),
+    "table": Kind(".csv", _table_seeds, _read_table, mutate.text),
+    "ledger": Kind(".jsonl", _ledger_seeds, _read_ledger, mutate.text),
     "arkit_json": Kind(".json", _arkit_seeds, _read_arkit, _json_or_text),
     "weights": Kind(".safetensors", _weights_seeds, _read_weights, mutate.safetensors),
     "pth": Kind(".pth", _pth(old=False), _read_weights, mutate.zipped),

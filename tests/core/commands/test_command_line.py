@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from followemoji_core.__main__ import main
-from followemoji_core.commands import animate
+from followemoji_core.commands import animation_options
 from followemoji_core.diffusion import sampler, schedule
 from followemoji_core.drawn import Acting, Person, paint
 from followemoji_core.face.motion_file import save_motion
@@ -81,6 +81,19 @@ def test_animate(inputs, tmp_path, capsys):
         frames.append(np.stack(list(read_frames(Clip(tmp_path / name)))))
     assert frames[0].shape == (6, 64, 64, 3) and np.array_equal(*frames)
     assert "6 frames at 25 fps" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("changes", [{}, {"renderer": "warp", "height": 96}])
+def test_animate_pastes_back(inputs, tmp_path, changes):
+    """The crop is the size of the networks, the video that of the portrait; its corners keep still."""
+    wanted = arguments(inputs, "animate", tmp_path / "whole.mp4", feather=4, **changes)
+    assert main([*wanted, "--paste-back", "--upright"]) == 0
+    frames = np.stack(list(read_frames(Clip(tmp_path / "whole.mp4")))).astype(int)
+    side = changes.get("height", 128)
+    assert frames.shape == (6, side, side, 3)
+    portrait = np.asarray(Image.open(inputs / "portrait.png").convert("RGB").resize((side, side))).astype(int)
+    assert np.abs(frames[3] - portrait)[:6, :6].mean() < 5 and np.abs(frames[3] - portrait).max() > 20
+    assert main([*wanted, "--paste-back", "--height=1"]) == 1 and main([*wanted, "--paste-back", "--feather=-1"]) == 1
 
 
 def test_animate_long(inputs, tmp_path, capsys):
@@ -280,5 +293,5 @@ def test_help_is_light():
 
 
 def test_choices_are_those_of_the_core():
-    assert animate.SCHEDULERS == schedule.SCHEDULERS
-    assert animate.CARRIERS == sampler.CARRIERS
+    assert animation_options.SCHEDULERS == schedule.SCHEDULERS
+    assert animation_options.CARRIERS == sampler.CARRIERS

@@ -66,7 +66,10 @@ class Player {
         if (this.frame >= this.frames - 1) this.show(0);
         this.playing = true;
         this.playButton.textContent = "Pause";
+        const run = (this.run = {}); // the last one counts
         await Promise.allSettled(this.videos.map((video) => video.play()));
+        if (this.run !== run) return;
+        if (this.videos.every((video) => video.paused && !video.ended)) return this.pause(); // a phone that saves power
         requestAnimationFrame(() => this.follow());
     }
 

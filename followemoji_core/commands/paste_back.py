@@ -1,0 +1,56 @@
+"""The animated face put back into the whole picture: options of the commands that offer it, and their frames."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable, Iterator
+from typing import get_args
+
+import numpy as np
+
+from ..errors import check_range
+from ..face.crop import rescaled, resize
+from ..face.paste import Cover, PasteOptions, Paster, Patch
+from ..media import even_sides
+from ..types import AlignedMotion, Crop
+
+HEIGHTS = (2, 16_384)
+Frames = Iterable[np.ndarray]
+Finish = Callable[[Frames], Frames]
+
+
+def paste_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--upright", action="store_true", help="turn the cut so that the eyes are level")
+    add("--paste-back", action="store_true", help="put the face back: the video shows the whole portrait")
+    add("--cover", choices=get_args(Cover), default=PasteOptions.cover, help="with --paste-back: what is put back")
+    add("--feather", type=float, default=PasteOptions.feather, help="with --paste-back: pixels over which it fades in")
+    add("--keep-colours", action="store_true", help="with --paste-back: do not match the frames to the picture")
+    add("--height", type=int, help="with --paste-back: of the video; the portrait's if not given")
+
+
+def paste_options(options: argparse.Namespace) -> PasteOptions:
+    """Raises InputError for a value outside its range."""
+    if options.height is not None:
+        check_range("--height", options.height, HEIGHTS)
+    return PasteOptions(options.cover, options.feather, match_colours=not options.keep_colours)
+
+
+def whole_size(options: argparse.Namespace, picture_size: tuple[int, int]) -> tuple[int, int]:
+    """(width, height) of the video that shows all of a picture of that size."""
+    width, height = picture_size
+    if options.height is None:
+        return width, height
+    return max(round(width * options.height / height), 2), options.height
+
+
+def into_whole(picture: np.ndarray, crop: Crop, aligned: AlignedMotion, options: argparse.Namespace) -> Finish:
+    """What makes full frames (H,W,3) uint8 with even sides of the animated ones. picture (H,W,3) uint8 RGB."""
+    size = whole_size(options, picture.shape[1::-1])
+    whole = resize(picture, size)
+    paster = Paster([Patch(rescaled(crop, size), aligned)], size, paste_options(options), aligned.fps)
+
+    def finish(frames: Frames) -> Iterator[np.ndarray]:
+        return map(even_sides, paster.paste(whole, [frames]))
+
+    return finish

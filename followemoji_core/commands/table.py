@@ -7,25 +7,19 @@ understood says why.
 from __future__ import annotations
 
 import argparse
-import csv
 import difflib
-import io
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ..errors import FollowEmojiError, InputError
-from ..gate import Refused, loading, read_bytes, short
+from ..gate import short
+from ..sheets import read_sheet
 from .shared import Parser, UsageError, check_numbers
 
 NEEDED = ("portrait", "driving")
-MOST_ROWS = 100_000
-_LARGEST = 64 << 20  # bytes
-_MOST_COLUMNS = 200
 _LONGEST = 4096  # letters of a cell
-_DELIMITERS = ",;\t"
 _YES, _NO = ("yes", "y", "true", "1", "x", "on"), ("no", "n", "false", "0", "off")
-_FLAGS = ("long",)
 _SEVERAL = "given"  # the option that may be given several times: parts of its cell, with | between
 _PATHS = ("portrait", "driving", "face", "models", "detector", "weights", "save_motion")
 _NOT_IN_A_TABLE = ("device", "compile", "workers", "ray", "gpus", "json", "run", "command")
@@ -60,8 +54,7 @@ def read_rows(path: Path, defaults: argparse.Namespace) -> Table:
     absent, or two of a name.
     """
     notes: list[str] = []
-    text = _text(path, notes)
-    lines, delimiter = _lines(path, text)
+    lines, delimiter = read_sheet(path, "Table", notes)
     if not lines:
         raise InputError(f"{path.name} is empty. Its first line names the columns: {', '.join(NEEDED)}, ...")
     parser = _row_parser()
@@ -84,42 +77,6 @@ def read_rows(path: Path, defaults: argparse.Namespace) -> Table:
     if not rows:
         raise InputError(f"{path.name} has columns, but no row. Write one below them.")
     return Table(rows, blank, notes)
-
-
-def _text(path: Path, notes: list[str]) -> str:
-    with loading(path, "Table", InputError, "Save it as CSV UTF-8."):
-        content = read_bytes(path, _LARGEST)
-        if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-            return content.decode("utf-16")
-        try:
-            text = content.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            text = content.decode("cp1252")
-            notes.append("It is not UTF-8; read as Windows writes Western letters. Save it as CSV UTF-8 to be sure.")
-        if "\0" in text:
-            raise Refused("it holds null characters, as no text does")
-        return text
-
-
-def _lines(path: Path, text: str) -> tuple[list[tuple[int, list[str]]], str]:
-    """(number, cells) of every line from the header on, and what stands between the cells."""
-    with loading(path, "Table", InputError, "Save it as CSV UTF-8.", more=(csv.Error,)):
-        first, _, rest = text.partition("\n")
-        said = re.fullmatch(r"\s*sep=(.)\s*", first)  # what Excel writes, or is told by
-        skipped = 1 if said else 0
-        text = rest if said else text
-        head = re.sub(r'"[^"]*"', "", text.lstrip("\r\n").partition("\n")[0])
-        delimiter = said[1] if said else max(_DELIMITERS, key=head.count)
-        found = []
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-        for cells in reader:
-            if len(found) > MOST_ROWS:
-                raise Refused(f"it has more than {MOST_ROWS:,} rows")
-            if len(cells) > _MOST_COLUMNS:
-                raise Refused(f"line {reader.line_num + skipped} has {len(cells)} cells; {_MOST_COLUMNS} are read")
-            if found or any(cell.strip() for cell in cells):
-                found.append((reader.line_num + skipped, cells))
-        return found, delimiter
 
 
 def _check_header(path: Path, header: list[str], parser: Parser) -> None:
@@ -155,6 +112,11 @@ def _row_parser() -> Parser:
     return parsers["animate"]
 
 
+def _flags(parser: Parser) -> list[str]:
+    """Options that are there or not."""
+    return [action.dest for action in parser._actions if action.nargs == 0]
+
+
 def _known(parser: Parser) -> list[str]:
     some = parser.parse_args(["--portrait=x", "--driving=x", "--out=x"])
     return [name for name in vars(some) if name not in _NOT_IN_A_TABLE]
@@ -185,11 +147,12 @@ def _row(
                 given[key] = str(beside / given[key])
         key = _out_name(number, given)
         given["out"] = str(defaults.folder / key)
-        line = [word for option, cell in given.items() for word in _words(number, option, cell, beside, comma)]
+        flags = _flags(parser)
+        line = [word for option, cell in given.items() for word in _words(number, option, cell, beside, comma, flags)]
         options = argparse.Namespace(**vars(defaults))
         del options.folder
         parser.parse_args(line, options)
-        for flag in _FLAGS:
+        for flag in flags:
             if given.get(flag, "").lower() in _NO:
                 setattr(options, flag, False)
         check_numbers(options)
@@ -212,11 +175,11 @@ def _out_name(number: int, given: dict[str, str]) -> str:
     return str(path)
 
 
-def _words(number: int, option: str, cell: str, beside: Path, comma: bool) -> list[str]:
+def _words(number: int, option: str, cell: str, beside: Path, comma: bool, flags: list[str]) -> list[str]:
     """A cell as `animate` takes it on its command line. beside: the folder of the table. comma: whether it may write
     0,5 for 0.5."""
     word = f"--{option.replace('_', '-')}"
-    if option in _FLAGS:
+    if option in flags:
         if cell.lower() not in (*_YES, *_NO):
             raise InputError(f"Row {number}: {option} is {short(cell, 40)}; allowed: yes, no, or nothing.")
         return [word] if cell.lower() in _YES else []

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import InputError
 from ...gate import Refused, loading, parse_json, read_bytes, short
+from ...sheets import read_sheet
 from .cases import KINDS
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
@@ -54,9 +53,10 @@ def read_manifest(path: Path) -> Manifest:
     Rows that ask for nothing sensible are refused one by one, columns that nobody knows are noted. Raises InputError
     for a file that is no such table.
     """
+    rows, refused, notes = [], [], []
     with loading(path, "Manifest", InputError, _ADVICE):
-        text = read_bytes(path, _LARGEST)
-        entries = _json_rows(text) if path.suffix.lower() == ".json" else _csv_rows(text)
+        as_json = path.suffix.lower() == ".json"
+        entries = _json_rows(read_bytes(path, _LARGEST)) if as_json else _csv_rows(path, notes)
         if len(entries) > _MOST:
             raise Refused(f"it has {len(entries):,} rows; at most {_MOST:,} are read")
         if not entries:
@@ -64,7 +64,6 @@ def read_manifest(path: Path) -> Manifest:
         known = {name for entry in entries for name in entry}
         if "driving" not in known:
             raise Refused(f"it has no column driving, but {short(', '.join(sorted(map(str, known))), 100)}")
-    rows, refused, notes = [], [], []
     if unknown := sorted(map(str, known - set(COLUMNS))):
         listed = short(", ".join(unknown), 200)
         notes.append(f"{path.name}: columns that mean nothing here were left aside: {listed}")
@@ -117,18 +116,12 @@ def _json_rows(text: bytes) -> list[dict]:
     return found
 
 
-def _csv_rows(text: bytes) -> list[dict]:
-    """By the first line's separator, as spreadsheet programs of all countries write it."""
-    decoded = text.decode("utf-8-sig")
-    first = decoded.partition("\n")[0]
-    separator = max(",;\t", key=first.count)
-    try:
-        table = [row for row in csv.reader(io.StringIO(decoded, newline=""), delimiter=separator, strict=True) if row]
-    except csv.Error as error:
-        raise Refused(f"it is no table ({error})") from error
-    if not table:
+def _csv_rows(path: Path, notes: list[str]) -> list[dict]:
+    lines, _ = read_sheet(path, "Manifest", notes, _MOST)
+    if not lines:
         return []
-    names = [name.strip().lower() for name in table[0]]
+    names = [name.strip().lower() for name in lines[0][1]]
     if len(set(names)) < len(names):
         raise Refused("two of its columns have one name")
-    return [dict(zip(names, (*row, *[""] * len(names)), strict=False)) for row in table[1:]]
+    filled = [cells for _, cells in lines[1:] if any(cell.strip() for cell in cells)]
+    return [dict(zip(names, (*cells, *[""] * len(names)), strict=False)) for cells in filled]

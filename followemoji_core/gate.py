@@ -99,9 +99,9 @@ def file_size(path: str | os.PathLike[str], most: int) -> int:
 
 def read_bytes(path: str | os.PathLike[str], most: int) -> bytes:
     """The content of a plain file of at most `most` bytes. Raises Refused for another one."""
-    file_size(path, most)
+    size = file_size(path, most)
     with open(path, "rb") as file:
-        return file.read(most + 1)
+        return file.read(size)  # no more: Python makes room for all that it is asked for
 
 
 def check_size(width: int, height: int) -> None:

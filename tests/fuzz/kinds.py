@@ -501,6 +501,52 @@ def _read_sound(path: Path) -> None:
         assert found[0].ndim == 2 and found[0].dtype == np.float32 and found[1] > 0
 
 
+# --- tables of what was measured
+
+
+def _scores():
+    from followemoji_core.evaluation.emojibench.rows import MethodNote, MetricNote, Row, Scores
+
+    rows = (
+        Row("a", "self", "p", "d", "warp", "l1", 0.25),
+        Row("b", "cross", "p", "d", "warp", "l1", None, 'the video has 3 frames, "the case" 64'),
+        Row("*", "self", "", "", "warp", "fvd", 1.5e-7, "of 2 videos"),
+    )
+    metrics = {
+        "l1": MetricNote("L1", "lower", "", ("self", "cross"), "Difference.", True),
+        "fvd": MetricNote("FVD", "lower", "", ("self",), "Of a set.", missing="pip install cd-fvd"),
+    }
+    return Scores(rows, metrics, {"warp": MethodNote("Warp"), "tps": MethodNote("TPS", "", "not run")}, (0.02, 0.2))
+
+
+def _scores_seeds(name: str) -> Callable[[Path], list[bytes]]:
+    def seeds(folder: Path) -> list[bytes]:
+        from followemoji_core.evaluation.emojibench.rows import write_scores
+
+        write_scores(folder, _scores())
+        return [(folder / name).read_bytes()]
+
+    return seeds
+
+
+def _read_scores_csv(path: Path) -> None:
+    from followemoji_core.evaluation.emojibench.rows import read_rows
+
+    about = _scores()
+    rows = read_rows(path, about)
+    _finite([row.value for row in rows if row.value is not None])
+    assert all(row.metric in about.metrics and row.method in about.methods for row in rows)
+    assert all(row.reason for row in rows if row.value is None)
+
+
+def _read_scores_json(path: Path) -> None:
+    from followemoji_core.evaluation.emojibench.rows import read_about
+
+    found = read_about(path)
+    _finite(found.thresholds)
+    assert all(note.better in ("higher", "lower") and type(note.about) is str for note in found.metrics.values())
+
+
 KINDS = {
     "motion": Kind(".safetensors", _motion_seeds, _read_motion, mutate.safetensors),
     "template": Kind(".npy", _template_seeds, _read_motion, mutate.npy),
@@ -522,4 +568,6 @@ KINDS = {
     "picture": Kind(".png", _picture_seeds, _read_picture, mutate.chunks),
     "video": Kind(".mp4", _video_seeds, _read_video, mutate.atoms),
     "sound": Kind(".mp4", _sound_seeds, _read_sound, mutate.atoms),
+    "scores_csv": Kind(".csv", _scores_seeds("scores.csv"), _read_scores_csv, mutate.text),
+    "scores_json": Kind(".json", _scores_seeds("scores.json"), _read_scores_json, mutate.values),
 }

@@ -10,7 +10,7 @@ import io
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -116,28 +116,39 @@ def read_scores(folder: Path) -> Scores:
     """The table of a benchmark's folder. Raises InputError where there is none, or one that is damaged: another
     heading, a number that is none or not finite, an empty value without a reason, an unknown kind, metric or method, or
     two rows of the same."""
-    path = folder / JSON
+    about = read_about(folder / JSON)
+    return replace(about, rows=read_rows(folder / CSV, about))
+
+
+def read_about(path: Path) -> Scores:
+    """What rows mean, without rows, out of a scores.json. Raises InputError."""
     with loading(path, "Table", InputError, ADVICE):
         about = parse_json(read_bytes(path, _LARGEST_JSON))
         if not isinstance(about, dict) or about.get("version") != VERSION:
             raise Refused(f"it is no table of version {VERSION}")
-        metrics = {safe_name(name, "Metric"): _metric(note) for name, note in about["metrics"].items()}
-        methods = {safe_name(name, "Method"): _method(note) for name, note in about["methods"].items()}
+        metrics = {_name(name, "Metric"): _metric(note) for name, note in about["metrics"].items()}
+        methods = {_name(name, "Method"): _method(note) for name, note in about["methods"].items()}
         thresholds = tuple(float(value) for value in about["thresholds"])
         size, frames = about["measured_at"], about["frames"]
         if not (type(size) is int and 16 <= size <= 4096 and type(frames) is int and 1 <= frames <= 100_000):
             raise Refused("its size and frames are not those of a benchmark")
+        if not all(0 < value < math.inf for value in thresholds):
+            raise Refused("its thresholds are no distances")
         notes = tuple(_text(note) for note in about.get("notes", ()))
-    path = folder / CSV
+        return Scores((), metrics, methods, thresholds, size, frames, notes)
+
+
+def read_rows(path: Path, about: Scores) -> tuple[Row, ...]:
+    """The rows of a scores.csv, of the metrics and methods that `about` knows. Raises InputError."""
     with loading(path, "Table", InputError, ADVICE, more=(csv.Error,)):
         lines = csv.reader(io.StringIO(read_bytes(path, _LARGEST).decode("utf-8"), newline=""), strict=True)
         if (heading := tuple(next(lines, ()))) != COLUMNS:
             raise Refused(f"its columns are {short(', '.join(heading))}; expected {', '.join(COLUMNS)}")
-        rows = tuple(_row(cells, lines.line_num, metrics, methods) for cells in lines)
+        rows = tuple(_row(cells, lines.line_num, about.metrics, about.methods) for cells in lines)
         known = {(row.case, row.kind, row.method, row.metric) for row in rows}
         if len(known) < len(rows):
             raise Refused("two of its rows are of the same case, kind, method and metric")
-    return Scores(rows, metrics, methods, thresholds, size, frames, notes)
+        return rows
 
 
 def _row(cells: list[str], line: int, metrics: Mapping[str, Any], methods: Mapping[str, Any]) -> Row:
@@ -148,7 +159,7 @@ def _row(cells: list[str], line: int, metrics: Mapping[str, Any], methods: Mappi
     if found["kind"] not in KINDS or found["metric"] not in metrics or found["method"] not in methods:
         raise Refused(f"line {line} is of a kind, metric or method that is not known")
     for name in () if found["case"] == SET else ("case", "portrait", "driving"):
-        safe_name(found[name], f"Line {line}: the {name}")
+        _name(found[name], f"line {line}: the {name}")
     if not number and not found["reason"]:
         raise Refused(f"line {line} has neither a value nor a reason")
     value = float(number[:64]) if number else None
@@ -168,6 +179,13 @@ def _metric(note: dict[str, Any]) -> MetricNote:
 def _method(note: dict[str, Any]) -> MethodNote:
     reason = note.get("reason")
     return MethodNote(_text(note["label"]), _text(note["about"]), None if reason is None else _text(reason))
+
+
+def _name(value: object, what: str) -> str:
+    try:
+        return safe_name(_text(value), what)
+    except InputError as error:  # which does not name the file
+        raise Refused(str(error)) from error
 
 
 def _text(value: object) -> str:

@@ -26,6 +26,7 @@ from ...gate import Refused, loading, parse_json, read_bytes, short
 from ...media import Clip, read_frames
 from .cases import KINDS, Bench, BenchCase, safe_name
 from .metrics import METRICS, THRESHOLDS, Metric, Tools, Value
+from .metrics.frechet import Moments
 from .metrics.metric import SetMeasure
 from .metrics.quality import PLUGS
 from .metrics.shown import Find, Given, Shown, finder, sized
@@ -286,7 +287,7 @@ def _finite(value: Value) -> Value:
 
 def _table(run: _Run, methods: Sequence[str], others: Mapping[str, MethodNote]) -> Scores:
     rows: list[Row] = []
-    sets: dict[tuple[str, str, str], tuple[list[np.ndarray], list[np.ndarray]]] = {}
+    sets: dict[tuple[str, str, str], tuple[Moments, Moments]] = {}
     for case in run.bench.cases:
         where = (case.id, case.kind, case.portrait, case.driving)
         wanted = run.load(_WANTED, case, run._key(case))
@@ -299,15 +300,15 @@ def _table(run: _Run, methods: Sequence[str], others: Mapping[str, MethodNote]) 
                 value = Value(None, part.bad) if part.bad else part.values[metric.name]
                 rows.append(Row(*where, method, metric.name, value.number, value.reason))
             for metric in run._metrics(case, of_set=True):
-                made, theirs = sets.setdefault((method, case.kind, metric.name), ([], []))
+                made, theirs = sets.setdefault((method, case.kind, metric.name), (Moments(), Moments()))
                 pair = part.sets.get(metric.name), wanted.sets.get(metric.name)
                 if not part.bad and all(features is not None and len(features) for features in pair):
-                    made.append(pair[0])
-                    theirs.append(pair[1])
+                    made.add(pair[0])
+                    theirs.add(pair[1])
     kinds = [kind for kind in KINDS if any(case.kind == kind for case in run.bench.cases)]
     for (method, kind, name), (made, theirs) in sets.items():
         measure: SetMeasure = run.open[name]
-        value = _finite(measure.between(made, theirs)) if made else Value(None, "no video of it can be compared")
+        value = _finite(measure.between(made, theirs)) if made.videos else Value(None, "no video of it can be compared")
         rows.append(Row(SET, kind, "", "", method, name, value.number, value.reason))
     for name, reason in run.missing.items():
         rows += [Row(SET, kind, "", "", method, name, None, reason) for method in methods for kind in kinds]

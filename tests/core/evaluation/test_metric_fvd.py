@@ -11,7 +11,7 @@ import torch
 from followemoji_core.errors import CheckpointError, InputError, MissingDependencyError
 from followemoji_core.evaluation.emojibench.cases import BenchCase
 from followemoji_core.evaluation.emojibench.metrics import METRICS, Tools
-from followemoji_core.evaluation.emojibench.metrics.frechet import frechet_distance
+from followemoji_core.evaluation.emojibench.metrics.frechet import Moments, frechet_distance
 from followemoji_core.evaluation.emojibench.metrics.shown import Given, Shown
 from followemoji_core.evaluation.emojibench.metrics.video import FEWEST, I3d
 
@@ -21,6 +21,13 @@ def test_metric_fvd_without_its_network_says_what_to_do(tmp_path):
         METRICS["fvd"].open(Tools(networks=tmp_path))
     with pytest.raises(InputError, match="there is no file"):
         METRICS["fvd"].open(Tools(networks=tmp_path, files={"i3d": tmp_path / "none.pt"}))
+
+
+def whole(features: list[np.ndarray]) -> Moments:
+    moments = Moments()
+    for rows in features:
+        moments.add(rows)
+    return moments
 
 
 def test_metric_fvd_of_a_set_against_itself_and_shuffled(tmp_path):
@@ -43,12 +50,12 @@ def test_metric_fvd_of_a_set_against_itself_and_shuffled(tmp_path):
     wanted = [measure.wanted(given) for given in givens]
     assert wanted[0].shape == (1, 400)
     made = [measure.of(Shown(255 - given.truth.frames, given, lambda frames: None)) for given in givens]
-    assert measure.between(wanted, wanted).number == pytest.approx(0, abs=1e-6)
-    assert measure.between(wanted[::-1], wanted).number == pytest.approx(0, abs=1e-6)
-    value = measure.between(made, wanted)
-    assert value.number == frechet_distance(np.concatenate(made), np.concatenate(wanted)) > 0
+    assert measure.between(whole(wanted), whole(wanted)).number == pytest.approx(0, abs=1e-6)
+    assert measure.between(whole(wanted[::-1]), whole(wanted)).number == pytest.approx(0, abs=1e-6)
+    value = measure.between(whole(made), whole(wanted))
+    assert value.number == frechet_distance(whole(made), whole(wanted)) > 0
     assert "of 2 videos: fewer than" in value.reason
-    assert measure.between(made[:1], wanted[:1]).number is None
+    assert measure.between(whole(made[:1]), whole(wanted[:1])).number is None
     assert measure.of(Shown(videos[0][:5], givens[0], lambda frames: None)) is None
     path.write_bytes(b"no weights")
     with pytest.raises(CheckpointError, match="I3D"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,12 +13,37 @@ from .shown import Given, Shown, detector_file, eye_distance
 POINTS = (105, 107, 334, 336, 33, 133, 362, 263, 159, 145, 386, 374, 468, 473, 1, 61, 291, 13, 14, 0, 17, 152, 234, 454)
 
 
-def frechet_distance(ours: np.ndarray, theirs: np.ndarray) -> float:
-    """Squared Frechet (2-Wasserstein) distance of the Gaussians with the mean and covariance of two sets (n,d), (m,d):
-    |mean difference|^2 + trace(A + B - 2 (A B)^(1/2)). n and m at least 2. Dowson and Landau 1982."""
-    ours, theirs = (np.asarray(part, np.float64) for part in (ours, theirs))
-    apart = ours.mean(axis=0) - theirs.mean(axis=0)
-    one, other = (np.atleast_2d(np.cov(part, rowvar=False)) for part in (ours, theirs))
+class Moments:
+    """Mean and covariance of a set whose members (n,d) come a few at a time, and are not kept. videos: how often."""
+
+    def __init__(self) -> None:
+        self.count = self.videos = 0
+        self.mean: np.ndarray | None = None
+        self._scatter: np.ndarray | None = None
+
+    def add(self, rows: np.ndarray) -> Moments:
+        """Takes rows (n,d) of one video, n at least 1. Source: Chan, Golub, LeVeque 1979."""
+        rows = np.asarray(rows, np.float64)
+        mean, count = rows.mean(axis=0), len(rows)
+        scatter = (rows - mean).T @ (rows - mean)
+        if self.mean is None:
+            self.mean, self._scatter = mean, scatter
+        else:
+            apart, total = mean - self.mean, self.count + count
+            self._scatter += scatter + np.outer(apart, apart) * (self.count * count / total)
+            self.mean = self.mean + apart * (count / total)
+        self.count, self.videos = self.count + count, self.videos + 1
+        return self
+
+    def covariance(self) -> np.ndarray:
+        """(d,d), of a set of at least 2."""
+        return self._scatter / (self.count - 1)
+
+
+def frechet_distance(ours: Moments, theirs: Moments) -> float:
+    """Squared Frechet (2-Wasserstein) distance of the Gaussians with the mean and covariance of two sets of at least 2:
+    |mean difference|^2 + trace(A + B - 2 (A B)^(1/2)). Dowson and Landau 1982."""
+    apart, one, other = ours.mean - theirs.mean, ours.covariance(), theirs.covariance()
     # (A B)^(1/2) has the trace of (R B R)^(1/2), R the root of A, which is symmetric: no complex numbers come up.
     values, vectors = np.linalg.eigh(one)
     root = (vectors * np.sqrt(values.clip(0))) @ vectors.T
@@ -52,12 +76,11 @@ class _Movement:
     def wanted(self, given: Given) -> np.ndarray:
         return self.of(given.driving)
 
-    def between(self, made: Sequence[np.ndarray], wanted: Sequence[np.ndarray]) -> Value:
-        ours, theirs = np.concatenate(made), np.concatenate(wanted)
+    def between(self, made: Moments, wanted: Moments) -> Value:
         least = 2 * 2 * len(POINTS)
-        if min(len(ours), len(theirs)) < least:
-            return Value(None, f"{len(ours)} moments with a face, {len(theirs)} of the drivers; it takes {least}")
-        return Value(frechet_distance(ours, theirs), f"of {len(made)} videos, {len(ours)} moments")
+        if min(made.count, wanted.count) < least:
+            return Value(None, f"{made.count} moments with a face, {wanted.count} of the drivers; it takes {least}")
+        return Value(frechet_distance(made, wanted), f"of {made.videos} videos, {made.count} moments")
 
 
 def _metric(name: str, label: str, unit: str, order: int) -> Metric:

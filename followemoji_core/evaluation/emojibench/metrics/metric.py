@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
 from .shown import Given, Shown
+
+if TYPE_CHECKING:
+    from .frechet import Moments
 
 BOTH = ("self", "cross")
 
@@ -46,7 +49,8 @@ class SetMeasure(Protocol):
     def wanted(self, given: Given) -> np.ndarray | None:
         """Features (n,d) of what they are compared with; None where nobody knows it."""
 
-    def between(self, made: Sequence[np.ndarray], wanted: Sequence[np.ndarray]) -> Value: ...
+    def between(self, made: Moments, wanted: Moments) -> Value:
+        """The distance of two sets of as many videos, each of one at least."""
 
 
 @dataclass(frozen=True)

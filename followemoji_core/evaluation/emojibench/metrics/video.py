@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from pickle import UnpicklingError
@@ -12,7 +11,7 @@ import numpy as np
 from ....errors import CheckpointError, MissingDependencyError
 from ....gate import loading
 from ..networks import find_network
-from .frechet import frechet_distance
+from .frechet import Moments, frechet_distance
 from .metric import Metric, Tools, Value
 from .shown import Given, Shown
 
@@ -63,13 +62,13 @@ class _Videos:
     def wanted(self, given: Given) -> np.ndarray | None:
         return None if given.truth is None else self.of(given.truth)
 
-    def between(self, made: Sequence[np.ndarray], wanted: Sequence[np.ndarray]) -> Value:
-        if len(made) < 2:
-            return Value(None, f"{len(made)} videos of {FEWEST} frames or more whose truth is known; it takes 2")
-        reason = f"of {len(made)} videos"
-        if len(made) < _BIASED:
+    def between(self, made: Moments, wanted: Moments) -> Value:
+        if made.count < 2:
+            return Value(None, f"{made.count} videos of {FEWEST} frames or more whose truth is known; it takes 2")
+        reason = f"of {made.count} videos"
+        if made.count < _BIASED:
             reason += f": fewer than the {_BIASED} features, so only rows of this table compare"
-        return Value(frechet_distance(np.concatenate(made), np.concatenate(wanted)), reason)
+        return Value(frechet_distance(made, wanted), reason)
 
 
 def _open(tools: Tools) -> _Videos:

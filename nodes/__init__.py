@@ -18,6 +18,7 @@ from .loaders import LoadModel
 from .long_video import LongVideo
 from .motion_files import LoadMotion, SaveMotion
 from .motion_tools import EditMotion
+from .native import ApplyNative, PublishedSigmas
 from .place_face import PlaceFace
 from .sampler import SampleVideo
 from .warp_preview import WarpFootage, WarpPreview
@@ -48,6 +49,8 @@ NODES = [
     DrawnFrames,
     PlaceFace,
     DrawnAnimal,
+    ApplyNative,
+    PublishedSigmas,
 ]
 for _node in NODES:
     with_relative_texts(_node)

@@ -13,7 +13,7 @@ DOCS = Path(__file__).resolve().parents[2] / "nodes" / "web" / "docs"
 
 def test_nodes(both_servers):
     nodes = {name: node for name, node in both_servers.object_info().items() if name.startswith("FollowEmoji")}
-    assert len(nodes) == 25
+    assert len(nodes) == 27
     for name, node in nodes.items():
         assert node["category"] == "Follow-Your-Emoji" and node["display_name"] and node["description"], name
         for group in ("required", "optional"):

@@ -68,7 +68,8 @@ def load_model(files: CheckpointFiles, precision: str) -> LoadedModel:
     stored = next(iter(weights["denoiser"].state.values())).dtype
     dtype = PRECISIONS[precision] or management.unet_dtype(device=device, model_params=count, weight_dtype=stored)
     compute = management.unet_manual_cast(dtype, device) or dtype
-    latent_rgb = latent_table(files.denoiser)
+    tables = (latent_table(path) for path in (files.denoiser, files.appearance_net) if path)
+    latent_rgb = next((table for table in tables if table is not None), None)
     progress = comfy.utils.ProgressBar(len(weights))
     patchers = {}
     for part, part_weights in weights.items():

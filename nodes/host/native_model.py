@@ -71,9 +71,7 @@ class DiffusionModel(nn.Module):
     def forward(self, x, timesteps, context=None, control=None, transformer_options=None, **conds) -> Tensor:
         """x (halves * frames,c,h,w), noisy, scaled; timesteps (rows,) -> v like x. conds: KEY, a HalfCond for each."""
         options = transformer_options or {}
-        wrappers = comfy.patcher_extension.get_all_wrappers(
-            comfy.patcher_extension.WrappersMP.DIFFUSION_MODEL, options
-        )
+        wrappers = comfy.patcher_extension.get_all_wrappers(comfy.patcher_extension.WrappersMP.DIFFUSION_MODEL, options)
         call = comfy.patcher_extension.WrapperExecutor.new_class_executor(self._predict, self, wrappers)
         return call.execute(x, timesteps, context, options, **conds)
 
@@ -122,7 +120,7 @@ class NativeModel(comfy.model_base.BaseModel):
         if not any(half.clip.encoder is patcher.model for patcher in self._beside()):
             raise InputError(f"The conditioning was made with another Follow-Your-Emoji model. {_WANTED}")
         if kwargs.get("control") is not None:
-            raise InputError("ControlNets do not go with Follow-Your-Emoji: the landmarks lead. Take Apply ControlNet out.")
+            raise InputError("ControlNets do not go with Follow-Your-Emoji: landmarks lead. Take Apply ControlNet out.")
         _check_latents(tuple(noise.shape), (len(half.clip), *half.clip.latent_shape))
         dtype = self.manual_cast_dtype or self.get_dtype()
         features = half.clip.features(kwargs["device"], dtype)

@@ -113,18 +113,11 @@ class HalfCond(comfy.conds.CONDRegular):
         return made
 
 
-def window_of(halves: tuple[HalfCond, ...], rows: int, transformer_options: dict) -> list[int]:
-    """The numbers of the frames in `rows` latents. ComfyUI 0.3.64 slices no conds: there the window itself says it.
-
-    Raises InputError where the latents are not the clip's.
-    """
-    frames = halves[0].cond
-    window = getattr(transformer_options.get("context_window"), "index_list", ())
-    if len(frames) != rows and len(window) == rows:
-        return list(window)
-    if len(frames) != rows:
+def frames_of(half: HalfCond, rows: int) -> list[int]:
+    """The numbers of the frames in `rows` latents. Raises InputError where the latents are not the clip's."""
+    if len(half.cond) != rows:
         raise InputError(
-            f"{rows} latents for {len(frames)} frames of landmarks. Connect the latent of Apply Follow-Your-Emoji, and "
-            f"set dim to 0 in Context Windows."
+            f"{rows} latents for {len(half.cond)} frames of landmarks. Connect the latent of Apply Follow-Your-Emoji; "
+            f"in Context Windows set dim to 0."
         )
-    return frames.tolist()
+    return half.cond.tolist()

@@ -17,7 +17,7 @@ from ...followemoji_core.errors import InputError
 from ...followemoji_core.model.config import LATENT_CELL, LATENT_SCALE
 from ...followemoji_core.model.denoiser import Denoiser
 from .memory import activations
-from .native_conds import KEY, HalfCond, window_of
+from .native_conds import KEY, HalfCond, frames_of
 
 _WANTED = "Connect positive and negative of Apply Follow-Your-Emoji, made with this model, to the sampler."
 
@@ -78,7 +78,7 @@ class DiffusionModel(nn.Module):
     def _predict(self, x: Tensor, timesteps: Tensor, context, options: dict, **conds) -> Tensor:
         halves: tuple[HalfCond, ...] = conds[KEY]
         parts = x.chunk(len(halves))
-        frames = window_of(halves, len(parts[0]), options)
+        frames = frames_of(halves[0], len(parts[0]))
         if len(frames) > self.network.config.positions:
             raise InputError(
                 f"{len(frames)} frames at once: this checkpoint's motion modules know "

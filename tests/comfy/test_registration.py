@@ -37,12 +37,15 @@ def test_help_and_templates_are_served(both_servers):
     templates = both_servers.get("/workflow_templates")
     assert {
         "animate_portrait",
+        "context_windows",
         "expressions",
         "first_animation",
         "given_keyframes",
+        "ksampler",
         "long_video",
         "look_at_landmarks",
         "place_face",
+        "refine_warp",
     } <= set(templates[PACK_FOLDER])
 
 

@@ -194,8 +194,13 @@ class Header:
         return entry
 
 
-def safetensors_header(path: str | os.PathLike[str], most: int, most_header: int = MOST_HEADER) -> Header:
-    """The header of a file of at most `most` bytes, before safetensors itself opens it. Raises Refused, ValueError."""
+def safetensors_header(
+    path: str | os.PathLike[str], most: int, most_header: int = MOST_HEADER, marks: bool = False
+) -> Header:
+    """The header of a file of at most `most` bytes, before safetensors itself opens it. Raises Refused, ValueError.
+
+    marks: whether an entry may have the shape (0,): a name that says something by being there, as ComfyUI saves them.
+    """
     size = file_size(path, most)
     with open(path, "rb") as file:
         length = int.from_bytes(file.read(8), "little")
@@ -209,15 +214,16 @@ def safetensors_header(path: str | os.PathLike[str], most: int, most_header: int
     metadata = found.pop("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise Refused("its header is no table of words")
-    return Header({name: _entry(name, about, size - 8 - length) for name, about in found.items()}, metadata)
+    return Header({name: _entry(name, about, size - 8 - length, marks) for name, about in found.items()}, metadata)
 
 
-def _entry(name: str, about: Any, room: int) -> Entry:
+def _entry(name: str, about: Any, room: int, marks: bool) -> Entry:
     dtype, shape, (start, end) = about["dtype"], tuple(about["shape"]), about["data_offsets"]
     if dtype not in NUMBERS:
         raise Refused(f"{short(name, 60)} is of the type {short(dtype, 20)}; known are {', '.join(NUMBERS)}")
     sides = (*shape, start, end)
-    if len(shape) > 8 or 0 in shape or not all(type(side) is int and 0 <= side <= 1 << 48 for side in sides):
+    empty = 0 in shape and not (marks and shape == (0,))
+    if len(shape) > 8 or empty or not all(type(side) is int and 0 <= side <= 1 << 48 for side in sides):
         raise Refused(f"{short(name, 60)} has no shape that a tensor can have")
     if end > room or math.prod(shape) * NUMBERS[dtype] != end - start:
         raise Refused(f"{short(name, 60)} does not fit into the file; it is damaged or incomplete")

@@ -20,6 +20,7 @@ from .loaders import LoadModel
 from .long_video import LongVideo
 from .motion_files import LoadMotion, SaveMotion
 from .motion_tools import EditMotion
+from .native import ApplyNative, PublishedSigmas
 from .paste_back import PasteBack
 from .place_face import PlaceFace
 from .sampler import SampleVideo
@@ -54,6 +55,8 @@ NODES = [
     CompareFrames,
     DrawnGroup,
     PasteBack,
+    ApplyNative,
+    PublishedSigmas,
 ]
 for _node in NODES:
     with_relative_texts(_node)

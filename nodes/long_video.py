@@ -166,7 +166,7 @@ class LongVideo(io.ComfyNode):
         landmarks = checked_landmarks(landmarks)
         # 1. What can go wrong, before the work.
         numbers, pictures = _given(given_frames, frame_numbers, landmarks)
-        plan = plan_job(model.denoiser.model.config, appearance, landmarks, settings, numbers)
+        plan = plan_job(model.network.config, appearance, landmarks, settings, numbers)
         check_range("fps", fps, (1.0, 240.0))
         check_decoder(vae, appearance.latent_shape[0])
         sound = written_sound(audio)

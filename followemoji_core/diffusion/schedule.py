@@ -46,6 +46,11 @@ def make_scheduler(name: str = "ddim"):
     return getattr(diffusers, solver)(**SETTINGS, **extra)
 
 
+def trailing_timesteps(steps: int) -> list[int]:
+    """The timesteps that the published schedule visits, from TRAIN_TIMESTEPS - 1 down; `steps` from 1 to as many."""
+    return [round(TRAIN_TIMESTEPS - TRAIN_TIMESTEPS / steps * step) - 1 for step in range(steps)]
+
+
 class NoiseLevel(NamedTuple):
     """alpha and sigma of some samples, (n,1,1,1) each or 0-d: alpha**2 + sigma**2 = 1."""
 

@@ -13,11 +13,14 @@ import comfy.utils
 import torch
 from comfy.ldm.modules.attention import optimized_attention
 
+from ...followemoji_core.model.denoiser import Denoiser
 from ...followemoji_core.model.ops import Ops
 from ...followemoji_core.model.weights.build import build
 from ...followemoji_core.model.weights.files import CheckpointFiles
 from ...followemoji_core.model.weights.fill import Weights, read_checkpoint
 from ...followemoji_core.model.weights.read import check_file, latent_table, read_tensors
+from .native_conds import KEY
+from .native_model import NativeModel
 
 log = logging.getLogger(__name__)
 PRECISIONS = {"auto": None, "fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
@@ -25,7 +28,10 @@ PRECISIONS = {"auto": None, "fp16": torch.float16, "bf16": torch.bfloat16, "fp32
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """The networks, each in a ModelPatcher, and the dtype in which they compute; what a model wire carries."""
+    """The networks, each in a ModelPatcher, and the dtype in which they compute; what a model wire carries.
+
+    denoiser: of a `NativeModel`, a MODEL for ComfyUI's own samplers as it is, with the landmark encoder beside it.
+    """
 
     denoiser: comfy.model_patcher.ModelPatcher
     appearance_net: comfy.model_patcher.ModelPatcher
@@ -39,6 +45,11 @@ class LoadedModel:
         """All that are there, for ComfyUI, which asks what it may move and free."""
         patchers = [self.denoiser, self.appearance_net, self.landmark_encoder, self.image_encoder]
         return [patcher for patcher in patchers if patcher is not None]
+
+    @property
+    def network(self) -> Denoiser:
+        """The denoiser itself, for our own samplers."""
+        return self.denoiser.model.diffusion_model.network
 
     @property
     def device(self) -> torch.device:
@@ -57,13 +68,18 @@ def load_model(files: CheckpointFiles, precision: str) -> LoadedModel:
     stored = next(iter(weights["denoiser"].state.values())).dtype
     dtype = PRECISIONS[precision] or management.unet_dtype(device=device, model_params=count, weight_dtype=stored)
     compute = management.unet_manual_cast(dtype, device) or dtype
+    tables = (latent_table(path) for path in (files.denoiser, files.appearance_net) if path)
+    latent_rgb = next((table for table in tables if table is not None), None)
     progress = comfy.utils.ProgressBar(len(weights))
     patchers = {}
     for part, part_weights in weights.items():
         management.throw_exception_if_processing_interrupted()
-        patchers[part] = _patcher(part_weights, dtype, compute, device)
+        network = _network(part_weights, dtype, compute, device)
+        if part == "denoiser":
+            network = NativeModel(network, dtype, compute, management.unet_offload_device(), latent_rgb)
+        patchers[part] = _patcher(network, device)
         progress.update(1)
-    latent_rgb = latent_table(files.denoiser)
+    patchers["denoiser"].set_additional_models(KEY, [patchers["landmark_encoder"]])
     return LoadedModel(**patchers, dtype=compute, latent_rgb=latent_rgb, identity=(*files.identity, str(dtype)))
 
 
@@ -78,13 +94,15 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
     return read_tensors(path)
 
 
-def _patcher(weights: Weights, dtype: torch.dtype, compute: torch.dtype, device: torch.device):
+def _network(weights: Weights, dtype: torch.dtype, compute: torch.dtype, device: torch.device) -> torch.nn.Module:
     layers = comfy.ops.pick_operations(dtype, compute, load_device=device)
     ops = Ops(layers.Linear, layers.Conv2d, layers.GroupNorm, layers.LayerNorm, _attention)
-    offload = management.unet_offload_device()
-    network = build(weights, ops, offload, dtype)
+    return build(weights, ops, management.unet_offload_device(), dtype)
+
+
+def _patcher(network: torch.nn.Module, device: torch.device):
     patcher = getattr(comfy.model_patcher, "CoreModelPatcher", comfy.model_patcher.ModelPatcher)
-    return patcher(network, load_device=device, offload_device=offload)
+    return patcher(network, load_device=device, offload_device=management.unet_offload_device())
 
 
 def _attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, heads: int) -> torch.Tensor:

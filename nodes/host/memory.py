@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import comfy.model_management as management
 import torch
 
-from .loading import LoadedModel
+if TYPE_CHECKING:
+    from .loading import LoadedModel
 
 # Live activations per latent cell of one frame and byte of the dtype: tests/measure_memory.py, and a quarter on top.
 _BYTES_PER_CELL = 13_000

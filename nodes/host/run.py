@@ -31,7 +31,7 @@ def run(
 
     on_pass answers Cancel. Raises InputError where portrait, landmarks, checkpoint and settings do not go together.
     """
-    plan = plan_job(model.denoiser.model.config, appearance, landmarks, settings, given.numbers if given else ())
+    plan = plan_job(model.network.config, appearance, landmarks, settings, given.numbers if given else ())
     shape, longest = appearance.latent_shape, plan.longest
     put_on_device([model.denoiser, model.landmark_encoder], longest, shape, model.dtype)
     guided = settings.guidance != 1.0
@@ -46,7 +46,7 @@ def run(
         revision=lambda: getattr(model.denoiser.model, "current_weight_patches_uuid", None),
         widened=widened,
     )
-    networks = model.denoiser.model, model.landmark_encoder.model
+    networks = model.network, model.landmark_encoder.model
     return animate(*networks, appearance, landmarks, settings, host, given=given, store=store)
 
 

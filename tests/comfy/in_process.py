@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 _SETUP = """
 import sys
-sys.argv = ["main.py", "--cpu"]
+sys.argv = ["main.py", "--cpu", *ARGV]
 import comfy.options
 comfy.options.enable_args_parsing()
 """
@@ -34,13 +34,14 @@ assert "FollowEmojiSampler" in nodes.NODE_CLASS_MAPPINGS
 """
 
 
-def in_comfy(tree: Path, code: str, pack: Path = ROOT) -> str:
-    """Run `code` in the ComfyUI of `tree`, on the CPU, with PACK the folder of the pack; what it printed.
+def in_comfy(tree: Path, code: str, pack: Path = ROOT, argv: tuple[str, ...] = (), timeout: float = 300) -> str:
+    """Run `code` in the ComfyUI of `tree`, on the CPU, started with `argv`, PACK the folder of the pack; what it
+    printed.
 
     Raises AssertionError with the end of its complaints when it fails.
     """
-    script = f"{_SETUP}PACK = {str(pack)!r}\n" + textwrap.dedent(code)
+    script = f"ARGV = {argv!r}\n{_SETUP}PACK = {str(pack)!r}\n" + textwrap.dedent(code)
     python = os.environ.get("COMFYUI_PYTHON") or sys.executable
-    done = subprocess.run([python, "-c", script], cwd=tree, capture_output=True, text=True, timeout=300)
+    done = subprocess.run([python, "-c", script], cwd=tree, capture_output=True, text=True, timeout=timeout)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout

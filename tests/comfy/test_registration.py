@@ -13,7 +13,7 @@ DOCS = Path(__file__).resolve().parents[2] / "nodes" / "web" / "docs"
 
 def test_nodes(both_servers):
     nodes = {name: node for name, node in both_servers.object_info().items() if name.startswith("FollowEmoji")}
-    assert len(nodes) == 28
+    assert len(nodes) == 30
     for name, node in nodes.items():
         assert node["category"] == "Follow-Your-Emoji" and node["display_name"] and node["description"], name
         for group in ("required", "optional"):
@@ -37,12 +37,15 @@ def test_help_and_templates_are_served(both_servers):
     templates = both_servers.get("/workflow_templates")
     assert {
         "animate_portrait",
+        "context_windows",
         "expressions",
         "first_animation",
         "given_keyframes",
+        "ksampler",
         "long_video",
         "look_at_landmarks",
         "place_face",
+        "refine_warp",
     } <= set(templates[PACK_FOLDER])
 
 

@@ -42,19 +42,22 @@ def read_checkpoint(files: CheckpointFiles, read: Callable[[Path], State] = read
     for name in ("clip_fc", "motion_module"):
         if name in helpers and (kind := recognise(helpers[name])) not in HELPERS[name].kinds:
             raise CheckpointError(f"{getattr(files, name).name} was chosen as {name}, but it is {title(kind)}.")
-    first = read(files.denoiser)
-    bundled = recognise(first) == BUNDLE
+    tables: dict[Path, State] = {}
     weights = {}
     for part in PARTS.values():
-        path = getattr(files, part.name, None) or files.denoiser
-        if not part.file_names or (bundled and path == files.denoiser):
-            prefix = f"{part.name}."
-            state = {key.removeprefix(prefix): value for key, value in first.items() if key.startswith(prefix)}
-        else:
-            state = first if path == files.denoiser else read(path)
-        if state or part.file_names:
-            given = [HELPERS[name].entries(helpers[name]) for name in part.helpers if name in helpers]
-            weights[part.name] = complete(part, state, path.name, given)
+        # What has no file of its own comes along with another part: ComfyUI saves a denoiser alone.
+        named = (getattr(files, part.name),) if part.file_names else (files.denoiser, files.appearance_net)
+        for path in filter(None, named if any(named) else (files.denoiser,)):
+            if path not in tables:
+                tables[path] = read(path)
+            state = tables[path]
+            if not part.file_names or recognise(state) == BUNDLE:
+                prefix = f"{part.name}."
+                state = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+            if state or part.file_names:
+                given = [HELPERS[name].entries(helpers[name]) for name in part.helpers if name in helpers]
+                weights[part.name] = complete(part, state, path.name, given)
+                break
     _check_together(weights)
     return weights
 

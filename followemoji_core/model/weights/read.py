@@ -55,7 +55,7 @@ def check_file(path: Path) -> None:
         raise CheckpointError(f"There is no file {path.name}. Check the name, or download it again.")
     with _loading(path):
         if path.suffix == ".safetensors":
-            safetensors_header(path, MOST_WEIGHTS)
+            safetensors_header(path, MOST_WEIGHTS, marks=True)
         elif _is_zip(path):
             _check_zip(path)
         else:

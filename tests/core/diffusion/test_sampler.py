@@ -6,7 +6,7 @@ import torch
 from followemoji_core.diffusion.guidance import guide
 from followemoji_core.diffusion.noise import ClipNoise
 from followemoji_core.diffusion.sampler import Known, Rows, sample
-from followemoji_core.diffusion.schedule import SCHEDULERS, NoiseLevel, make_scheduler
+from followemoji_core.diffusion.schedule import SCHEDULERS, NoiseLevel, make_scheduler, trailing_timesteps
 from followemoji_core.diffusion.windows import plan_windows
 from followemoji_core.errors import InputError
 
@@ -38,6 +38,13 @@ def test_a_perfect_denoiser_is_followed_exactly(strategy, at_once):
     scheduler = make_scheduler()
     latents = sample(knows_the_answer(scheduler), noise(40), windows(strategy), scheduler, 8, at_once=at_once)
     assert torch.allclose(latents, TARGET, atol=1e-4)
+
+
+@pytest.mark.parametrize("steps", [1, 7, 30, 1000])
+def test_native_sigmas_are_of_the_timesteps_that_the_schedulers_visit(steps):
+    scheduler = make_scheduler("euler")
+    scheduler.set_timesteps(steps)
+    assert scheduler.timesteps.int().tolist() == trailing_timesteps(steps)
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)

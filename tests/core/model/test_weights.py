@@ -62,6 +62,19 @@ def test_one_file_of_ours(folder, states):
     assert same(load_networks(find_files(folder / "all.safetensors")).denoiser, states["unet"])
 
 
+def test_a_denoiser_that_comfyui_saved_native_with_the_rest_from_a_file_of_ours(folder, states):
+    """Save Model writes the denoiser alone, under our keys, beside entries that say something by being there."""
+    save_networks(folder / "all.safetensors", load_networks(find_files(folder)))
+    saved = {f"denoiser.{key}": value + 1 for key, value in states["unet"].items()}
+    save_file(saved | {"v_pred": torch.tensor([]), "ztsnr": torch.tensor([])}, folder / "saved.safetensors")
+    whole = "all.safetensors"
+    networks = load_networks(files(folder, denoiser="saved.safetensors", appearance_net=whole, landmark_encoder=whole))
+    assert torch.equal(networks.denoiser.conv_in.bias, states["unet"]["conv_in.bias"] + 1)
+    assert same(networks.appearance_net, states["referencenet"]) and same(
+        networks.landmark_encoder, states["lmk_guider"]
+    )
+
+
 def test_the_split_in_circulation(folder, states):
     """Without clip_fc and positional tables in the UNet's file, and with an entry that nobody needs."""
     unet = {key: value.half() for key, value in states["unet"].items() if "clip_fc" not in key and ".pe" not in key}

@@ -257,7 +257,7 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
     add("--out", type=Path, help="the page, or a folder for it [BENCH/report.html]")
     add("--reference", help="method that others are compared with [this pack's]")
     add("--metrics", nargs="+", help="those whose best, middle and worst cases are shown")
-    add("--megabytes", type=float, default=60.0, help="of videos in the page")
+    add("--megabytes", type=float, default=24.0, help="of videos in the page")
 
 
 def _report(options: argparse.Namespace) -> Facts:

@@ -8,11 +8,13 @@ from ...files import write_whole
 from .plots import number
 from .summary import Summary, read_summary
 
+_FEW = 3  # cases below which an interval is none
 _TITLES = {"self": "Self reenactment", "cross": "Cross reenactment"}
 
 
 def write_table(folder: Path) -> str:
-    """BENCH/scores.md from its scores: a table a kind, methods in columns, mean and 95 % interval; returns it."""
+    """BENCH/scores.md from its scores: a table a kind, methods in columns, mean and, from 3 cases on, 95 %
+    interval; returns it."""
     text = table(read_summary(folder))
     write_whole(folder / "scores.md", text + "\n")
     return text
@@ -55,7 +57,7 @@ def _interval(summary: Summary, kind: str, metric: str, method: str) -> str:
     found = summary.interval(kind, metric, method)
     if found is None:
         return ""
-    if found.low is None:
+    if found.low is None or found.count < _FEW:
         return number(found.mean)
     return f"{number(found.mean)} ({number(found.low)} to {number(found.high)})"
 

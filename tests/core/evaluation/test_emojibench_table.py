@@ -1,0 +1,19 @@
+"""The scores as text: evaluation of two methods, with what could not be had."""
+
+from __future__ import annotations
+
+from followemoji_core.evaluation.emojibench.table import write_table
+from tests import bench_folder
+
+
+def test_evaluation_scores_as_a_table_of_text(tmp_path):
+    bench = bench_folder.make(tmp_path, 3)
+    bench_folder.score(bench, without={("self-1", "warp")})
+    text = write_table(tmp_path)
+    assert (tmp_path / "scores.md").read_text() == text + "\n"
+    own, cross = text.split("Cross reenactment")
+    # Mean over three cases with its interval; over two without.
+    row = next(line for line in own.splitlines() if line.startswith("| L1"))
+    assert [cell.split(" ")[0] for cell in row.split(" | ")[1:3]] == ["0.1100", "0.3100"]
+    assert " to " in row.split(" | ")[1] and row.split(" | ")[2] == "0.3100"
+    assert "FVD: No network: evaluate fetch fvd" in own and "| Identity" in cross and "| L1" not in cross

@@ -151,7 +151,7 @@ def test_paste_of_faces_that_overlap_shares_by_distance(portrait):
 
 def test_paste_into_a_clip_follows_its_crop(clip):
     pictures, motion = clip
-    placed, crop = frame_clip(motion, (192, 192), upright=True)
+    placed, crop = frame_clip(motion, (288, 288), upright=True)
     frames = [cut_out(picture, crop, index=index) for index, picture in enumerate(pictures)]
     put = paster(Patch(crop))
     for index, result in enumerate(put.paste(iter(pictures), [iter(frames)])):

@@ -163,7 +163,7 @@ class PasteBack(io.ComfyNode):
                 advanced(
                     io.Float.Input(
                         "margin",
-                        default=0.2,
+                        default=0.3,
                         min=0.0,
                         max=1.0,
                         step=0.05,
@@ -216,7 +216,7 @@ class PasteBack(io.ComfyNode):
         aligned=(),
         audio=(),
         mask=(),
-        margin=(0.2,),
+        margin=(0.3,),
         height=(0,),
         fps=(25.0,),
         image_frames=(0,),

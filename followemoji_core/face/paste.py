@@ -39,7 +39,7 @@ class PasteOptions:
 
     cover: Cover = "face"
     feather: float = 32.0
-    margin: float = 0.2
+    margin: float = 0.3
     match_colours: bool = True
 
     def __post_init__(self) -> None:

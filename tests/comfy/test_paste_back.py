@@ -15,7 +15,7 @@ from tests.comfy.test_expression_nodes import failure, node
 
 ALIGN = dict(rotation="none", translation="none", expression=1.0, brows=1.0, eyes=1.0, pupils=1.0, mouth=1.0,
              smoothing=0.0)  # fmt: skip
-PASTE = dict(cover="face", feather=16, match_colours=True)
+PASTE = dict(cover="face", feather=16, match_colours=True, margin=0.2)
 
 
 def branch(number: int, upright: bool = False) -> dict:

@@ -98,7 +98,7 @@ def test_masks_of_a_crop_show_one_face_in_both_pictures(portrait):
     picture, face = portrait
     crop = frame_portrait(*turned(picture, face, 15), (256, 256), "centred", 3.0, upright=True).crop
     inner = face_cover(crop, 0.2, 16)
-    whole = Paster([Patch(crop)], crop.picture_size, PasteOptions(feather=16), 25.0).mask()
+    whole = Paster([Patch(crop)], crop.picture_size, PasteOptions(feather=16, margin=0.2), 25.0).mask()
     assert inner.shape == (256, 256) and whole.shape == (280, 360)
     points = np.rint(placed(crop.points.astype(float), crop.picture_from_crop)).astype(int)
     assert whole[points[:, 1], points[:, 0]].min() > 0.5 and inner[0, 0] == inner[-1, -1] == whole[0, 0] == 0

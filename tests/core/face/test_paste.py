@@ -12,7 +12,8 @@ import pytest
 from followemoji_core.drawn import Acting, Person, paint
 from followemoji_core.errors import InputError
 from followemoji_core.face.align import align
-from followemoji_core.face.crop import Framed, cut_out, frame_clip, frame_portrait
+from followemoji_core.face.crop import Framed, cut_out, frame_clip, frame_portrait, shown_box
+from followemoji_core.face.geometry import face_frame, screen_points
 from followemoji_core.face.paste import PasteOptions, Paster, Patch, blend, together
 from followemoji_core.types import AlignedMotion, FaceFrame
 from tests.measure_paste import ring_flicker, seam
@@ -151,7 +152,7 @@ def test_paste_of_faces_that_overlap_shares_by_distance(portrait):
 
 def test_paste_into_a_clip_follows_its_crop(clip):
     pictures, motion = clip
-    placed, crop = frame_clip(motion, (192, 192), upright=True)
+    placed, crop = frame_clip(motion, (288, 288), upright=True)
     frames = [cut_out(picture, crop, index=index) for index, picture in enumerate(pictures)]
     put = paster(Patch(crop))
     for index, result in enumerate(put.paste(iter(pictures), [iter(frames)])):
@@ -197,8 +198,6 @@ def test_paste_of_the_bars_of_a_fitted_portrait_does_not_darken_the_border(portr
 def test_paste_into_pictures_of_unusual_size_is_bounded(portrait, size):
     """Memory beside the picture and its copy: in proportion to the crop."""
     _, face = portrait
-    from tests.core.face.test_crop import face_frame, screen_points
-
     landmarks = np.column_stack([screen_points(face) / size, face.landmarks[:, 2]]).astype(np.float32)
     small = face_frame(landmarks, face.blendshapes, size)
     picture = np.full((size[1], size[0], 3), 70, np.uint8)
@@ -261,3 +260,26 @@ def test_paste_takes_no_more_memory_for_a_longer_clip(portrait):
         return most
 
     assert peak(40) < 1.1 * peak(4)
+
+
+def test_paste_of_a_face_larger_than_its_crop_fades_where_the_crop_ends(portrait):
+    picture, face = portrait
+    crop = framed(portrait, room=0.6).crop
+    mask = paster(Patch(crop)).mask()
+    left, top, width, height = shown_box(crop)
+    inside = mask[top : top + height, left : left + width]
+    assert mask.max() == 1 and mask.sum() == inside.sum()
+    assert max(side.max() for side in (inside[0], inside[-1], inside[:, 0], inside[:, -1])) < 0.02
+
+
+def test_paste_of_a_face_at_the_border_reaches_the_border(portrait):
+    """There the frame ends because the picture does: nothing is seen beside the new face."""
+    picture, face = portrait
+    points = screen_points(face)
+    left = int(points[:, 0].mean())  # half of the face is cut off
+    landmarks = np.column_stack([(points - (left, 0)) / (400 - left, 300), face.landmarks[:, 2] * 400 / (400 - left)])
+    cut = face_frame(landmarks.astype(np.float32), face.blendshapes, (400 - left, 300))
+    for framing in ("face", "centred"):
+        own = frame_portrait(np.ascontiguousarray(picture[:, left:]), cut, (128, 128), framing)
+        mask = paster(Patch(own.crop), size=(400 - left, 300)).mask()
+        assert mask[int(points[1, 1]), 0] == 1, framing

@@ -11,6 +11,7 @@ function portrait(picture, face, depth = 0) {
   }
   if (one === face.node && one.comfyClass === "FollowEmojiPreparePortrait") {
     const inner = portrait(origin(one, "image"), origin(one, "face"), depth + 1);
+    if (value(one, "upright") === true) return null; // only a run turns it
     const frame = values(one, ["width", "height", "framing", "room"]);
     return inner && frame && !inner.frame ? { ...inner, frame } : null;
   }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests import weights
 from tests.comfy import graphs
 from tests.comfy.in_process import in_comfy
 from tests.comfy.server import PromptFailed, PromptInterrupted
@@ -143,6 +144,23 @@ EULER = (
     mask = torch.zeros(4, 64, 64)
     mask[[0, 3]] = 1
     check(model, appearance, landmarks, ({"samples": vae.encode(truth[[0, 3]])}, mask))
+    """
+)
+
+SEEDED = (
+    SCENE
+    + """
+    from pack.followemoji_core.walk.appearance import read_appearance
+
+    model = load_model(find_files(Path(FOLDER)), "fp32")
+    torch.manual_seed(0)
+    latents, tokens = torch.randn(1, 4, 8, 8), torch.randn(1, 5, model.network.config.token_width)
+    appearance, landmarks = read_appearance(model.appearance_net.model, latents, tokens), drawn(4)[2]
+    applied = ApplyNative.execute(model, appearance, landmarks).args
+    theirs = by_sigmas(*applied, PublishedSigmas.execute(applied[0], 30, 1.0).args[0], 3.5)
+    distance = far(theirs, ours(model, appearance, landmarks, seed=1, scheduler="euler"))
+    print(distance)
+    assert distance < 2e-3, distance
     """
 )
 
@@ -340,6 +358,11 @@ def test_native_guided_call_equals_ours_batched_and_in_two_calls(tree):
 @pytest.mark.parametrize("tree", BOTH)
 def test_native_published_schedule_with_euler_equals_ours_and_known_frames_too(tree):
     print(in_comfy(comfy_tree(tree), EULER))
+
+
+def test_native_published_schedule_with_euler_on_seeded_weights(tmp_path):
+    weights.published_files(tmp_path)
+    print(in_comfy(comfy_tree("server"), f"\n    FOLDER = {str(tmp_path)!r}\n" + SEEDED))
 
 
 @pytest.mark.parametrize("tree", BOTH)

@@ -164,12 +164,10 @@ def sampled_frames(
     options: argparse.Namespace, kept: Kept, held: ExitStack, portrait: np.ndarray, aligned: AlignedMotion
 ) -> Iterator[np.ndarray]:
     """A portrait (H,W,3) uint8 RGB sampled now; its frames, the same, are decoded as they are taken. held: at its end
-    the windows that --long keeps beside OUT are gone."""
-    from ..lock import only_one
-
+    the windows that --long keeps are gone; their folder is in use until then."""
     studio = _studio(options, kept, device_and_dtype(options.device, options.precision))
-    folder = _windows_folder(options.out) if options.long else None
-    with nullcontext() if folder is None else only_one(folder), bar("denoising", "pass") as show:
+    with bar("denoising", "pass") as show:
+        folder = windows_folder(options, options.out)
         store = studio.animate(portrait, aligned, _settings(options), folder=folder, on_pass=show)
     held.callback(store.clear_up)
     return studio.frames(store)
@@ -259,8 +257,9 @@ def _check_room(options: argparse.Namespace, aligned: AlignedMotion) -> None:
     from ..model.config import LATENT_CELL
 
     width, height = aligned.size
-    if options.long:
-        check_place(_windows_folder(options.out) / "0")
+    folder = windows_folder(options, options.out)
+    if folder is not None:
+        check_place(folder / "0")
     kept = len(aligned) * 4 * 2 * (width // LATENT_CELL) * (height // LATENT_CELL) if options.long else 0
     check_video_place(options, len(aligned), aligned.size, kept)
 
@@ -306,7 +305,7 @@ def _write_animation(
     make: instead of `Studio.animate`. finish: what is done with the decoded frames."""
     from ..lock import only_one
 
-    folder = _windows_folder(out) if options.long else None
+    folder = windows_folder(options, out)
     with nullcontext() if folder is None else only_one(folder):
         kept = studio.given(list(given), list(given.values())) if given else None
         with bar("denoising", "pass") as show:
@@ -319,9 +318,9 @@ def _write_animation(
     return count
 
 
-def _windows_folder(out: Path) -> Path:
-    """Beside OUT; shorter than its name, which may be as long as the file system allows."""
-    return out.with_name(f".{out.stem[:100]}.windows")
+def windows_folder(options: argparse.Namespace, out: Path) -> Path | None:
+    """With --long, beside OUT; shorter than its name, which may be as long as the file system allows."""
+    return out.with_name(f".{out.stem[:100]}.windows") if options.long else None
 
 
 def _given(options: argparse.Namespace, aligned: AlignedMotion) -> dict[int, np.ndarray]:

@@ -15,6 +15,7 @@ from ..face.crop import frame_portrait
 from ..face.extraction import extract_faces
 from ..face.motion_edit import retime
 from ..face.paste import Patch
+from ..lock import only_one
 from ..media import write_video
 from ..pictures import read_picture
 from ..types import AlignedMotion, FaceFrame, FaceMotion
@@ -52,10 +53,12 @@ def animate_several(options: argparse.Namespace, kept: Kept) -> Facts:
     animate.check_video_place(options, count, whole_size(options, picture.shape[1::-1]))
     # 3. Frame by frame into one video.
     with ExitStack() as held:
+        if folder := animate.windows_folder(options, options.out):
+            held.enter_context(only_one(folder))
         streams = []
-        for number, (each, face), motion in zip(numbers, ((f.picture, f.face) for f in framed), aligned, strict=True):
+        for number, each, motion in zip(numbers, framed, aligned, strict=True):
             say(f"face {number}:")
-            streams.append(_frames(options, kept, held, each, face, motion))
+            streams.append(_frames(options, kept, held, each.picture, each.face, motion))
         patches = [Patch(each.crop, motion) for each, motion in zip(framed, aligned, strict=True)]
         made = along(whole_frames(picture, patches, streams, options, fps), count, "pasting")
         written = write_video(options.out, made, fps, animate.sound_of(drivers[options.sound_of - 1]))

@@ -28,7 +28,7 @@ from .animation_options import animation_arguments, faces_arguments, motion_argu
 from .inputs import checked_outputs, face_of, motion_of, open_detector, portrait_arguments, written_files
 from .kept import Kept, stamp
 from .paste_back import Finish, into_whole, paste_options, whole_size
-from .shared import Command, Facts, along, bar, device_and_dtype, say, where_arguments
+from .shared import Command, Facts, UsageError, along, bar, device_and_dtype, say, where_arguments
 from .shared import where as where_of
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def add_commands(command: Command) -> None:
     faces_arguments(animate)
     animation_arguments(animate)
     where_arguments(animate, "with --long, its windows: ")
+    animate.set_defaults(usage=f"{animate.format_usage()}{animate.prog}")  # --driving is only needed without --faces
     demo = command("demo", _demo, "Animate a drawn person with the small model that ships; needs no files.")
     demo.add_argument("--out", type=Path, default=Path("out/demo"), help="folder for what is made")
     demo.add_argument("--person", type=int, default=20_000_007, help="number of the person; another is the driver")
@@ -83,7 +84,7 @@ def _animate(options: argparse.Namespace) -> Facts:
         if options.drivings:
             raise InputError("--drivings are for several faces: add --faces all, or give one --driving.")
         if options.driving is None:
-            raise InputError("What moves the face? Give a video or a motion file as --driving.")
+            raise UsageError("the following arguments are required: --driving", options.usage)
         return animate_one(options, kept)
 
 

@@ -12,6 +12,7 @@ from comfy_api.v0_0_2 import io
 from ..followemoji_core.drawn import Acting, Animal, Person, paint, paint_animal
 from ..followemoji_core.drawn.hidden import Hidden, paint_hidden
 from ..followemoji_core.drawn.people import STYLES
+from ..followemoji_core.drawn.scenes import MOST
 from ..followemoji_core.face.motion import stack_frames
 from ..followemoji_core.walk.given import frame_numbers as numbers_of
 from .sockets import Motion, schema
@@ -58,7 +59,8 @@ class DrawnPortrait(io.ComfyNode):
 
 
 class DrawnMotion(io.ComfyNode):
-    """Numbers of a motion and a person -> FaceMotion of `frames` frames at 512x512, and its frames per second."""
+    """Numbers of a motion and a person -> FaceMotion of `frames` frames at 512x512, and its frames per second. With
+    `count` a list of so many, whose numbers count on."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -73,20 +75,36 @@ class DrawnMotion(io.ComfyNode):
                 io.Int.Input("frames", default=64, min=1, max=100000, tooltip="Length, at 25 frames per second."),
                 io.Int.Input("person", default=20000001, min=0, max=0x7FFFFFFF, tooltip="Who is the driver."),
                 io.Boolean.Input("still_head", default=False, tooltip="Only the face moves, the head keeps still."),
+                io.Int.Input(
+                    "count",
+                    default=1,
+                    min=1,
+                    max=MOST,
+                    optional=True,
+                    tooltip="So many motions, as a list: the next numbers of motion and person. For the faces of a "
+                    "group.",
+                ),
             ],
             outputs=[
-                Motion.Output("driving", display_name="motion", tooltip="For Align Motion."),
+                Motion.Output(
+                    "driving",
+                    display_name="motion",
+                    tooltip="For Align Motion. Several: a list, of which the first goes to the first face.",
+                    is_output_list=True,
+                ),
                 io.Float.Output("fps", display_name="fps", tooltip="Frames per second, for Create Video."),
             ],
         )
 
     @classmethod
-    def execute(cls, motion: int, frames: int, person: int, still_head: bool) -> io.NodeOutput:
-        acting = Acting.random(motion, frames, from_rest=True)
-        acting = acting.with_head_of(Acting.rest()) if still_head else acting
-        management.throw_exception_if_processing_interrupted()
-        driving = Person.of(person).act(acting, (512, 512))
-        return io.NodeOutput(driving, driving.fps)
+    def execute(cls, motion: int, frames: int, person: int, still_head: bool, count: int = 1) -> io.NodeOutput:
+        made = []
+        for number in range(count):
+            acting = Acting.random(motion + number, frames, from_rest=True)
+            acting = acting.with_head_of(Acting.rest()) if still_head else acting
+            management.throw_exception_if_processing_interrupted()
+            made.append(Person.of(person + number).act(acting, (512, 512)))
+        return io.NodeOutput(made, made[0].fps)
 
 
 class DrawnFrames(io.ComfyNode):

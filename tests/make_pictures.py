@@ -20,14 +20,17 @@ from followemoji_core.diffusion.progressive import plan_progressive  # noqa: E40
 from followemoji_core.drawn import Acting, Animal, Person, paint, paint_animal  # noqa: E402
 from followemoji_core.drawn.hidden import Hidden, paint_hidden  # noqa: E402
 from followemoji_core.drawn.people import STYLES  # noqa: E402
+from followemoji_core.drawn.scenes import Scene  # noqa: E402
 from followemoji_core.face.align import AlignOptions, align  # noqa: E402
 from followemoji_core.face.controls import Controls  # noqa: E402
+from followemoji_core.face.crop import frame_portrait  # noqa: E402
 from followemoji_core.face.draw import draw_landmarks, overlay  # noqa: E402
 from followemoji_core.face.edit_file import parse_edit  # noqa: E402
 from followemoji_core.face.geometry import screen_points  # noqa: E402
 from followemoji_core.face.live import LiveFace  # noqa: E402
 from followemoji_core.face.motion import stack_frames  # noqa: E402
 from followemoji_core.face.named_expressions import find  # noqa: E402
+from followemoji_core.face.paste import PasteOptions, Paster, Patch  # noqa: E402
 from followemoji_core.face.place import Placement, placed_face  # noqa: E402
 from followemoji_core.face.topology import BLENDSHAPE_NAMES  # noqa: E402
 from followemoji_core.face.warp import warp_motion  # noqa: E402
@@ -42,6 +45,7 @@ MOVING = (
     (20_000_001, "stone", 20_000_017, 20_000_044),
     (20_000_021, "cartoon", 20_000_005, 20_000_048),
 )
+GROUP_FRAME = 26  # of the template group_portrait: three different faces
 EXPRESSIONS = ("jawOpen", "mouthPucker", "eyeBlinkLeft")
 
 
@@ -66,6 +70,8 @@ def main() -> None:
     studio = small_studio()
     animate_drawn_people(studio)
     save_given_keyframes(studio)
+    save_group(studio)
+    save_paste_back()
     save_moving(studio)
     plan = plan_picture().draw_plan(plan_progressive(300), 900, range(100))
     cv2.imwrite(str(ROOT / "nodes/web/docs/pictures/plan.png"), plan[..., ::-1])
@@ -147,6 +153,47 @@ def save_given_keyframes(studio: Studio) -> None:
     store = studio.animate(paint_hidden(person, rest, Hidden.none(1))[0], aligned, settings, given=given)
     made = list(studio.frames(store, given))
     save("given_keyframes", [[resize(made[frame], 256) for frame in (60, 67, 75)]])
+
+
+def save_group(studio: Studio) -> None:
+    """Thumbnail of the template with a group: its picture, and two frames of what comes out."""
+    graph = json.loads((ROOT / "workflows" / "api" / "group_portrait.json").read_text("utf-8"))
+    by_kind = {node["class_type"].removeprefix("FollowEmoji"): node["inputs"] for node in graph.values()}
+    group, driver, frame = (by_kind[kind] for kind in ("DrawnGroup", "DrawnMotion", "PreparePortrait"))
+    scene = Scene.of(group["group"], group["people"], (group["width"], group["height"]))
+    rest = scene.act([Acting.rest()] * group["people"])
+    picture = scene.paint(rest)[0]
+    patches, streams = [], []
+    for number, face in enumerate(rest):
+        framed = frame_portrait(picture, face.frame(0), (128, 128), frame["framing"], frame["room"])
+        acting = Acting.random(driver["motion"] + number, driver["frames"], from_rest=True)
+        motion = Person.of(driver["person"] + number).act(acting, (512, 512))
+        aligned = align(framed.face, motion, AlignOptions())
+        patches.append(Patch(framed.crop, aligned))
+        streams.append(frames_of(studio, framed.picture, aligned))
+    made = list(
+        Paster(patches, scene.size, PasteOptions(feather=by_kind["PasteBack"]["feather"]), 25.0).paste(picture, streams)
+    )
+    save("group_portrait", [[picture, made[GROUP_FRAME]]])
+
+
+def save_paste_back() -> None:
+    """Thumbnail of the template: a whole picture, what is cut of it, and the picture with that face alive; by the
+    warp, since the released weights are nobody's to ship."""
+    scene = Scene.of(15, 3, (480, 320))
+    rest = scene.act([Acting.rest()] * 3)
+    picture = scene.paint(rest)[0]
+    framed = frame_portrait(picture, rest[0].frame(0), (512, 512), "centred", upright=True)
+    still = stack_frames([framed.face], 25.0)
+    aligned = align(framed.face, replace(still, edit=Controls(find("laugh").held(np.zeros(1)))))
+    frames = warp_motion(framed.picture, framed.face, aligned)
+    (made,) = Paster([Patch(framed.crop, aligned)], scene.size, PasteOptions(), 25.0).paste(picture, [frames])
+    low, high = (
+        (framed.crop.picture_from_crop[:, 2] + shift).astype(int)
+        for shift in (0, framed.crop.picture_from_crop[:, :2].sum(1) * 512)
+    )
+    shown = cv2.rectangle(picture.copy(), low.tolist(), high.tolist(), (255, 255, 255), 3)
+    save("paste_back", [[shown, made]])
 
 
 def save_moving(studio: Studio, frames: int = 75) -> None:

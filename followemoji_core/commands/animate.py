@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from functools import partial
 from itertools import repeat
@@ -24,11 +24,11 @@ from ..files import check_place
 from ..media import Clip, clip_info, read_audio, read_frames, write_video
 from ..pictures import read_picture
 from ..types import AlignedMotion, FaceFrame, FaceMotion
-from .animation_options import animation_arguments, motion_arguments, sampling_arguments
+from .animation_options import animation_arguments, faces_arguments, motion_arguments, sampling_arguments
 from .inputs import checked_outputs, face_of, motion_of, open_detector, portrait_arguments, written_files
 from .kept import Kept, stamp
 from .paste_back import Finish, into_whole, paste_options, whole_size
-from .shared import Command, Facts, along, bar, device_and_dtype, say, where_arguments
+from .shared import Command, Facts, UsageError, along, bar, device_and_dtype, say, where_arguments
 from .shared import where as where_of
 
 if TYPE_CHECKING:
@@ -47,9 +47,11 @@ def add_commands(command: Command) -> None:
     animate = command("animate", _animate, "Animate a portrait with the face motion of a video.")
     landmarks = command("landmarks", _landmarks, "Write a video of the driver's landmarks, before and after alignment.")
     for added in (animate, landmarks):
-        _input_arguments(added)
+        _input_arguments(added, required=added is landmarks)
+    faces_arguments(animate)
     animation_arguments(animate)
     where_arguments(animate, "with --long, its windows: ")
+    animate.set_defaults(usage=f"{animate.format_usage()}{animate.prog}")  # --driving is only needed without --faces
     demo = command("demo", _demo, "Animate a drawn person with the small model that ships; needs no files.")
     demo.add_argument("--out", type=Path, default=Path("out/demo"), help="folder for what is made")
     demo.add_argument("--person", type=int, default=20_000_007, help="number of the person; another is the driver")
@@ -58,12 +60,12 @@ def add_commands(command: Command) -> None:
     sampling_arguments(demo, steps=1, guidance=1.0, shared_noise=1.0)
 
 
-def _input_arguments(parser: argparse.ArgumentParser) -> None:
+def _input_arguments(parser: argparse.ArgumentParser, required: bool) -> None:
     portrait_arguments(parser)
     parser.add_argument(
         "--driving",
         type=Path,
-        required=True,
+        required=required,
         help="video, or motion file (.safetensors, published .npy; has no picture and no sound)",
     )
     parser.add_argument("--save-motion", type=Path, help="also write the driving motion (.safetensors)")
@@ -74,7 +76,15 @@ def _input_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _animate(options: argparse.Namespace) -> Facts:
+    from .several_faces import animate_several  # which is made of parts of this file
+
     with Kept() as kept:
+        if options.faces is not None:
+            return animate_several(options, kept)
+        if options.drivings:
+            raise InputError("--drivings are for several faces: add --faces all, or give one --driving.")
+        if options.driving is None:
+            raise UsageError("the following arguments are required: --driving", options.usage)
         return animate_one(options, kept)
 
 
@@ -102,12 +112,12 @@ def animate_one(options: argparse.Namespace, kept: Kept) -> Facts:
     render = renderer(options, kept)
     paste_options(options)
     picture, framed, driving = _inputs(options, kept)
-    aligned = _aligned(framed.face, driving, options)
+    aligned = aligned_motion(framed.face, driving, options)
     finish: Finish = iter
     if options.paste_back:
-        _check_place(options, aligned, whole_size(options, picture.shape[1::-1]))
+        check_video_place(options, len(aligned), whole_size(options, picture.shape[1::-1]))
         finish = into_whole(picture, framed.crop, aligned, options)
-    facts = render(framed.picture, framed.face, aligned, lambda: _sound(options.driving), finish)
+    facts = render(framed.picture, framed.face, aligned, lambda: sound_of(options.driving), finish)
     return {**_facts(options, facts["frames"], aligned.fps), **facts}
 
 
@@ -134,17 +144,34 @@ def renderer(options: argparse.Namespace, kept: Kept) -> Render:
 def _diffuse(
     options: argparse.Namespace, kept: Kept, where: tuple, portrait, face, aligned: AlignedMotion, sound, finish=iter
 ) -> Facts:
-    from ..walk.studio import open_studio
-
     _check_room(options, aligned)
     given = _given(options, aligned)
-    made_from = options.models, where, options.weights, options.compile
-    studio = kept.once(
-        "studio", made_from, lambda: open_studio(options.models, *where, options.weights, compiled=options.compile)
-    )
+    studio = _studio(options, kept, where)
     share = _spread(options, studio, where[1]) if _is_spread(options) else None
     frames = _write_animation(studio, portrait, aligned, sound(), options, options.out, given, share, finish)
     return {"frames": frames}
+
+
+def _studio(options: argparse.Namespace, kept: Kept, where: tuple) -> Studio:
+    from ..walk.studio import open_studio
+
+    made_from = options.models, where, options.weights, options.compile
+    return kept.once(
+        "studio", made_from, lambda: open_studio(options.models, *where, options.weights, compiled=options.compile)
+    )
+
+
+def sampled_frames(
+    options: argparse.Namespace, kept: Kept, held: ExitStack, portrait: np.ndarray, aligned: AlignedMotion
+) -> Iterator[np.ndarray]:
+    """A portrait (H,W,3) uint8 RGB sampled now; its frames, the same, are decoded as they are taken. held: at its end
+    the windows that --long keeps are gone; their folder is in use until then."""
+    studio = _studio(options, kept, device_and_dtype(options.device, options.precision))
+    with bar("denoising", "pass") as show:
+        folder = windows_folder(options, options.out)
+        store = studio.animate(portrait, aligned, _settings(options), folder=folder, on_pass=show)
+    held.callback(store.clear_up)
+    return studio.frames(store)
 
 
 def _is_spread(options: argparse.Namespace) -> bool:
@@ -178,9 +205,9 @@ def _warp(options: argparse.Namespace, portrait, face, aligned: AlignedMotion, s
 def _landmarks(options: argparse.Namespace) -> Facts:
     with Kept() as kept:
         _, framed, driving = _inputs(options, kept)
-    aligned = _aligned(framed.face, driving, options)
+    aligned = aligned_motion(framed.face, driving, options)
     frames = _side_by_side(options.driving, driving, framed.picture, aligned)
-    count = write_video(options.out, along(frames, len(driving), "drawing"), driving.fps, _sound(options.driving))
+    count = write_video(options.out, along(frames, len(driving), "drawing"), driving.fps, sound_of(options.driving))
     say(f"{options.out}: {count} frames, the driver's landmarks beside their place on the portrait")
     return _facts(options, count, driving.fps)
 
@@ -231,17 +258,18 @@ def _check_room(options: argparse.Namespace, aligned: AlignedMotion) -> None:
     from ..model.config import LATENT_CELL
 
     width, height = aligned.size
-    if options.long:
-        check_place(_windows_folder(options.out) / "0")
+    folder = windows_folder(options, options.out)
+    if folder is not None:
+        check_place(folder / "0")
     kept = len(aligned) * 4 * 2 * (width // LATENT_CELL) * (height // LATENT_CELL) if options.long else 0
-    _check_place(options, aligned, aligned.size, kept)
+    check_video_place(options, len(aligned), aligned.size, kept)
 
 
-def _check_place(options: argparse.Namespace, aligned: AlignedMotion, size: tuple[int, int], more: int = 0) -> None:
+def check_video_place(options: argparse.Namespace, frames: int, size: tuple[int, int], more: int = 0) -> None:
     """Raises OutputError where a video of that size, and so many bytes more, does not fit on OUT's disk."""
     from ..walk.job import video_bytes
 
-    check_place(options.out, video_bytes(len(aligned), size) + more)
+    check_place(options.out, video_bytes(frames, size) + more)
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -278,7 +306,7 @@ def _write_animation(
     make: instead of `Studio.animate`. finish: what is done with the decoded frames."""
     from ..lock import only_one
 
-    folder = _windows_folder(out) if options.long else None
+    folder = windows_folder(options, out)
     with nullcontext() if folder is None else only_one(folder):
         kept = studio.given(list(given), list(given.values())) if given else None
         with bar("denoising", "pass") as show:
@@ -291,9 +319,9 @@ def _write_animation(
     return count
 
 
-def _windows_folder(out: Path) -> Path:
-    """Beside OUT; shorter than its name, which may be as long as the file system allows."""
-    return out.with_name(f".{out.stem[:100]}.windows")
+def windows_folder(options: argparse.Namespace, out: Path) -> Path | None:
+    """With --long, beside OUT; shorter than its name, which may be as long as the file system allows."""
+    return out.with_name(f".{out.stem[:100]}.windows") if options.long else None
 
 
 def _given(options: argparse.Namespace, aligned: AlignedMotion) -> dict[int, np.ndarray]:
@@ -317,26 +345,38 @@ def _given(options: argparse.Namespace, aligned: AlignedMotion) -> dict[int, np.
 # --- inputs
 
 
+def finder(options: argparse.Namespace, kept: Kept) -> Callable[[], FaceDetector]:
+    """What opens the detector that the options name, once."""
+    return lambda: kept.once("detector", _looked_for(options), lambda: open_detector(options))
+
+
+def _looked_for(options: argparse.Namespace) -> tuple:
+    return options.detector, options.models, options.confidence
+
+
+def driving_motion(
+    driving: Path, options: argparse.Namespace, kept: Kept, finder: Callable[[], FaceDetector]
+) -> FaceMotion:
+    """Of a video, found in it, or of a motion file."""
+    if is_motion_file(driving):
+        return load_motion(driving)
+
+    def find() -> FaceMotion:
+        clip = Clip(driving)
+        return motion_of(clip, clip_info(clip), options, finder(), options.missing)
+
+    return kept.once("motion", (stamp(driving), options.which, options.missing, _looked_for(options)), find)
+
+
 def _inputs(options: argparse.Namespace, kept: Kept) -> tuple[np.ndarray, Framed, FaceMotion]:
     """The whole picture (H,W,3) uint8 RGB, its face framed, and the driving motion; found, or read from files."""
     size = checked_outputs(options)
     _align_options(options)
     picture = read_picture(options.portrait)
-    looked_for = options.detector, options.models, options.confidence
-
-    def finder() -> FaceDetector:
-        return kept.once("detector", looked_for, lambda: open_detector(options))
-
-    def find_motion() -> FaceMotion:
-        clip = Clip(options.driving)
-        return motion_of(clip, clip_info(clip), options, finder(), options.missing)
-
-    seen = stamp(options.face or options.portrait), options.which, looked_for
-    face = kept.once("face", seen, lambda: face_of(picture, options, None if options.face else finder()))
-    if is_motion_file(options.driving):
-        driving = load_motion(options.driving)
-    else:
-        driving = kept.once("motion", (stamp(options.driving), options.which, options.missing, looked_for), find_motion)
+    detector = finder(options, kept)
+    seen = stamp(options.face or options.portrait), options.which, _looked_for(options)
+    face = kept.once("face", seen, lambda: face_of(picture, options, None if options.face else detector()))
+    driving = driving_motion(options.driving, options, kept, detector)
     if options.save_motion:
         save_motion(options.save_motion, driving)
         say(f"{options.save_motion}: the driving motion")
@@ -349,7 +389,7 @@ def _align_options(options: argparse.Namespace) -> AlignOptions:
     return AlignOptions(whole=options.expression, **{name: getattr(options, name) for name in names})
 
 
-def _aligned(face: FaceFrame, driving: FaceMotion, options: argparse.Namespace) -> AlignedMotion:
+def aligned_motion(face: FaceFrame, driving: FaceMotion, options: argparse.Namespace) -> AlignedMotion:
     """The driving motion on the portrait's face; what may look wrong in it is said."""
     chosen = _align_options(options)
     aligned = align(face, driving, chosen)
@@ -371,5 +411,5 @@ def _side_by_side(
         yield np.concatenate([before, overlay(portrait, placed)], axis=1)
 
 
-def _sound(driving: Path) -> tuple[np.ndarray, int] | None:
+def sound_of(driving: Path) -> tuple[np.ndarray, int] | None:
     return None if is_motion_file(driving) else read_audio(Clip(driving))

@@ -31,6 +31,19 @@ def animation_arguments(parser: argparse.ArgumentParser) -> None:
     sampling_arguments(parser, steps=30, guidance=3.5, shared_noise=0.0)
 
 
+def faces_arguments(parser: argparse.ArgumentParser) -> None:
+    """Several faces of one picture."""
+    add = parser.add_argument
+    add("--faces", metavar="all|1,3", help="with --paste-back: several faces by number, 1 the largest, or all of them")
+    add(
+        "--drivings",
+        type=lambda text: [Path(part) for part in text.split(",") if part],
+        metavar="FILE,FILE",
+        help="with --faces: their drivers, in the same order; the last one drives all further faces",
+    )
+    add("--sound-of", type=int, default=1, metavar="N", help="with --faces: which driver's sound the video has")
+
+
 def motion_arguments(parser: argparse.ArgumentParser) -> None:
     """How the driver's motion is read and put on the portrait's face."""
     add = parser.add_argument

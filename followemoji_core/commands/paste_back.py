@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
@@ -45,12 +46,16 @@ def whole_size(options: argparse.Namespace, picture_size: tuple[int, int]) -> tu
 
 
 def into_whole(picture: np.ndarray, crop: Crop, aligned: AlignedMotion, options: argparse.Namespace) -> Finish:
-    """What makes full frames (H,W,3) uint8 with even sides of the animated ones. picture (H,W,3) uint8 RGB."""
+    """What makes full frames of the animated ones, see whole_frames."""
+    return lambda frames: whole_frames(picture, [Patch(crop, aligned)], [frames], options, aligned.fps)
+
+
+def whole_frames(
+    picture: np.ndarray, patches: Sequence[Patch], streams: Sequence[Frames], options: argparse.Namespace, fps: float
+) -> Iterator[np.ndarray]:
+    """Full frames (H,W,3) uint8 with even sides of the animated ones, a stream for each patch. picture (H,W,3) uint8
+    RGB."""
     size = whole_size(options, picture.shape[1::-1])
-    whole = resize(picture, size)
-    paster = Paster([Patch(rescaled(crop, size), aligned)], size, paste_options(options), aligned.fps)
-
-    def finish(frames: Frames) -> Iterator[np.ndarray]:
-        return map(even_sides, paster.paste(whole, [frames]))
-
-    return finish
+    scaled = [replace(patch, crop=rescaled(patch.crop, size)) for patch in patches]
+    paster = Paster(scaled, size, paste_options(options), fps)
+    return map(even_sides, paster.paste(resize(picture, size), streams))

@@ -142,7 +142,7 @@ def test_the_preview_setting_is_in_the_panel_and_reaches_the_server(frontend, se
         assert json.loads((server.root / "user/default/comfy.settings.json").read_text("utf-8"))[setting] is value
 
 
-@pytest.mark.parametrize("name", ["animate_portrait", "look_at_landmarks", "folder_batch"])
+@pytest.mark.parametrize("name", ["animate_portrait", "look_at_landmarks", "folder_batch", "paste_back"])
 def test_every_file_that_a_graph_names_can_be_downloaded(name):
     """The frontend offers what properties.models names, if it is on huggingface.co and no .task; it only lists the
     rest, and from some version on not even that, so the note links to the detector."""

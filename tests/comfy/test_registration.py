@@ -41,9 +41,11 @@ def test_help_and_templates_are_served(both_servers):
         "expressions",
         "first_animation",
         "given_keyframes",
+        "group_portrait",
         "ksampler",
         "long_video",
         "look_at_landmarks",
+        "paste_back",
         "place_face",
         "refine_warp",
     } <= set(templates[PACK_FOLDER])

@@ -5,6 +5,7 @@ Whatever comes from a file is escaped; a policy in the page lets it run its own 
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
@@ -195,18 +196,25 @@ def _missing(summary: Summary) -> str:
     items += _grouped(summary, there)
     remarks = _grouped(summary, summary.remarks)
     found = f"<ul>{''.join(items)}</ul>" if items else "<p>Nothing: every method has every number.</p>"
-    said = f"<h3>Numbers that are there, with a remark</h3><ul>{''.join(remarks)}</ul>" if remarks else ""
+    head = "<summary>Numbers that are there, with a remark</summary>"
+    said = f"<details>{head}<ul>{''.join(remarks)}</ul></details>" if remarks else ""
     return f'<section aria-labelledby="missing"><h2 id="missing">What could not be had</h2>{found}{said}</section>'
 
 
 def _grouped(summary: Summary, told: Mapping[Key, Mapping[str, str]]) -> list[str]:
-    """List items: what was said, with the method, metrics and cases it was said of."""
+    """List items: what was said, with the method, metrics and cases it was said of; what differs in numbers alone is
+    said once, as it was said first."""
     groups: dict[tuple[str, str], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    said: dict[tuple[str, str], list[str]] = defaultdict(list)
     for (_, metric, method), reasons in told.items():
         for case, reason in reasons.items():
-            groups[method, reason][metric].add(case)
+            key = method, re.sub(r"\d+", "0", reason)
+            groups[key][metric].add(case)
+            if reason not in said[key]:
+                said[key].append(reason)
     items = []
-    for (method, reason), metrics in list(groups.items())[:_MOST_GROUPS]:
+    for key, metrics in list(groups.items())[:_MOST_GROUPS]:
+        method, reason = key[0], said[key][0] + ("; others alike" if len(said[key]) > 1 else "")
         cases = sorted(set().union(*metrics.values()))
         labels = ", ".join(summary.metrics[metric].label for metric in metrics)
         named = ", ".join("all together" if case == SET else case for case in cases[:_LISTED])

@@ -171,9 +171,8 @@ def save_group(studio: Studio) -> None:
         aligned = align(framed.face, motion, AlignOptions())
         patches.append(Patch(framed.crop, aligned))
         streams.append(frames_of(studio, framed.picture, aligned))
-    made = list(
-        Paster(patches, scene.size, PasteOptions(feather=by_kind["PasteBack"]["feather"]), 25.0).paste(picture, streams)
-    )
+    options = PasteOptions(**{name: by_kind["PasteBack"][name] for name in ("cover", "feather", "margin")})
+    made = list(Paster(patches, scene.size, options, 25.0).paste(picture, streams))
     save("group_portrait", [[picture, made[GROUP_FRAME]]])
 
 

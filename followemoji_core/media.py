@@ -27,7 +27,7 @@ _FORMATS = (
     "mxf,nut,dv,wtv,png_pipe,jpeg_pipe,webp_pipe,bmp_pipe"
 )
 QUICK = "superfast"  # x264's preset for what is only looked at: a quarter of the time, larger files
-_WIDEST = 16_384  # pixels of a side that x264 takes
+WIDEST = 16_384  # pixels of a side that x264 takes
 _JUDGED = 20_000  # packets by which a clip's pace is judged: 11 minutes at 30 frames per second
 _STEADY = 1.0  # frames by which a steady clip's times may be off
 _LONGEST_PAUSE = 600  # seconds
@@ -388,10 +388,9 @@ def write_video(
 
 
 def _check_codec_size(name: str, width: int, height: int) -> None:
-    if width % 2 or height % 2 or max(width, height) > _WIDEST:
+    if width % 2 or height % 2 or max(width, height) > WIDEST:
         raise OutputError(
-            f"{name} cannot have {width} x {height} pixels: H.264 takes even sides up to {_WIDEST}. Choose "
-            "another size."
+            f"{name} cannot have {width} x {height} pixels: H.264 takes even sides up to {WIDEST}. Choose another size."
         )
 
 

@@ -91,7 +91,9 @@ class PreparePortrait(io.ComfyNode):
                 Crop.Output("crop", display_name="crop", tooltip="Where it was cut, for Paste Back."),
                 io.Mask.Output("crop_mask", display_name="mask", tooltip="The face with some hair, in the portrait."),
                 io.Mask.Output(
-                    "picture_mask", display_name="mask in picture", tooltip="The same in the whole picture."
+                    "picture_mask",
+                    display_name="mask in picture",
+                    tooltip="What Paste Back would cover of the whole picture.",
                 ),
                 BoundingBox.Output("box", display_name="box", tooltip="What of the picture is shown."),
                 Stitcher.Output(
@@ -118,7 +120,7 @@ class PreparePortrait(io.ComfyNode):
         else:
             pictures, moved, crop = cls._clip(image, face, (width, height), framing, room, upright)
         portrait = torch.from_numpy(np.ascontiguousarray(np.stack(pictures)))
-        masks = [torch.from_numpy(np.stack(each)) for each in zip(*_masks(crop, face.fps), strict=True)]
+        masks = _masks(crop, face.fps)
         boxes = [dict(zip(("x", "y", "width", "height"), shown_box(crop, i), strict=True)) for i in _frames(crop)]
         where = boxes if len(boxes) > 1 else boxes[0]
         return io.NodeOutput(portrait, moved, crop, *masks, where, stitcher(image, crop, masks[0]))
@@ -142,12 +144,19 @@ def _frames(crop) -> range:
     return range(crop.frames or 1)
 
 
-def _masks(crop, fps: float):
-    """The face in the crop and in the picture, of each frame, as Paste Back would cover it."""
+def _masks(crop, fps: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """MASK of the face in the crop, of each frame that the face was framed by; and in the picture, as Paste Back would
+    cover it, one or one a frame."""
     options = PasteOptions(match_colours=False)
     paster = Paster([Patch(crop)], crop.picture_size, options, fps)
-    for index in _frames(crop):
-        yield face_cover(crop, options.margin, options.feather, index), paster.mask(index)
+    count = len(crop.points) if crop.points.ndim == 3 else 1
+    (width, height), (wide, tall) = crop.size, crop.picture_size
+    own, whole = torch.empty(count, height, width), torch.empty(len(_frames(crop)), tall, wide)
+    for index in reported(range(count), count):
+        own[index] = torch.from_numpy(face_cover(crop, options.margin, options.feather, index))
+        if index < len(whole):
+            whole[index] = torch.from_numpy(paster.mask(index))
+    return own, whole
 
 
 class EncodeAppearance(io.ComfyNode):

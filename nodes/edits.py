@@ -31,6 +31,7 @@ from .sockets import Motion, advanced
 
 _RESTING = 20_000_003  # the person whose face it is where none is connected
 _SHOWN, _ACROSS, _TALL = 6, 3, 224  # frames in a sheet of pictures, in a row of it, and their height in pixels
+_WIDEST = 4096  # pixels of a picture in a sheet
 _GROUND = (28, 28, 32)
 _OTHER_FACE = (
     "The picture is not used for the preview: connect it with its own face, one frame, as motion. A driving motion has "
@@ -235,9 +236,10 @@ def shown_frames(count: int) -> np.ndarray:
 
 
 def shrunk(picture: np.ndarray) -> np.ndarray:
-    """A picture (H,W,3) uint8 at the height of a sheet's."""
+    """A picture (H,W,3) uint8 at the height of a sheet's; a very wide one less high."""
     height, width = picture.shape[:2]
-    return resize(np.ascontiguousarray(picture), (max(round(width * _TALL / height), 1), _TALL))
+    scale = min(_TALL / height, _WIDEST / width)
+    return resize(np.ascontiguousarray(picture), (max(round(width * scale), 1), max(round(height * scale), 1)))
 
 
 def _strip(motion: FaceMotion, face: FaceMotion, picture: np.ndarray | None) -> list[np.ndarray]:

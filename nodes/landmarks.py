@@ -161,7 +161,7 @@ class ExtractLandmarks(io.ComfyNode):
             story.append(text)
 
         picture = isinstance(source, torch.Tensor) and len(source) == 1
-        most = MANY if picture or all_faces or which != face else MOST_FACES
+        most = MANY if picture or all_faces or not isinstance(which, str) else MOST_FACES
         with FaceDetector(folders.find(detector), confidence, most) as finder:
             if picture:
                 doubts: list[str] = []

@@ -15,7 +15,7 @@ from ..followemoji_core.errors import InputError, check_range
 from ..followemoji_core.face.paste import PasteOptions, Patch
 from ..followemoji_core.files import check_place
 from ..followemoji_core.lock import only_one
-from ..followemoji_core.media import even_sides, write_video
+from ..followemoji_core.media import WIDEST, even_sides, write_video
 from ..followemoji_core.types import AlignedMotion
 from ..followemoji_core.walk import given as outside
 from ..followemoji_core.walk.animate import landmark_size, new_store, plan_job
@@ -201,7 +201,12 @@ class LongVideo(io.ComfyNode):
             if whole is not None:
                 made = pasted(whole, [patch], [frames], PasteOptions(), fps)[1]
                 frames = (even_sides(full[..., :3]) for full, _, _ in made)
-            write_video(path, frames, fps, sound)
+            written = write_video(path, frames, fps, sound)
+            if written < plan.frame_count:
+                raise InputError(
+                    f"The original has {written} frames, the motion {plan.frame_count}: what is made does not fit into "
+                    f"it. Connect a longer original, or one picture, and run again: nothing is sampled twice."
+                )
             store.clear_up()
         return io.NodeOutput(InputImpl.VideoFromFile(str(path)))
 
@@ -220,7 +225,17 @@ def _whole(crop, original, landmarks) -> tuple[Original | None, Patch | None]:
         )
     if crop.frames not in (None, len(landmarks)):
         raise InputError(f"The crop has {crop.frames} frames, the motion {len(landmarks)}. Trim one of them.")
-    whole, patch = open_original(original), Patch(crop, landmarks if isinstance(landmarks, AlignedMotion) else None)
+    whole = open_original(original)
+    if max(whole.size) > WIDEST:
+        raise InputError(
+            f"The original has {whole.size[0]}x{whole.size[1]} pixels; a video takes sides up to {WIDEST}. Leave crop "
+            f"and original out here, and use Paste Back with a height."
+        )
+    if isinstance(original, torch.Tensor) and 1 < len(original) < len(landmarks):
+        raise InputError(
+            f"The original has {len(original)} frames, the motion {len(landmarks)}. Connect one picture, or as many."
+        )
+    patch = Patch(crop, landmarks if isinstance(landmarks, AlignedMotion) else None)
     pasted(whole, [patch], [], PasteOptions(), 25.0)  # what does not fit is refused before the work
     return whole, patch
 

@@ -144,7 +144,8 @@ class PasteBack(io.ComfyNode):
                     default=32,
                     min=0,
                     max=1024,
-                    tooltip="Pixels of the whole picture over which it fades in, from its outline inwards.",
+                    tooltip="Pixels of the whole picture over which it fades in, from its outline inwards; around the "
+                    "face at most the margin's width.",
                 ),
                 io.Boolean.Input(
                     "match_colours",
@@ -241,7 +242,7 @@ class PasteBack(io.ComfyNode):
         check_place(path, video_bytes(total, whole.size))
         paster, made = pasted(whole, patches, [stream.frames for stream in streams], options, rate)
         kept = _Kept(paster, image_frames[0], set(shown_frames(total).tolist()))
-        sound = _sound(list(audio or ()), streams, whole)
+        sound = _sound(list(audio or ()), streams, whole, rate)
         count = write_video(path, reported(kept.through(made), total), rate, written_sound(sound), QUICK)
         # 3. What there is to say.
         warnings += kept.warnings(count)
@@ -309,10 +310,12 @@ def _rate(clips: list, motions: list[AlignedMotion | None], whole: Original, oth
     return (known or [otherwise])[0]
 
 
-def _sound(audio: list, streams: list[Footage], whole: Original):
+def _sound(audio: list, streams: list[Footage], whole: Original, rate: float):
+    """The one given, else that of the frames, else the original's, where its pictures run at its own rate."""
     if audio and audio[0] is not None:
         return audio[0]
-    sounds = (stream.sound() for stream in [*streams, *([whole.footage] if whole.footage else [])])
+    original = [whole.footage] if whole.footage and abs(whole.footage.fps / rate - 1) < 0.01 else []
+    sounds = (stream.sound() for stream in [*streams, *original])
     return next((sound for sound in sounds if sound is not None), None)
 
 

@@ -63,6 +63,10 @@ def _add_cases(parser: argparse.ArgumentParser) -> None:
 
 
 def _cases(options: argparse.Namespace) -> Facts:
+    if options.portraits and not options.clips:
+        raise InputError("--portraits needs --clips: the motions that they are to take over.")
+    if options.manifest and (options.portraits or options.clips):
+        raise InputError("--manifest names portraits and clips itself. Leave out --portraits and --clips.")
     if options.manifest is None and options.clips is None:
         from ..evaluation.emojibench.drawn_cases import draw_bench
 
@@ -157,14 +161,13 @@ def _model(options: argparse.Namespace) -> Model:
     settings = replace(settings, seed=options.seed, **given)
     if not small:
         check_files(options.models or Path("models"), options.weights)
-    device, dtype = device_and_dtype(options.device, options.precision)
+    if options.ray is None:
+        device_and_dtype(options.device, options.precision)  # what is wrong with it is said before the work
     side = options.side or (128 if small else 512)
     files = {
-        name: path.resolve() if path else None
-        for name in ("models", "weights", "vae")
-        for path in [getattr(options, name)]
+        name: path and path.resolve() for name in ("models", "weights", "vae") for path in [getattr(options, name)]
     }
-    return Model(side, settings, **files, device=device, dtype=str(dtype).removeprefix("torch."))
+    return Model(side, settings, **files, device=options.device, precision=options.precision)
 
 
 # --- other methods
@@ -233,7 +236,7 @@ def _score(options: argparse.Namespace) -> Facts:
 def _add_networks(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--models", type=Path, default=Path("models"), help="ComfyUI's models folder, or one like it")
-    add("--fetch", nargs="+", default=[], metavar="NAME", help="those to fetch, checked by SHA-256")
+    add("--fetch", nargs="+", default=[], metavar="NAME", help="those to fetch, checked by their hashes")
 
 
 def _networks(options: argparse.Namespace) -> Facts:

@@ -176,25 +176,10 @@ def picture_size(text: str) -> tuple[int, int]:
 
 
 def device_and_dtype(device: str, precision: str) -> tuple[str, torch.dtype]:
-    """Options as given, "auto" among them, -> torch's device and dtype. Raises InputError for a device that does not
-    compute here.
+    """Options as given, see `walk.studio.device_and_dtype`."""
+    from ..walk.studio import device_and_dtype
 
-    auto: CUDA, else MPS, else the CPU; fp16 on graphics cards, on a CPU bf16 where it multiplies in it, else fp32.
-    """
-    import torch
-
-    from ..walk.studio import best_device, best_dtype
-
-    if device == "auto":
-        device = best_device()
-    try:
-        torch.zeros(1, device=device).item()
-    except (RuntimeError, AssertionError, ImportError, ValueError) as error:  # by kind of device
-        why = str(error).strip().partition("\n")[0]
-        raise InputError(f"--device {device} cannot be used here ({why}). Use --device cpu, or auto.") from error
-    if precision == "auto":
-        return device, best_dtype(device)
-    return device, {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[precision]
+    return device_and_dtype(device, precision)
 
 
 def detector_file(options: argparse.Namespace) -> Path:

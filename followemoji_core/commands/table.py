@@ -21,8 +21,9 @@ NEEDED = ("portrait", "driving")
 _LONGEST = 4096  # letters of a cell
 _YES, _NO = ("yes", "y", "true", "1", "x", "on"), ("no", "n", "false", "0", "off")
 _SEVERAL = "given"  # the option that may be given several times: parts of its cell, with | between
-_PATHS = ("portrait", "driving", "face", "models", "detector", "weights", "save_motion")
-_NOT_IN_A_TABLE = ("device", "compile", "workers", "ray", "gpus", "json", "run", "command")
+_PATHS = ("portrait", "driving", "face", "models", "detector", "weights")
+_SEVERAL_FACES = ("faces", "drivings", "sound_of")
+_NOT_IN_A_TABLE = (*_SEVERAL_FACES, "usage", "device", "compile", "workers", "ray", "gpus", "json", "run", "command")
 _DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
 
 
@@ -68,11 +69,15 @@ def read_rows(path: Path, defaults: argparse.Namespace) -> Table:
             blank += 1
             continue
         row = _row(number, header, cells, parser, defaults, path.resolve().parent, delimiter != ",")
-        name = row.key.casefold()  # as the file systems of Windows and macOS compare them
-        if name in taken and not row.reason:
-            reason = f"Row {taken[name]} writes {row.key} too. Name another file in the column out."
-            row = Row(f"row {number}", row.options, reason)
-        taken.setdefault(name, number)
+        motion = getattr(row.options, "save_motion", None)
+        for written, column in ((row.key, "out"), (motion and str(motion), "save_motion")):
+            if not written:
+                continue
+            name = written.casefold()  # as the file systems of Windows and macOS compare them
+            if name in taken and not row.reason:
+                reason = f"Row {taken[name]} writes {written} too. Name another file in the column {column}."
+                row = Row(f"row {number}", row.options, reason)
+            taken.setdefault(name, number)
         rows.append(row)
     if not rows:
         raise InputError(f"{path.name} has columns, but no row. Write one below them.")
@@ -147,6 +152,9 @@ def _row(
                 given[key] = str(beside / given[key])
         key = _out_name(number, given)
         given["out"] = str(defaults.folder / key)
+        if "save_motion" in given:
+            name = _below(number, "save_motion", given["save_motion"], ".safetensors")
+            given["save_motion"] = str(defaults.folder / name)
         flags = _flags(parser)
         line = [word for option, cell in given.items() for word in _words(number, option, cell, beside, comma, flags)]
         options = argparse.Namespace(**vars(defaults))
@@ -165,13 +173,20 @@ def _row(
 
 def _out_name(number: int, given: dict[str, str]) -> str:
     """The name of a row's video below the folder."""
-    name = given.get("out") or f"{Path(given['portrait']).stem}_{Path(given['driving']).stem}"
+    return _below(
+        number, "out", given.get("out") or f"{Path(given['portrait']).stem}_{Path(given['driving']).stem}", ".mp4"
+    )
+
+
+def _below(number: int, option: str, name: str, ending: str) -> str:
+    """The name of a file that a row writes. Raises InputError for one that is not below the folder: a stranger's table
+    overwrites nothing else."""
     name = name.replace("\\", "/")
-    if not name.lower().endswith(".mp4"):
-        name += ".mp4"
+    if not name.lower().endswith(ending):
+        name += ending
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or ":" in name:
-        raise InputError(f"Row {number}: out is {short(name, 80)}; it is a name below the folder --out.")
+        raise InputError(f"Row {number}: {option} is {short(name, 80)}; it is a name below the folder --out.")
     return str(path)
 
 
@@ -186,6 +201,6 @@ def _words(number: int, option: str, cell: str, beside: Path, comma: bool, flags
     if option == _SEVERAL:
         parts = [part.partition("=") for part in cell.split("|")]
         return [f"{word}={frame.strip()}={beside / picture.strip()}" for frame, _, picture in parts]
-    if comma and option not in (*_PATHS, "out") and _DECIMAL_COMMA.fullmatch(cell):
+    if comma and option not in (*_PATHS, "out", "save_motion") and _DECIMAL_COMMA.fullmatch(cell):
         cell = cell.replace(",", ".")
     return [f"{word}={cell}"]

@@ -137,7 +137,7 @@ def blend(picture: np.ndarray, placed: Sequence[Placed]) -> np.ndarray:
             changed = (pixels * 255 if whole else pixels) - picture[where]
             changed *= weights[..., None]
             changed += result[where]
-            new = np.rint(changed) if whole else changed
+            new = np.rint(changed).clip(0, 255) if whole else changed  # several together may round beyond
             np.copyto(result[where], new.astype(picture.dtype), where=weights[..., None] > 0)
     return result
 

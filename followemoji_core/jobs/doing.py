@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..errors import FollowEmojiError
+from ..errors import FollowEmojiError, InputError
 from .ledger import LONGEST
 from .where import Facts, Job, Made
 
@@ -64,5 +64,7 @@ def failed(error: Exception, seconds: float = 0.0) -> Answer:
 
 def error_of(answer: Answer) -> FollowEmojiError | None:
     """The error that an answer tells of, where it is one for the user."""
+    if answer.kind == LOST:
+        return InputError(answer.reason)
     kinds = {kind.__name__: kind for kind in FollowEmojiError.__subclasses__()} | {"FollowEmojiError": FollowEmojiError}
     return kinds[answer.kind](answer.reason) if answer.kind in kinds else None

@@ -88,13 +88,15 @@ def run_jobs(
     on_done: Callable[[str, Line], None] = lambda key, line: None,
     stands: Callable[[str, Facts], bool] = lambda key, facts: True,
     stop_at: tuple[type[FollowEmojiError], ...] = (),
+    forget: Callable[[str], None] = lambda key: None,
 ) -> Outcome:
     """Do every job that the ledger does not say is done, and write into it what came of each.
 
     jobs: arguments (JSON) by key; whatever the result depends on belongs in them, since a job whose hash of arguments
     has changed is done again. Failed ones are tried again by the next run. stands(key, facts): whether what a done job
     made is still there; else it is done again. on_done: after each line. stop_at: errors of a job after which the
-    others are not begun, such as a full disk; they are raised.
+    others are not begun, such as a full disk; they are raised. forget(key): takes away what an earlier run left of a
+    job that is to be done, before any is, so that nothing of another making is taken for this run's.
 
     Raises InputError for duplicate keys, a damaged ledger, and while another process writes to it; OutputError where it
     cannot be written; what `work.open` raises; MissingDependencyError without Ray. A job's own errors are lines.
@@ -113,6 +115,8 @@ def run_jobs(
             say(f"{len(wanted)} jobs, {len(outcome.skipped)} of them done before")
         if not todo:
             return outcome
+        for key in todo:
+            forget(key)
         book = Ledger(ledger)
 
         def conclude(key: str, answer: Answer) -> None:

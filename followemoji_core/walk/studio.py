@@ -14,6 +14,7 @@ from ..encoders.clip import open_clip_vision
 from ..encoders.image_encoder import OwnImageEncoder
 from ..encoders.interfaces import Codec, TokenEncoder
 from ..encoders.opening import open_codec
+from ..errors import InputError
 from ..model.weights.build import Networks, load_networks
 from ..model.weights.files import find_files
 from ..model.weights.read import check_file
@@ -117,6 +118,24 @@ def best_dtype(device: str) -> torch.dtype:
     tests = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # of torch.cpu, by version
     fast = any(getattr(torch.cpu, test, lambda: False)() for test in tests)
     return torch.bfloat16 if fast else torch.float32
+
+
+def device_and_dtype(device: str = "auto", precision: str = "auto") -> tuple[str, torch.dtype]:
+    """Where networks compute, and in what: as given, or decided here where it is "auto". Raises InputError for a device
+    that does not compute here.
+
+    device: torch's name; auto: CUDA, else MPS, else the CPU. precision: fp32, fp16, bf16; auto: see `best_dtype`.
+    """
+    if device == "auto":
+        device = best_device()
+    try:
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError, ImportError, ValueError) as error:  # by kind of device
+        why = str(error).strip().partition("\n")[0]
+        raise InputError(f"--device {device} cannot be used here ({why}). Use --device cpu, or auto.") from error
+    if precision == "auto":
+        return device, best_dtype(device)
+    return device, {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[precision]
 
 
 def laid_out(networks: Networks, device: str) -> Networks:

@@ -152,3 +152,12 @@ def test_all_faces_of_a_clip_are_followed_and_stay_apart(finding):
     assert sorted(seen) == [0, 1]
     found, _ = saved(finding, graph(4, load, number=2))
     assert len(found) == 1 and len(found[0]) == 8
+    # By a mask, which is no word: of whatever size, it lies over the first frame.
+    left = motions[0] if screen_points(motions[0])[0, :, 0].mean() < 256 else motions[1]
+    prompt = graph(0, load, mask=["load", 1]) | {"load": masked(finding, screen_points(left)[0, 1:2])["load"]}
+    prompt |= {
+        "film": load,
+        "extract": prompt["extract"] | {"inputs": prompt["extract"]["inputs"] | {"source": ["film", 0]}},
+    }
+    (found,), _ = saved(finding, prompt)
+    assert np.abs(screen_points(found) - screen_points(left)).mean() < 12

@@ -128,6 +128,9 @@ def test_long_video_pastes_back(both_servers):
     graph["frame"] = node("PreparePortrait", image=["2", 0], face=["2", 1], **cut)
     graph["8"]["inputs"] |= dict(crop=["frame", 2])
     assert "connect both crop and original" in failure(both_servers, graph)
+    twice = dict(class_type="RepeatImageBatch", inputs=dict(image=["2", 0], amount=2))
+    shorter = graph | {"twice": twice, "8": graph["8"] | {"inputs": graph["8"]["inputs"] | dict(original=["twice", 0])}}
+    assert "The original has 2 frames, the motion 6" in failure(both_servers, shorter)
     graph["8"]["inputs"] |= dict(original=["2", 0])
     (path,) = [path for path in both_servers.outputs(both_servers.run(graph)) if path.suffix == ".mp4"]
     frames = np.stack(list(read_frames(Clip(path)))).astype(int)

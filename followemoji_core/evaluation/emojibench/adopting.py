@@ -120,9 +120,11 @@ def adopt(bench: Bench, name: str, folder: Path, say: Say = lambda line: None) -
         write_whole(about, json.dumps(told, indent=1))
     if led:
         say(f"{name}: {led} videos have one frame more than their case; the first, the portrait, is left out")
-    stale = [case.id for case in bench.cases if case.id not in found and bench.output(name, case).exists()]
+    stale = [case for case in bench.cases if case.id not in found and bench.output(name, case).exists()]
+    for case in stale:
+        bench.output(name, case).unlink()
     if stale:
-        say(f"{name}: {len(stale)} cases keep the video that was read before, {short(stale[0])} first")
+        say(f"{name}: {len(stale)} videos that were read before are taken away, {short(stale[0].id)} first")
     say(f"{name}: {len(found)} of {len(bench.cases)} cases have a video in {folder}; {len(problems)} problems")
     return Collected(found, problems)
 

@@ -53,6 +53,14 @@ class BenchCase:
     side: int
     neutral: int | None = None
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All that it consists of; the last one, its truth, only where it is known."""
+        portrait, clip = self.folder / "portraits" / self.portrait, self.folder / "clips" / self.driving
+        ends = [(portrait, ".png"), (portrait, ".safetensors"), (clip, ".mp4"), (clip, ".safetensors")]
+        own = [where.with_name(where.name + end) for where, end in ends]
+        return (*own, self.folder / "truth" / f"{self.id}.mp4")
+
     def picture(self) -> np.ndarray:
         """The portrait, (S,S,3) uint8 RGB."""
         return read_picture(self.folder / "portraits" / f"{self.portrait}.png")

@@ -5,6 +5,7 @@ People, drivers and motions are held out: their numbers begin where training nev
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,9 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from ...drawn import Acting, Person, paint
+from ...errors import InputError
 from ...face.motion_file import save_motion
 from ...face.opencv import opencv
-from ...files import check_place, written_whole
+from ...files import check_place, write_whole, written_whole
 from ...media import QUICK, write_video
 from ...types import FaceMotion
 from ..reenactment import HELD_OUT
@@ -39,6 +41,11 @@ def draw_bench(
     Every motion begins at rest, at 25 frames per second; frame 0 of a person's own motion is his portrait.
     """
     check_place(folder / "benchmark.json")
+    kept, of = folder / "drawn.json", json.dumps({"frames": frames, "size": size})
+    if not kept.exists():
+        write_whole(kept, of)
+    elif (before := kept.read_bytes()[:200].decode("utf-8", "replace")) != of:
+        raise InputError(f"{folder} holds drawn people of {before}, not {of}. Choose another folder, or delete it.")
     side = (size, size)
     cases: list[BenchCase] = []
 

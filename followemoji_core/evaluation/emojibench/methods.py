@@ -44,15 +44,19 @@ class Model:
     models: Path | None = None
     weights: Path | None = None
     vae: Path | None = None
-    device: str = "cpu"
-    dtype: str = "float32"
+    device: str = "auto"  # these two are decided where it computes, see `device_and_dtype`
+    precision: str = "auto"
+
+    @property
+    def is_small(self) -> bool:
+        return self.weights is None and self.models is None
 
     @property
     def told(self) -> str:
         """For the table: what made the row."""
         how = self.settings
         steps = f"{how.steps} step{'s' * (how.steps > 1)}"
-        which = self.weights.name if self.weights else "the small model that ships" if not self.models else "released"
+        which = "the small model that ships" if self.is_small else self.weights.name if self.weights else "released"
         return f"{ABOUT['model']}: {which}, {self.side} px, {steps}, guidance {how.guidance:g}, seed {how.seed}"
 
 
@@ -97,15 +101,13 @@ class MakeOutputs:
 
 
 def _animating(model: Model) -> Callable[[BenchCase], Frames]:
-    import torch
+    from ...walk.studio import device_and_dtype, open_studio, small_studio
 
-    from ...walk.studio import open_studio, small_studio
-
-    if model.weights is None and model.models is None:
-        studio = small_studio(model.device, getattr(torch, model.dtype))
+    where = device_and_dtype(model.device, model.precision)
+    if model.is_small:
+        studio = small_studio(*where)
     else:
-        models = model.models or Path("models")
-        studio = open_studio(models, model.device, getattr(torch, model.dtype), model.weights, model.vae)
+        studio = open_studio(model.models or Path("models"), *where, model.weights, model.vae)
     side = (model.side, model.side)
     known: dict[str, Any] = {}
 

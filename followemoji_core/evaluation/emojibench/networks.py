@@ -101,11 +101,12 @@ def find_network(name: str, folder: Path, given: Mapping[str, Path] | None = Non
             raise InputError(f"{wanted.label}: there is no file {given[name]}.")
         return given[name]
     path = folder / wanted.file
+    models = f" --models {folder.parents[1]}" if folder.match(FOLDER) else ""
+    command = f"{_COMMAND} --fetch {name}{models}"
     if not path.is_file():
-        raise MissingDependencyError(f"{wanted.label} is not in {folder}. {_COMMAND} --fetch {name}")
+        raise MissingDependencyError(f"{wanted.label} is not in {folder}. {command}")
     if not wanted.is_whole(path):
-        raise CheckpointError(f"{path} is not {wanted.label} (its hash differs). Delete it, then: "
-                              f"{_COMMAND} --fetch {name}")  # fmt: skip
+        raise CheckpointError(f"{path} is not {wanted.label} (its hash differs). Delete it, then: {command}")
     return path
 
 

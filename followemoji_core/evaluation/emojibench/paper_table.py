@@ -8,7 +8,7 @@ from html import escape
 
 from ...gate import short
 from .plots import number
-from .summary import Metric, Summary
+from .summary import Interval, Metric, Summary
 
 ROWS = ("Face Vid2vid", "DaGAN", "MCNet", "TPS", "FADM", "MagicDance")
 # Kind, the paper's column, and how the metric's name may begin.
@@ -64,7 +64,8 @@ def paper_table(summary: Summary, ours: Sequence[str]) -> str:
 <th {span}="{len(columns) - selfs}">Cross reenactment</th></tr>
 <tr><th scope="col">Method</th>{heads}</tr></thead><tbody>{"".join(body)}</tbody></table></div>{note}
 <h3>What can be compared, and what cannot</h3><ul>
-<li>Rows of this table with each other: they met the same cases, frames and pixels, measured by the same code.</li>
+<li>Rows of this table with each other: the same frames and pixels, measured by the same code; the same cases too, but
+where <em>n</em> stands below a number: that many, which may be the easier ones.</li>
 <li>Not with the numbers that the paper prints: its 410 portraits and 45 clips are other pictures, its code for
 measuring was not published, and such numbers move with pictures, cropping and networks more than methods differ.</li>
 <li>FVD moves with the number of clips: only sets of one size can be compared.</li>
@@ -80,8 +81,16 @@ def _row(summary: Summary, title: str, name: str | None, columns: Sequence[tuple
             _NOT_MEASURED if name or title == "Ours" else _NOT_RUN
         )
         return f'{head}<td class="absent words" colspan="{len(columns)}">{escape(short(reason, 400))}</td></tr>'
-    cells = "".join(f"<td>{number(cell.mean)}</td>" if cell else '<td class="absent">none</td>' for cell in found)
+    cells = "".join(
+        f"<td>{number(cell.mean)}{of_fewer(summary, kind, cell)}</td>" if cell else '<td class="absent">none</td>'
+        for cell, (kind, *_) in zip(found, columns, strict=True)
+    )
     return f"{head}{cells}</tr>"
+
+
+def of_fewer(summary: Summary, kind: str, found: Interval) -> str:
+    """HTML that says so where a mean is not of all cases of its kind."""
+    return f"<small>n = {found.count}</small>" if found.low is not None and found.count < summary.cases(kind) else ""
 
 
 def _metric(summary: Summary, kind: str, starts: Sequence[str]) -> Metric | None:

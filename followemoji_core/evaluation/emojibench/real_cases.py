@@ -39,10 +39,13 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Ready:
-    """A portrait or a clip: name: of its files; fps: of a clip; reason: why it cannot be used, "" where it can."""
+    """A portrait or a clip: name: of its files; first: of a clip, its first frame's as a portrait; fps: of a clip;
+    missing: its frames in which no face was found; reason: why it cannot be used, "" where it can."""
 
     name: str
+    first: str = ""
     fps: float = 25.0
+    missing: int = 0
     reason: str = ""
 
 
@@ -68,7 +71,7 @@ def make_bench(
         for row in manifest.rows:
             pair = (row.kind, row.portrait, row.driving)
             clip = studio.clip(row.driving)
-            portrait = Ready(f"{clip.name}-first") if row.portrait is None else studio.portrait(row.portrait)
+            portrait = Ready(clip.first) if row.portrait is None else studio.portrait(row.portrait)
             reason = clip.reason or portrait.reason
             if pair in seen:
                 reason = f"the same pair as {seen[pair]}"
@@ -76,7 +79,12 @@ def make_bench(
             if reason:
                 refused.append({**row.told, "reason": reason})
                 continue
-            name = f"self-{clip.name}" if row.kind == "self" else f"cross-{portrait.name}-{clip.name}"
+            plain = name = f"self-{clip.name}" if row.kind == "self" else f"cross-{portrait.name}-{clip.name}"
+            number = 2
+            while name in cases:  # "a-b" with "c" and "a" with "b-c"
+                name, number = f"{plain}-{number}", number + 1
+            if clip.missing:
+                studio.note(f"{row.driving.name}: no face was found in {clip.missing} of its frames; filled in")
             cases[name] = BenchCase(name, row.kind, portrait.name, clip.name, folder, frames, clip.fps, side)
     if not cases:
         raise InputError(
@@ -96,24 +104,36 @@ class _Framing:
         self._names: dict[tuple[str, str], Path] = {}
         self._contents: dict[str, Path] = {}
 
+    def note(self, text: str) -> None:
+        if text not in self.notes:
+            self.notes.append(text)
+
     def portrait(self, path: Path) -> Ready:
-        return self._ready("portraits", path, self._frame_portrait)
+        if ("portraits", path) not in self._made:
+            name = self._own_name("portraits", path, path.stem)
+            files = [self.folder / "portraits" / f"{name}{end}" for end in (".png", ".safetensors")]
+            self._ready("portraits", path, name, "", files, lambda: self._frame_portrait(path, name))
+        return self._made["portraits", path]
 
     def clip(self, path: Path) -> Ready:
-        return self._ready("clips", path, self._frame_clip)
+        if ("clips", path) not in self._made:
+            name = self._own_name("clips", path, path.stem)
+            first = self._own_name("portraits", path, f"{name}-first")
+            files = [self.folder / "clips" / f"{name}{end}" for end in (".mp4", ".safetensors")]
+            files += [self.folder / "portraits" / f"{first}{end}" for end in (".png", ".safetensors")]
+            self._ready("clips", path, name, first, files, lambda: self._frame_clip(path, name, first))
+        return self._made["clips", path]
 
-    def _ready(self, kind: str, path: Path, make: Callable[[Path, str], dict]) -> Ready:
-        if (kind, path) in self._made:
-            return self._made[kind, path]
-        name = self._own_name(kind, path)
+    def _ready(self, kind: str, path: Path, name: str, first: str, files: list[Path], make: Callable[[], dict]) -> None:
         kept = self.folder / kind / f"{name}.json"
         about: dict = {"of": [], "reason": ""}
         try:
             about["of"] = self._made_of(path)
-            if before := _read_about(kept, about["of"]):
+            before = _read_about(kept, about["of"])
+            if before and (before["reason"] or all(file.is_file() for file in files)):
                 about = before
             else:
-                about |= make(path, name)
+                about |= make()
                 self.say(f"{path.name}: ready")
         except OutputError:
             raise
@@ -122,12 +142,12 @@ class _Framing:
             self.say(f"{path.name}: {error}")
         check_place(kept)
         write_whole(kept, json.dumps(about))
-        self._made[kind, path] = Ready(name, float(about.get("fps", 25.0)), about["reason"])
-        return self._made[kind, path]
+        fps, missing = float(about.get("fps", 25.0)), int(about.get("missing", 0))
+        self._made[kind, path] = Ready(name, first, fps, missing, about["reason"])
 
-    def _own_name(self, kind: str, path: Path) -> str:
-        """The file's own; two files of one name in two folders get a number."""
-        plain = name = file_name(path.stem)
+    def _own_name(self, kind: str, path: Path, wanted: str) -> str:
+        """The file's own; two files of one name in two folders get a number. Short: two of them name a case."""
+        plain = name = file_name(wanted[:45])
         number = 2
         while self._names.setdefault((kind, name), path) != path:
             name, number = f"{plain}-{number}", number + 1
@@ -164,7 +184,7 @@ class _Framing:
         )
         write_picture(where / f"{name}.png", picture)
 
-    def _frame_clip(self, path: Path, name: str) -> dict:
+    def _frame_clip(self, path: Path, name: str, first: str) -> dict:
         # 1. Where the face is; 2. one square for all frames, so that the head moves in it as it was filmed.
         info = clip_info(Clip(path))
         needed = self.frames + 1
@@ -182,7 +202,7 @@ class _Framing:
                 yield resize(np.ascontiguousarray(frame[top : top + side, left : left + side]), (self.side, self.side))
 
         frames = cut()
-        self._keep_portrait(f"{name}-first", next(frames), motion.frame(0))
+        self._keep_portrait(first, next(frames), motion.frame(0))
         where = self.folder / "clips"
         check_place(where / f"{name}.mp4")
         save_motion(where / f"{name}.safetensors", motion.taken(slice(1, None)))

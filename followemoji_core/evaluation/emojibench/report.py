@@ -16,7 +16,7 @@ from ...files import check_place, write_whole
 from ...gate import short
 from .cases import Bench, BenchCase
 from .page import policy, source
-from .paper_table import arrow, paper_table
+from .paper_table import arrow, of_fewer, paper_table
 from .players import player, tiles
 from .plots import Row, interval_plot, number
 from .scoring import method_record
@@ -132,7 +132,10 @@ def _overview(summary: Summary, kind: str, metrics: Sequence[Metric], reference:
         cells = [summary.interval(kind, metric.name, name) for metric in metrics]
         if not any(cells):
             continue
-        shown = "".join(f"<td>{number(cell.mean)}</td>" if cell else '<td class="absent">none</td>' for cell in cells)
+        shown = "".join(
+            f"<td>{number(cell.mean)}{of_fewer(summary, kind, cell)}</td>" if cell else '<td class="absent">none</td>'
+            for cell in cells
+        )
         rows.append(f'<tr{_strong(name == reference)}><th scope="row">{escape(method.label)}</th>{shown}</tr>')
     heads = ["Method", *(_head(metric) for metric in metrics)]
     return _table(f"{KIND_TITLES[kind]}: means. Arrows: what is better.", heads, "".join(rows))

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict
+from typing import Any
 
 from ...errors import OutputError
+from ...fetching import digest_of
 from ...files import check_place, write_whole
 from ...jobs import Local, Outcome, Where, run_jobs
+from ...small import SMALL_MODEL, SMALL_VAE
 from .cases import Bench, safe_name
 from .methods import ABOUT, MakeOutputs, Model
 
@@ -26,27 +29,51 @@ def run_method(
 ) -> Outcome:
     """Make BENCH/outputs/NAME by a built-in method, and its method.json: what it is, and the seconds of every case.
 
-    name: None is the method's own. Cases whose videos are there, made in the same way, are not made again. A case that
-    cannot be made is in the outcome with its reason, and the others are made. where: workers of a cluster see the
-    benchmark's folder under the same path. Raises OutputError where the disk is full.
+    name: None is the method's own. Cases whose videos are there, made in the same way of the same files, are not made
+    again; other videos of that name are taken away. A case that cannot be made is in the outcome with its reason, and
+    the others are made. where: workers of a cluster see the benchmark's folder under the same path. Raises OutputError
+    where the disk is full.
     """
     name = safe_name(name or method, "Method")
     folder = bench.folder.resolve() / "outputs" / name
     check_place(folder / "method.json")
     cases = {case.id: case for case in bench.cases}
-    how = json.loads(json.dumps(asdict(model), default=str)) if model else {}
+
+    def tell(seconds: dict[str, float], reasons: dict[str, str]) -> None:
+        about = {"label": name, "about": model.told if model else ABOUT[method]}
+        write_whole(folder / "method.json", json.dumps(about | {"seconds": seconds, "reasons": reasons}, indent=1))
+
+    tell({}, {})  # first: what is there, should the run be broken off, is of this making
+    made_of = _made_of(model) if model else {}
+    digests = {
+        path: digest_of(path) for path in {path for case in bench.cases for path in case.files} if path.is_file()
+    }
     outcome = run_jobs(
         MakeOutputs(bench.folder.resolve(), method, name, model),
-        {key: {"method": method, **how} for key in cases},
+        {
+            key: {"method": method, **made_of, "case": [digests.get(path, "") for path in case.files]}
+            for key, case in cases.items()
+        },
         folder / "jobs.jsonl",
         where,
         say,
         on_done=lambda key, line: on_done(),
         stands=lambda key, facts: bench.output(name, cases[key]).exists(),
         stop_at=(OutputError,),
+        forget=lambda key: bench.output(name, cases[key]).unlink(missing_ok=True),
     )
-    seconds = {key: facts["seconds"] for key, facts in outcome.facts.items()}
-    about = {"label": name, "about": model.told if model else ABOUT[method], "seconds": seconds}
-    about["reasons"] = outcome.failed
-    write_whole(folder / "method.json", json.dumps(about, indent=1))
+    tell({key: facts["seconds"] for key, facts in outcome.facts.items()}, outcome.failed)
     return outcome
+
+
+def _made_of(model: Model) -> dict[str, Any]:
+    """What a video depends on beside its case; not where it is computed."""
+    about = {key: value for key, value in asdict(model).items() if key != "device"}
+    about["files"] = {}
+    for path in (model.models and model.models / "followemoji", model.weights, model.vae):
+        inside = sorted(path.iterdir()) if path and path.is_dir() else [path] if path else []
+        states = {file: file.stat() for file in inside if file.is_file()}
+        about["files"] |= {str(file): [state.st_size, state.st_mtime_ns] for file, state in states.items()}
+    if model.is_small:
+        about["files"] = {"small": [digest_of(SMALL_MODEL), digest_of(SMALL_VAE)]}
+    return json.loads(json.dumps(about, default=str))

@@ -218,14 +218,7 @@ class _Run:
     def _key(self, case: BenchCase, output: Path | None = None) -> str:
         """Known by: the measures, the detector, what the case is and holds, and the video."""
         about = {name: str(value) for name, value in asdict(case).items() if name != "folder"}
-        files = [
-            case.folder / "portraits" / f"{case.portrait}.png",
-            case.folder / "portraits" / f"{case.portrait}.safetensors",
-            case.folder / "clips" / f"{case.driving}.mp4",
-            case.folder / "clips" / f"{case.driving}.safetensors",
-            case.folder / "truth" / f"{case.id}.mp4",
-            *([output] if output is not None else []),
-        ]
+        files = [*case.files, *([output] if output is not None else [])]
         parts = [VERSION, self.bench.frames, self.bench.size, self._detector, about, [self._digest(f) for f in files]]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 

@@ -58,6 +58,11 @@ class Summary:
         """Of which anything was measured, or was to be."""
         return tuple(kind for kind in KINDS if any(key[0] == kind for key in (*self.values, *self.reasons)))
 
+    def cases(self, kind: str) -> int:
+        """How many cases of that kind the table knows."""
+        found = (*self.values.items(), *self.reasons.items())
+        return len({case for key, told in found if key[0] == kind for case in told} - {SET})
+
     def interval(self, kind: str, metric: str, method: str) -> Interval | None:
         """None where there is no number."""
         found = self.values.get((kind, metric, method))

@@ -28,12 +28,7 @@ def table(summary: Summary) -> str:
         methods = [name for name in summary.methods if any((kind, m.name, name) in summary.values for m in of_kind)]
         if not methods:
             continue
-        counts = {
-            len(found)
-            for (k, _, name), found in summary.values.items()
-            if k == kind and name in methods and "*" not in found
-        }
-        lines = [f"{_TITLES[kind]}, {max(counts, default=0)} cases:", ""]
+        lines = [f"{_TITLES[kind]}, {summary.cases(kind)} cases:", ""]
         labels = [summary.methods[name].label for name in methods]
         lines.append("| | " + " | ".join(map(_cell, labels)) + " |")
         lines.append("| --- |" + " --- |" * len(methods))
@@ -57,9 +52,12 @@ def _interval(summary: Summary, kind: str, metric: str, method: str) -> str:
     found = summary.interval(kind, metric, method)
     if found is None:
         return ""
-    if found.low is None or found.count < _FEW:
+    if found.low is None:
         return number(found.mean)
-    return f"{number(found.mean)} ({number(found.low)} to {number(found.high)})"
+    if found.count < _FEW:
+        return number(found.mean) + (f" (n = {found.count})" if found.count < summary.cases(kind) else "")
+    fewer = f", n = {found.count}" if found.count < summary.cases(kind) else ""
+    return f"{number(found.mean)} ({number(found.low)} to {number(found.high)}{fewer})"
 
 
 def _reasons(summary: Summary, kind: str, metric: str):

@@ -97,6 +97,17 @@ def test_batch_reports_every_row_and_goes_on(inputs, tmp_path, capsys):
     assert (code, facts["done"], facts["failed"]) == (0, 1, {}) and (tmp_path / "fine.mp4").exists()
 
 
+def test_batch_writes_below_its_folder_alone(inputs, tmp_path, capsys):
+    """Motions too: a stranger's table overwrites nothing."""
+    rows = "portrait,driving,out,save_motion\n"
+    for name, moved in (("a", "kept"), ("b", "kept.safetensors"), ("c", "../up"), ("d", str(tmp_path / "there"))):
+        rows += f"portrait.png,m1.safetensors,{name},{moved}\n"
+    _, facts = batch(capsys, table(inputs, rows), tmp_path, "--check", f"--models={tmp_path}")
+    assert "Row 2 writes" in facts["failed"]["row 3"] and "save_motion" in facts["failed"]["row 3"]
+    for row in ("row 4", "row 5"):
+        assert "save_motion" in facts["failed"][row] and "below the folder" in facts["failed"][row]
+
+
 @pytest.mark.parametrize(
     "text, words",
     [
@@ -105,6 +116,7 @@ def test_batch_reports_every_row_and_goes_on(inputs, tmp_path, capsys):
         ("portrait,clip\na,b\n", "has no column driving"),
         ("portrait,driving,sed\na,b,1\n", "sed (meant seed?)"),
         ("portrait,driving,Portrait\na,b,c\n", "portrait are there twice"),
+        ("portrait,driving,faces\na,b,all\n", "columns are no options: faces"),
         ('portrait,driving\n"a,b\n', "Table jobs.csv"),
         ("portrait,driving\na\0,b\n", "null characters"),
         ("portrait,driving\n" + "a" * 200_000 + ",b\n", "Table jobs.csv"),

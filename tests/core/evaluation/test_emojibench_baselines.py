@@ -340,7 +340,7 @@ def test_evaluation_outputs_become_as_long_as_their_cases(few, tmp_path):
     assert [case for case in stamps if outputs[case].stat().st_mtime_ns != stamps[case]] == ["cross-a-m1"]
     (tmp_path / "self-a.mp4").unlink()
     adopt(few, "MCNet", tmp_path, lines.append)
-    assert any("keep the video that was read before, self-a first" in line for line in lines)
+    assert any("read before are taken away, self-a first" in line for line in lines) and not outputs["self-a"].exists()
     with pytest.raises(InputError, match="cannot be a file's name"):
         adopt(few, "../MCNet", tmp_path)
 

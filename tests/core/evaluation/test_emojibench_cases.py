@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from followemoji_core.errors import InputError
 from followemoji_core.evaluation.emojibench import cases as bench_cases
 from followemoji_core.evaluation.emojibench import methods
 from followemoji_core.evaluation.emojibench.cases import file_name, open_bench
-from followemoji_core.evaluation.emojibench.drawn_cases import draw_bench
+from followemoji_core.evaluation.emojibench.drawn_cases import draw_bench, write_picture
 from followemoji_core.evaluation.emojibench.manifest import all_pairs, read_manifest
 from followemoji_core.evaluation.emojibench.methods import Model
 from followemoji_core.evaluation.emojibench.running import run_method
@@ -89,6 +90,25 @@ def test_evaluation_of_the_shipped_model_resumes(bench):
     assert lost.read_bytes() == content
     frames = np.stack(list(read_frames(Clip(lost))))
     assert np.abs(frames.astype(float) - bench.cases[3].truth_frames()).mean() < 40
+
+
+def test_evaluation_takes_no_video_of_another_making(tmp_path):
+    """Another portrait, another setting, a broken off run: what is there is of what method.json says, or it is gone."""
+    bench = draw_bench(tmp_path, people=1, motions=1, own=1, frames=3, size=96)
+    cross, own = sorted(bench.cases, key=lambda case: case.kind)
+    run_method(bench, "model", model=Model(96, SMALL_SETTINGS))
+    before = {case.id: bench.output("model", case).read_bytes() for case in bench.cases}
+    write_picture(cross.files[0], 255 - cross.picture())
+    outcome = run_method(bench, "model", model=Model(96, SMALL_SETTINGS))
+    assert list(outcome.done) == [cross.id] and list(outcome.skipped) == [own.id]
+    assert bench.output("model", cross).read_bytes() != before[cross.id]
+    broken = Model(96, replace(SMALL_SETTINGS, seed=5), precision="bf17")
+    with pytest.raises(KeyError):
+        run_method(bench, "model", model=broken)
+    assert not bench.output("model", cross).exists() and not bench.output("model", own).exists()
+    assert "seed 5" in json.loads((tmp_path / "outputs" / "model" / "method.json").read_text())["about"]
+    with pytest.raises(InputError, match="Choose another folder"):
+        draw_bench(tmp_path, people=1, motions=1, own=1, frames=4, size=96)
 
 
 def test_evaluation_by_command(tmp_path, capsys):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from followemoji_core.drawn import Acting, Person, paint
+from followemoji_core.drawn.scenes import Scene
 from followemoji_core.errors import InputError
 from followemoji_core.face.align import align
 from followemoji_core.face.crop import Framed, cut_out, frame_clip, frame_portrait, shown_box
@@ -148,6 +149,19 @@ def test_paste_of_faces_that_overlap_shares_by_distance(portrait):
     steps = np.diff(row[inside[0] : inside[-1] + 1])
     assert steps.min() >= -1 and steps.max() < 25, "and from one to the other there is no edge"
     assert np.array_equal(result[both.mask() == 0], picture[both.mask() == 0] * 0)
+
+
+@pytest.mark.parametrize("level", [0, 255])
+def test_paste_of_faces_that_overlap_stays_within_8_bits(level):
+    """Roundings of several add up: white stays white, and black black."""
+    size = (480, 320)
+    scene = Scene.of(10, 3, size)
+    motions = scene.act([Acting.rest()] * 3)
+    picture = scene.paint(motions)[0]
+    crops = [frame_portrait(picture, motion.frame(0), (128, 128), room=3.0).crop for motion in motions]
+    put = paster(*map(Patch, crops), size=size, cover="crop", feather=16.0, match_colours=False)
+    result = blend(picture, put.place(0, picture, [grey(crop, level)[0] for crop in crops]))
+    assert (result >= picture).all() if level else (result <= picture).all()
 
 
 def test_paste_into_a_clip_follows_its_crop(clip):

@@ -82,8 +82,9 @@ def detector_file(detector: Path | None) -> Path:
     """The detector's file. Raises MissingDependencyError, with the command, where there is none."""
     if detector is None or not detector.is_file():
         raise MissingDependencyError(
-            f"There is no face detector{f' at {detector}' if detector else ''}. "
-            "python -m followemoji_core download --detector, or name one with --detector."
+            f"There is no face detector{f' at {detector}' if detector else ''}. python -m followemoji_core download "
+            f"--detector{f' --models {detector.parents[1]}' if detector and len(detector.parents) > 1 else ''} fetches "
+            "it, or name one with --detector."
         )
     return detector
 

@@ -44,7 +44,7 @@ def test_the_evaluation_report_has_the_numbers_of_the_table(bench, tmp_path):
     assert list(paper)[:7] == [*ROWS, "Ours"] and all("not run" in paper[name][0] for name in ROWS)
     assert paper["Ours"] == ["0.1150", "none", "0.1150", "none", "0.8850", "none", "0.8850"]
     mean = np.mean([0.3, 0.32, 0.33])
-    assert paper["Warp"][0] == f"{mean:.4f}"
+    assert paper["Warp"][0] == f"{mean:.4f} n = 3"
     (card,) = re.findall(r'<article class="card"><h3>L1</h3>.*?</article>', page, re.DOTALL)
     assert '+0.2000 <span class="worse">worse</span><small>0.2000 to 0.2000; n = 3' in card
     assert page.count('<section class="player"') == 6 and told[-1] == (6, 6) and page.count("data:video/mp4") == 6 * 5

@@ -12,8 +12,8 @@ def test_evaluation_scores_as_a_table_of_text(tmp_path):
     text = write_table(tmp_path)
     assert (tmp_path / "scores.md").read_text() == text + "\n"
     own, cross = text.split("Cross reenactment")
-    # Mean over three cases with its interval; over two without.
+    # Mean over three cases with its interval; over two of them without, and with their number.
     row = next(line for line in own.splitlines() if line.startswith("| L1"))
     assert [cell.split(" ")[0] for cell in row.split(" | ")[1:3]] == ["0.1100", "0.3100"]
-    assert " to " in row.split(" | ")[1] and row.split(" | ")[2] == "0.3100"
+    assert " to " in row.split(" | ")[1] and row.split(" | ")[2] == "0.3100 (n = 2)"
     assert "FVD: No network: evaluate fetch fvd" in own and "| Identity" in cross and "| L1" not in cross

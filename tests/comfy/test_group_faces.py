@@ -111,9 +111,9 @@ def test_a_face_by_bounding_box_and_by_mask(finding):
         finding.run(graph(0, box=dict(x=0, y=0, width=9, height=9)))
 
 
-def masked(server: ComfyServer, dots: np.ndarray) -> dict:
+def masked(server: ComfyServer, dots: np.ndarray, size: tuple[int, int] = SIZE) -> dict:
     """The graph with a mask that is white around some points."""
-    pixels = np.full((*SIZE[::-1], 4), 255, np.uint8)
+    pixels = np.full((*size[::-1], 4), 255, np.uint8)
     for x, y in np.round(dots).astype(int):
         pixels[y - 4 : y + 4, x - 4 : x + 4, 3] = 0  # what is clear is ComfyUI's mask
     name = "mask_" + "_".join(str(int(value)) for value in dots.ravel()) + ".png"
@@ -152,9 +152,11 @@ def test_all_faces_of_a_clip_are_followed_and_stay_apart(finding):
     assert sorted(seen) == [0, 1]
     found, _ = saved(finding, graph(4, load, number=2))
     assert len(found) == 1 and len(found[0]) == 8
-    # By a mask, which is no word: of whatever size, it lies over the first frame.
+    # By a mask, which is no word: half as large, it lies over the first frame.
     left = motions[0] if screen_points(motions[0])[0, :, 0].mean() < 256 else motions[1]
-    prompt = graph(0, load, mask=["load", 1]) | {"load": masked(finding, screen_points(left)[0, 1:2])["load"]}
+    prompt = graph(0, load, mask=["load", 1]) | {
+        "load": masked(finding, screen_points(left)[0, 1:2] / 2, (256, 160))["load"]
+    }
     prompt |= {
         "film": load,
         "extract": prompt["extract"] | {"inputs": prompt["extract"]["inputs"] | {"source": ["film", 0]}},

@@ -9,10 +9,10 @@ from pathlib import Path
 from ...errors import InputError
 from ...gate import Refused, loading, parse_json, read_bytes, short
 from ...sheets import read_sheet
+from ...training.prepare import VIDEOS
 from .cases import KINDS
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
-VIDEOS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
 COLUMNS = ("portrait", "driving", "kind")
 _LARGEST = 64 << 20
 _MOST = 1_000_000  # rows

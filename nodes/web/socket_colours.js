@@ -6,6 +6,7 @@ const COLOURS = {
   FOLLOWEMOJI_MOTION: "#4dd0a6",
   FOLLOWEMOJI_ALIGNED_MOTION: "#f48fb1",
   FOLLOWEMOJI_APPEARANCE: "#ffb74d",
+  FOLLOWEMOJI_CROP: "#aed581",
 };
 
 // The frontend empties its tables of colours whenever it loads a palette: only a colour that a palette names replaces ours.

@@ -119,7 +119,7 @@ def test_look_and_animate_show_the_same(server):
 def test_every_type_of_ours_has_a_colour_of_its_own(frontend, server):
     nodes = [node for name, node in server.object_info().items() if name.startswith("FollowEmoji")]
     ours = {kind for node in nodes for kind in node["output"] if kind.startswith("FOLLOWEMOJI_")}
-    assert len(ours) == 4
+    assert ours
     read = """(types) => types.map((type) => [
         window.app.canvas.default_connection_color_byType[type],
         window.app.canvas.constructor.link_type_colors[type],

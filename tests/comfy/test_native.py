@@ -252,7 +252,7 @@ PATCHED = (
     refused(InputError, lambda: apply({"samples": torch.zeros(4, 16, 8, 8)}, torch.ones(4, 8, 8)), "nothing to make")
     elsewhere = ApplyNative.execute(model, appearance, drawn(4, motion=8)[2]).args
     alone = sampled(*elsewhere)
-    assert far(sampled(*applied), plain) < 1e-4 < 0.05 < far(alone, plain)
+    assert far(sampled(*applied), plain) < 1e-3 < 0.05 < far(alone, plain)  # weights were changed and put back
     assert far(sampled(*elsewhere), alone) == 0
     """
 )

@@ -139,7 +139,8 @@ def test_batch_reads_what_spreadsheets_write(inputs, tmp_path, capsys, encoding,
 
 @pytest.mark.skipif(sys.platform == "win32", reason="processes are killed by signals here")
 def test_batch_opens_networks_once_and_samples_alike_in_workers(inputs, tmp_path, capsys, monkeypatch):
-    """The small model, by this process and by two others: the same pictures; networks are opened once."""
+    """The small model, by this process and by two others: the same pictures, up to roundings by the number of threads;
+    networks are opened once."""
     text = "portrait,driving,face,seed\n" + "".join(
         f"portrait.png,m{motion}.safetensors,face.safetensors,{motion}\n" for motion in (1, 2)
     )
@@ -155,6 +156,12 @@ def test_batch_opens_networks_once_and_samples_alike_in_workers(inputs, tmp_path
         assert main([*line, f"--workers={workers}", f"--out={tmp_path / str(workers)}"]) == 0
         assert "2 done, 0 done before, 0 failed" in capsys.readouterr().out
     assert len(opened) == 1
-    for name in ("portrait_m1.mp4", "portrait_m2.mp4"):
-        one, two = (np.stack(list(read_frames(Clip(tmp_path / workers / name)))) for workers in ("1", "2"))
-        assert np.array_equal(one, two) and np.ptp(one.mean((1, 2, 3))) > 0
+    first, second = (
+        [np.stack(list(read_frames(Clip(tmp_path / workers / f"portrait_m{motion}.mp4")))) for workers in ("1", "2")]
+        for motion in (1, 2)
+    )
+
+    def far(one, two):
+        return np.abs(one.astype(float) - two).mean()
+
+    assert max(far(*first), far(*second)) < 0.5 < 2 < far(first[0][1:], second[0][1:])

@@ -16,6 +16,7 @@ from followemoji_core.evaluation.emojibench.study_answers import read_study, wri
 from tests import bench_folder
 
 METHODS = ["model", "warp", "noise"]
+ORDER = "[...document.querySelectorAll('#tries video')].map((video) => video.src).join()"
 SIZES = {"desk": (1600, 900), "phone": (390, 844)}
 
 
@@ -234,7 +235,7 @@ def test_the_user_study_on_a_phone(browser, study, scheme):
             page.locator("#begin").tap()
             until(page, "[...document.querySelectorAll('video')].every((video) => video.readyState >= 2)")
             assert page.locator("figure video").count() == 4 and fits(page)
-            orders.add(page.evaluate("[...document.querySelectorAll('#tries video')].map((v) => v.src).join()"))
+            orders.add(page.evaluate(ORDER))
             first = page.locator("fieldset").first
             first.get_by_label("B, no place yet").tap()
             first.get_by_label("C, no place yet").tap()
@@ -246,7 +247,12 @@ def test_the_user_study_on_a_phone(browser, study, scheme):
             ((question, ranks),) = next(iter(answers["answers"].values())).items()
             assert question == "expression" and sorted(ranks.values()) == [1, 2, 3]
             shot(page, f"study_{scheme}_phone")
-    assert len(orders) == 2
+    for _ in range(8):  # two people may well draw the same order of three cases and three tries
+        with Page(browser, study.page) as page:
+            page.locator("#name").fill("Ann")
+            page.locator("#begin").click()
+            orders.add(page.evaluate(ORDER))
+    assert len(orders) > 1
     with Page(browser, study.page, "desk", scheme) as page:
         page.locator("#name").fill("Ann")
         page.locator("#begin").click()

@@ -313,7 +313,7 @@ def _words(head: str) -> str:
 
 
 def _page(title: str, links: Sequence[tuple[str, str]], sections: Sequence[str]) -> str:
-    style, script = source("report.css"), source("report.js")
+    style, script = source("report.css"), source("player.js") + source("report.js")
     nav = "".join(f'<li><a href="#{place}">{escape(text)}</a></li>' for place, text in links)
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>

@@ -139,7 +139,7 @@ def _drawn(cases: Sequence[BenchCase], rng: np.random.Generator) -> list[BenchCa
 
 
 def _page(study: dict[str, Any]) -> str:
-    style, script = source("study.css"), source("study.js")
+    style, script = source("study.css"), source("player.js") + source("study.js")
     plain = json.dumps(study | {"questions": QUESTIONS}).replace("<", "\\u003c")
     body = source("study.html")
     return f"""<!DOCTYPE html>

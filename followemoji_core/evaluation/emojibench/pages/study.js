@@ -1,13 +1,11 @@
 // The study's page: one case after the other, tries put into an order three times. Nothing is sent, nothing is fetched
 // but the videos beside it, and nothing is written as HTML.
-"use strict";
 
 const study = JSON.parse(document.getElementById("study").textContent);
 const place = `followemoji-study-${study.study}`;
 const simulated = location.hash === "#simulated";
 const questions = Object.keys(study.questions);
 const at = (id) => document.getElementById(id);
-const LATE = 0.045; // seconds by which a video may be off before it is put right
 
 let record = null; // {rater, name, simulated, answers: {case: {question: [candidates, best first]}}, page}
 let cases = []; // in this rater's order, each with its candidates in theirs
@@ -225,58 +223,23 @@ function save() {
     at("saved").textContent = at("told").textContent = `Saved as ${link.download}: send that file.`;
 }
 
-// --- videos in step
+// --- videos
 
-const player = {
+class StudyPlayer extends InStep {
     open(each) {
         this.pause();
         Object.assign(this, { frames: each.frames, fps: each.fps, frame: 0 });
         this.videos = [...document.querySelectorAll("#case video")];
         this.tell(0);
-        this.play();
-    },
-    async play() {
-        if (matchMedia("(prefers-reduced-motion: reduce)").matches && !this.asked) return;
-        if (this.frame >= this.frames - 1) this.show(0);
-        this.playing = true;
-        at("play").textContent = "Pause";
-        const run = (this.run = {}); // the last one counts
-        await Promise.allSettled(this.videos.map((video) => video.play()));
-        if (this.run !== run) return;
-        if (this.videos.every((video) => video.paused && !video.ended)) return this.pause(); // a phone that saves power
-        requestAnimationFrame(() => this.follow());
-    },
-    pause() {
-        if (!this.playing) return;
-        this.playing = false;
-        at("play").textContent = "Play";
-        for (const video of this.videos) video.pause();
-        this.show(this.frame);
-    },
+        if (this.asked || !matchMedia("(prefers-reduced-motion: reduce)").matches) this.play();
+    }
+
     toggle() {
         this.asked = true;
-        this.playing ? this.pause() : this.play();
-    },
-    follow() {
-        if (!this.playing) return;
-        const lead = this.videos[0];
-        for (const video of this.videos)
-            if (video !== lead && Math.abs(video.currentTime - lead.currentTime) > LATE) video.currentTime = lead.currentTime;
-        if (lead.ended)
-            for (const video of this.videos) { video.currentTime = 0; video.play().catch(() => this.pause()); }
-        this.tell(Math.min(Math.floor(lead.currentTime * this.fps + 1e-6), this.frames - 1));
-        requestAnimationFrame(() => this.follow());
-    },
-    show(frame) {
-        this.pause();
-        this.tell(Math.max(0, Math.min(frame, this.frames - 1)));
-        for (const video of this.videos) video.currentTime = (this.frame + 0.5) / this.fps;
-    },
-    tell(frame) {
-        this.frame = frame;
-        at("seek").value = String(frame);
-    },
-};
+        super.toggle();
+    }
+}
+const player = new StudyPlayer(at("play"), at("seek"));
 
 // --- what people do
 
@@ -301,8 +264,8 @@ at("other").addEventListener("click", () => {
     at("name").focus();
 });
 at("play").addEventListener("click", () => player.toggle());
-at("back").addEventListener("click", () => player.show(player.frame - 1));
-at("forward").addEventListener("click", () => player.show(player.frame + 1));
+at("back").addEventListener("click", () => player.step(-1));
+at("forward").addEventListener("click", () => player.step(1));
 at("seek").addEventListener("input", () => player.show(Number(at("seek").value)));
 at("previous").addEventListener("click", () => turn(-1));
 at("next").addEventListener("click", () => turn(1));
@@ -319,8 +282,8 @@ document.addEventListener("keydown", (event) => {
     } else if (event.key === "Backspace") takeBack();
     else if (event.key === "Enter" && !onButton) { if (whole(current())) turn(1); }
     else if (event.key === " " && !onButton) player.toggle();
-    else if (event.key === "ArrowLeft" && !onSlider) player.show(player.frame - 1);
-    else if (event.key === "ArrowRight" && !onSlider) player.show(player.frame + 1);
+    else if (event.key === "ArrowLeft" && !onSlider) player.step(-1);
+    else if (event.key === "ArrowRight" && !onSlider) player.step(1);
     else return;
     event.preventDefault();
 });

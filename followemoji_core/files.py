@@ -81,3 +81,15 @@ def write_whole(path: Path, content: bytes | str) -> None:
     advice = "What was written before is kept: make room, or choose another folder, and run the same command again."
     with written_whole(path, advice) as partial:
         partial.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+def stamp(path: Path | None) -> tuple[str, int, int] | None:
+    """What a file's content is known by without reading it: where it is, its bytes, when it was written; zeros where it
+    is not there, which whoever reads it will say."""
+    if path is None:
+        return None
+    try:
+        found = os.stat(path)
+    except OSError:
+        return str(path), 0, 0
+    return str(path.resolve()), found.st_size, found.st_mtime_ns

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .errors import InputError
+from .files import written_whole
 from .gate import LEAKS, Refused, check_size, loading, read_bytes
 
 if TYPE_CHECKING:
@@ -45,6 +46,14 @@ def read_picture(path: str | os.PathLike[str]) -> np.ndarray:
             check_size(*opened.size)
             opened.load()
             return np.ascontiguousarray(_rgb(_upright(opened, Path(path).name)))
+
+
+def write_picture(path: Path, picture: np.ndarray) -> None:
+    """(H,W,3) uint8 RGB as a PNG file that appears whole."""
+    from PIL import Image
+
+    with written_whole(path, "Make room, or choose another folder.") as partial:
+        Image.fromarray(picture).save(partial, "PNG")
 
 
 def _upright(image: Image, name: str) -> Image:

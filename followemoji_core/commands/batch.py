@@ -12,13 +12,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ..errors import FollowEmojiError, InputError
-from ..files import check_place, clear_partial
+from ..files import check_place, clear_partial, stamp
 from ..gate import loading, read_bytes
 from ..jobs import Made, run_jobs
-from .animate import animate_one, check_driving, check_settings, is_motion_file
+from .animation import animate_one, check_driving, check_settings, is_motion_file
 from .animation_options import animation_arguments, motion_arguments
 from .inputs import checked_outputs, framing_arguments
-from .kept import Kept, stamp
+from .kept import Kept
 from .shared import Command, Facts, detector_file, device_and_dtype, quietly, say, where, where_arguments
 from .table import Row, read_rows
 

@@ -22,7 +22,7 @@ from ..face.named_expressions import named_expressions, sequence
 from ..media import Clip, clip_info, even_sides, read_audio, read_frames, write_video
 from ..pictures import read_picture
 from ..types import FaceMotion
-from .animate import renderer
+from .animation import renderer
 from .animation_options import network_arguments, sampling_arguments
 from .inputs import checked_outputs, detector, face_of, motion_of, portrait_arguments, written_files
 from .kept import Kept

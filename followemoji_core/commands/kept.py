@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Hashable
-from pathlib import Path
 from typing import TypeVar
 
 Thing = TypeVar("Thing")
@@ -46,15 +44,3 @@ class Kept:
             close = getattr(things.pop(next(iter(things))), "close", None)
             if close is not None:
                 close()
-
-
-def stamp(path: Path | None) -> tuple[str, int, int] | None:
-    """What a file's content is known by without reading it: where it is, its bytes, when it was written; zeros where it
-    is not there, which whoever reads it will say."""
-    if path is None:
-        return None
-    try:
-        found = os.stat(path)
-    except OSError:
-        return str(path), 0, 0
-    return str(path.resolve()), found.st_size, found.st_mtime_ns

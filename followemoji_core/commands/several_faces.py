@@ -19,7 +19,7 @@ from ..lock import only_one
 from ..media import write_video
 from ..pictures import read_picture
 from ..types import AlignedMotion, FaceFrame, FaceMotion
-from . import animate
+from . import animation
 from .inputs import checked_outputs
 from .kept import Kept
 from .paste_back import paste_options, whole_frames, whole_size
@@ -35,25 +35,25 @@ def animate_several(options: argparse.Namespace, kept: Kept) -> Facts:
     drivers = _drivers(options)
     size = checked_outputs(options)
     paste_options(options)
-    animate.renderer(options, kept)
+    animation.renderer(options, kept)
     # 2. Who moves, and how.
     picture = read_picture(options.portrait)
-    finder = animate.finder(options, kept)
+    finder = animation.finder(options, kept)
     found = extract_faces(picture, finder(), say)
     numbers = _numbers(options.faces, found)
     if len(drivers) > len(numbers):
         raise InputError(f"{len(drivers)} drivers for {len(numbers)} faces. Name fewer --drivings, or more --faces.")
     driven = [drivers[min(place, len(drivers) - 1)] for place in range(len(numbers))]
-    motions = _at_one_rate([animate.driving_motion(driver, options, kept, finder) for driver in driven])
+    motions = _at_one_rate([animation.driving_motion(driver, options, kept, finder) for driver in driven])
     framed, aligned = [], []
     for number, motion in zip(numbers, motions, strict=True):
         framed.append(frame_portrait(picture, found[number - 1], size, options.framing, options.room, options.upright))
-        aligned.append(animate.aligned_motion(framed[-1].face, motion, options))
+        aligned.append(animation.aligned_motion(framed[-1].face, motion, options))
     fps, count = aligned[0].fps, max(map(len, aligned))
-    animate.check_video_place(options, count, whole_size(options, picture.shape[1::-1]))
+    animation.check_video_place(options, count, whole_size(options, picture.shape[1::-1]))
     # 3. Frame by frame into one video.
     with ExitStack() as held:
-        if folder := animate.windows_folder(options, options.out):
+        if folder := animation.windows_folder(options, options.out):
             held.enter_context(only_one(folder))
         streams = []
         for number, each, motion in zip(numbers, framed, aligned, strict=True):
@@ -61,7 +61,7 @@ def animate_several(options: argparse.Namespace, kept: Kept) -> Facts:
             streams.append(_frames(options, kept, held, each.picture, each.face, motion))
         patches = [Patch(each.crop, motion) for each, motion in zip(framed, aligned, strict=True)]
         made = along(whole_frames(picture, patches, streams, options, fps), count, "pasting")
-        written = write_video(options.out, made, fps, animate.sound_of(drivers[options.sound_of - 1]))
+        written = write_video(options.out, made, fps, animation.sound_of(drivers[options.sound_of - 1]))
     say(f"{options.out}: {written} frames at {fps:g} fps, {len(numbers)} of {len(found)} faces alive")
     return {"files": [options.out], "frames": written, "fps": fps, "faces": numbers}
 
@@ -120,4 +120,4 @@ def _frames(
         for sentence in sketch_report(face, aligned):
             say(sentence)
         return warp_motion(portrait, face, aligned)
-    return animate.sampled_frames(options, kept, held, portrait, aligned)
+    return animation.sampled_frames(options, kept, held, portrait, aligned)

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from ..errors import FollowEmojiError, InputError
 from ..gate import short
 from ..sheets import read_sheet
+from . import animate
 from .shared import Parser, UsageError, check_numbers
 
 NEEDED = ("portrait", "driving")
@@ -105,8 +106,6 @@ def _check_header(path: Path, header: list[str], parser: Parser) -> None:
 
 def _row_parser() -> Parser:
     """What reads a row: the options of animate."""
-    from . import animate
-
     parsers: dict[str, argparse.ArgumentParser] = {}
 
     def command(name: str, run, about: str) -> argparse.ArgumentParser:

@@ -21,10 +21,10 @@ from ...face.crop import resize
 from ...files import check_place, write_whole, written_whole
 from ...gate import loading, parse_json, read_bytes
 from ...media import write_video
+from ...pictures import write_picture
 from .adopting import Collected, adopt, collect_outputs
 from .cases import Bench, BenchCase
 from .demo_scripts import BASELINES, Baseline, named_baseline
-from .drawn_cases import write_picture
 
 __all__ = [
     "BASELINES",

@@ -15,9 +15,9 @@ import numpy as np
 from ...drawn import Acting, Person, paint
 from ...errors import InputError
 from ...face.motion_file import save_motion
-from ...face.opencv import opencv
-from ...files import check_place, write_whole, written_whole
+from ...files import check_place, write_whole
 from ...media import QUICK, write_video
+from ...pictures import write_picture
 from ...types import FaceMotion
 from ..reenactment import HELD_OUT
 from .cases import FRAMES, SIZE, Bench, BenchCase, write_bench
@@ -105,9 +105,3 @@ def _write_clip(folder: Path, name: str, person: Person, motion: FaceMotion) -> 
 
 def _write_pictures(path: Path, pictures: np.ndarray, fps: float) -> None:
     write_video(path, iter(pictures), fps, preset=QUICK, lossless=True)
-
-
-def write_picture(path: Path, picture: np.ndarray) -> None:
-    """(H,W,3) uint8 RGB as a PNG file that appears whole."""
-    with written_whole(path, "Make room, or choose another folder.") as partial:
-        partial.write_bytes(opencv().imencode(".png", picture[..., ::-1])[1].tobytes())

@@ -25,10 +25,9 @@ from ...face.motion_file import save_motion
 from ...files import check_place, write_whole
 from ...gate import Refused, file_size, loading, parse_json, read_bytes
 from ...media import QUICK, Clip, clip_info, read_frames, write_video
-from ...pictures import read_picture
+from ...pictures import read_picture, write_picture
 from ...types import FaceFrame, FaceMotion
 from .cases import FRAMES, Bench, BenchCase, file_name, write_bench
-from .drawn_cases import write_picture
 from .manifest import Manifest
 
 SIDE = 512

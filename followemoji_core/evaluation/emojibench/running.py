@@ -9,7 +9,7 @@ from typing import Any
 
 from ...errors import OutputError
 from ...fetching import digest_of
-from ...files import check_place, write_whole
+from ...files import check_place, stamp, write_whole
 from ...jobs import Local, Outcome, Where, run_jobs
 from ...small import SMALL_MODEL, SMALL_VAE
 from .cases import Bench, safe_name
@@ -69,11 +69,10 @@ def run_method(
 def _made_of(model: Model) -> dict[str, Any]:
     """What a video depends on beside its case; not where it is computed."""
     about = {key: value for key, value in asdict(model).items() if key != "device"}
-    about["files"] = {}
+    about["files"] = []
     for path in (model.models and model.models / "followemoji", model.weights, model.vae):
         inside = sorted(path.iterdir()) if path and path.is_dir() else [path] if path else []
-        states = {file: file.stat() for file in inside if file.is_file()}
-        about["files"] |= {str(file): [state.st_size, state.st_mtime_ns] for file, state in states.items()}
+        about["files"] += [stamp(file) for file in inside if file.is_file()]
     if model.is_small:
         about["files"] = {"small": [digest_of(SMALL_MODEL), digest_of(SMALL_VAE)]}
     return json.loads(json.dumps(about, default=str))

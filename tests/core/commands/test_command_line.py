@@ -269,7 +269,7 @@ def test_json_of_our_own_mistakes(tmp_path, monkeypatch, capsys):
     def broken(*args):
         raise ZeroDivisionError("seven by nothing")
 
-    monkeypatch.setattr("followemoji_core.commands.animate._write_animation", broken)
+    monkeypatch.setattr("followemoji_core.commands.animate.write_animation", broken)
     with pytest.raises(ZeroDivisionError):  # a traceback for us, and Python's exit code 1
         main(["demo", "--out", str(tmp_path), "--frames", "2", "--json"])
     assert reported(capsys.readouterr().out) == {"error": "seven by nothing", "kind": "ZeroDivisionError"}

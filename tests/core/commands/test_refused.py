@@ -241,7 +241,7 @@ def test_an_import_that_words_ctrl_c_as_its_own_error(tmp_path, monkeypatch, cap
         except KeyboardInterrupt:
             raise ImportError("cannot import name 'x' from partially initialized module") from None
 
-    monkeypatch.setattr("followemoji_core.commands.animate._write_animation", interrupted)
+    monkeypatch.setattr("followemoji_core.commands.animate.write_animation", interrupted)
     before = signal.getsignal(signal.SIGINT)
     assert main(["demo", f"--out={tmp_path}", "--frames=2"]) == 130
     assert "Stopped." in capsys.readouterr().err and signal.getsignal(signal.SIGINT) is before

@@ -17,13 +17,14 @@ from followemoji_core.errors import InputError
 from followemoji_core.evaluation.emojibench import cases as bench_cases
 from followemoji_core.evaluation.emojibench import methods
 from followemoji_core.evaluation.emojibench.cases import file_name, open_bench
-from followemoji_core.evaluation.emojibench.drawn_cases import draw_bench, write_picture
+from followemoji_core.evaluation.emojibench.drawn_cases import draw_bench
 from followemoji_core.evaluation.emojibench.manifest import all_pairs, read_manifest
 from followemoji_core.evaluation.emojibench.methods import Model
 from followemoji_core.evaluation.emojibench.running import run_method
 from followemoji_core.face.geometry import screen_points
 from followemoji_core.jobs import Local
 from followemoji_core.media import Clip, read_frames
+from followemoji_core.pictures import write_picture
 from followemoji_core.walk.studio import SMALL_SETTINGS
 
 REFERENCE = Path(os.environ.get("FOLLOWEMOJI_REFERENCE", "../shared/reference")) / "media"

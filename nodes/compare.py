@@ -25,8 +25,9 @@ class CompareFrames(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        motion = "Optional: the face in {}, from Extract Face Landmarks or Align Motion. With both faces connected, "
-        "the landmark error is measured too."
+        motion = (
+            "Optional: the face in {}, from Extract Face Landmarks or Align Motion. With both: the landmark error too."
+        )
         return schema(
             "FollowEmojiCompareFrames",
             "Compare Frames",

@@ -26,7 +26,8 @@ class CompareFrames(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         motion = (
-            "Optional: the face in {}, from Extract Face Landmarks or Align Motion. With both: the landmark error too."
+            "Optional: the face in {}, from Extract Face Landmarks or Align Motion. With both faces, the landmark "
+            "error is measured too."
         )
         return schema(
             "FollowEmojiCompareFrames",

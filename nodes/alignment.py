@@ -132,8 +132,8 @@ class AlignMotion(io.ComfyNode):
     ) -> io.NodeOutput:
         if len(portrait) != 1:
             raise InputError(
-                f"The portrait has {len(portrait)} frames, one is needed. Connect a single image; "
-                f"portrait and driving clip may be swapped."
+                f"The portrait has {len(portrait)} frames, one is needed. Connect a single picture; "
+                f"perhaps portrait and driving clip are swapped."
             )
         options = AlignOptions(
             rotation=rotation,

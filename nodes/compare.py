@@ -93,7 +93,7 @@ def _points(first: AlignedMotion | FaceMotion | None, second: AlignedMotion | Fa
         return None
     if first is None or second is None:
         one, other = ("second", "first") if first is None else ("first", "second")
-        raise InputError(f"The {one} face is connected, the {other} is not. Landmarks are compared with both, or not.")
+        raise InputError(f"The {one} face is connected, the {other} is not. Connect both, or none.")
     if not len(first) == len(second) == frames:
         raise InputError(
             f"The first face has {len(first)} frames, the second {len(second)}, the clips {frames}. Connect the "

@@ -34,8 +34,8 @@ _SHOWN, _ACROSS, _TALL = 6, 3, 224  # frames in a sheet of pictures, in a row of
 _WIDEST = 4096  # pixels of a picture in a sheet
 _GROUND = (28, 28, 32)
 _OTHER_FACE = (
-    "The picture is not used for the preview: connect it with its own face, one frame, as motion. A driving motion has "
-    "no picture here; Warp Preview shows it on the portrait."
+    "The picture is not used: the preview needs its own face, one frame, as motion. To see a driving motion on the "
+    "portrait, use Warp Preview."
 )
 
 
@@ -154,7 +154,7 @@ def put_on(motion: FaceMotion | None, controls: Controls, start: int = 0) -> Fac
         held = {name: np.broadcast_to(array, (count, *array.shape[1:])) for name, array in arrays.items()}
         base = replace(base, **held, fps=controls.fps)
     elif start >= len(base):
-        raise InputError(f"It begins in frame {start}; the motion has {len(base)}, counted from 0. Lower start.")
+        raise InputError(f"It begins in frame {start}; the motion has {len(base)} frames, counted from 0. Lower start.")
     controls = controls.at_rate(base.fps)
     values = np.zeros((len(base), controls.values.shape[1]), np.float32)
     values[start : start + len(controls)] = controls.values[: len(base) - start]
@@ -176,8 +176,8 @@ def one_face(motion: FaceMotion, what: str) -> FaceMotion:
     """Raises InputError unless the motion is a single face. what: its name in the error."""
     if len(motion) != 1:
         raise InputError(
-            f"The {what} has {len(motion)} frames, one is needed: one image through Extract Face Landmarks. It may be "
-            "swapped with the driving motion."
+            f"The {what} has {len(motion)} frames, one is needed: one picture through Extract Face Landmarks. Perhaps "
+            "it is swapped with the driving motion."
         )
     return motion
 

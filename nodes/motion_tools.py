@@ -248,7 +248,7 @@ class EditMotion(io.ComfyNode):
         if action not in _ACTIONS:  # old versions of ComfyUI let any text through
             raise InputError(f"Action {action!r} is not known; allowed: {', '.join(_ACTIONS)}.")
         if action in _TWO and other is None:
-            raise InputError(f"To {action} two motions are needed. Connect the second one to `other`.")
+            raise InputError(f"To {action}, two motions are needed. Connect the second one to other.")
         settings = _Settings(
             start, stop, times, frames, fps, easing, share, whole, brows, eyes, pupils, mouth, head, seed, blinks,
             neutral_frame,

@@ -98,7 +98,9 @@ def _known(frames, mask, shape: tuple[int, int, int, int]) -> tuple[dict, torch.
     if frames is None and mask is None:
         return {"samples": samples}, None
     if frames is None or mask is None:
-        raise InputError("Known frames need both: their latents from VAE Encode, and a mask that says which they are.")
+        raise InputError(
+            "Connect both known_frames, from VAE Encode, and known_mask, which says which they are; or neither."
+        )
     masks = mask.reshape(-1, *mask.shape[-2:]).float()
     if len(masks) != count:
         raise InputError(

@@ -311,7 +311,9 @@ def _patches(crops: list[Crop], motions: list[AlignedMotion | None], masks: list
         raise InputError(f"There are {len(masks)} masks and {len(crops)} faces. Connect one, or one for each.")
     given = [mask.float().cpu().numpy() for mask in masks] or [None]
     if any(mask is not None and not mask.any() for mask in given):
-        raise InputError("The mask is empty: nothing may change. Paint it, or leave it out for the face's own outline.")
+        raise InputError(
+            "The mask is empty: nothing may change. Paint it, or disconnect it for the face's own outline."
+        )
     masks = given * len(crops) if len(given) == 1 else given
     return [Patch(*each) for each in zip(crops, motions, masks, strict=True)]
 
@@ -346,9 +348,11 @@ def _check_counts(streams: list[Footage], clips: list, crops: list[Crop], whole:
             )
     counts = [stream.count for stream in streams]
     if len(set(counts)) > 1:
-        sentences.append(f"The faces have {', '.join(map(str, counts))} frames; the shorter ones hold their last.")
+        sentences.append(f"The faces have {', '.join(map(str, counts))} frames; shorter ones hold their last.")
     if not whole.still and 1 < whole.count < max(counts):
-        sentences.append(f"The original has {whole.count} frames, {max(counts)} are to be pasted: it ends them.")
+        sentences.append(
+            f"The original has {whole.count} frames, {max(counts)} are to be pasted: the video ends there."
+        )
     return sentences
 
 
@@ -390,5 +394,5 @@ class _Kept:
         if self._odd:
             sentences.append("The video lacks the last row or column: videos need even sides. The images have it.")
         if not self._masks[0].any():
-            sentences.append("Nothing was pasted: the face lies outside of the picture.")
+            sentences.append("Nothing was pasted: the face lies outside the picture. Check crop and aligned.")
         return sentences

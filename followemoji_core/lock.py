@@ -33,8 +33,8 @@ def only_one(folder: Path, name: str = "lock") -> Iterator[None]:
             number = file.read(20).strip()
             file.close()
             raise InputError(
-                f"The same job is being done already, by process {number or 'unknown'}. Wait until it has ended: what "
-                f"it has finished is found then; or stop it."
+                f"The same job is being done already, by process {number or 'unknown'}. Wait until it has ended, "
+                f"and run again: what is finished is kept. Or stop it."
             )
         if _is_there(folder / name, file):
             break

@@ -13,11 +13,15 @@ from .host.notice import tell
 from .sockets import Aligned, Motion, advanced, schema
 
 _STRENGTHS = {
-    "expression": "Strength of all of it. Below 1 calms an actor who overdoes it, above 1 makes a shy one bolder.",
-    "brows": "Strength of the brows. Raise it where brows carry the mood, as in cartoons; lower it if they look angry.",
-    "eyes": "Strength of the lids: blinks and wide eyes. Raise it if blinks do not close, lower it if eyes flutter.",
-    "pupils": "Strength of the gaze. Lower it to keep the portrait's own gaze, raise it for a livelier look.",
-    "mouth": "Strength of the mouth. Raise it for clearer speech, lower it if the jaw opens too far for this face.",
+    "expression": "Strength of the whole expression; 1 is as filmed. Lower it to calm an actor who overdoes it, raise "
+    "it for a shy one.",
+    "brows": "Strength of the brows; 1 is as filmed. Raise it for a livelier mood, as in cartoons; lower it if they "
+    "look angry.",
+    "eyes": "Strength of the eyelids: blinks and wide eyes; 1 is as filmed. Raise it if blinks do not close, lower it "
+    "if the eyes flutter.",
+    "pupils": "Strength of the gaze; 1 is as filmed. Lower it to keep the portrait's own gaze, raise it for a livelier "
+    "look.",
+    "mouth": "Strength of the mouth; 1 is as filmed. Raise it for clearer speech, lower it if the jaw opens too far.",
 }
 
 
@@ -34,29 +38,36 @@ class AlignMotion(io.ComfyNode):
             "FollowEmojiAlignMotion",
             "Align Motion to Portrait",
             ["retarget", "motion alignment", "expression transfer"],
-            description="Carries the driver's expression and head motion to the portrait's own face, so that no "
-            "feature of the driver's face comes along. The defaults suit any pair and warn of what may look wrong; as "
-            "published: rotation driving, translation driving, pupil_anchor box.",
+            description="Moves the portrait's face like the driver's, the person in the driving clip. Only expression "
+            "and head motion are taken over, not the shape of the driver's face. The node says what may look wrong. "
+            "Connect the result to a sampler or Warp Preview.",
             inputs=[
-                Motion.Input("portrait", tooltip="The portrait's face: one image through Extract Face Landmarks."),
-                Motion.Input("driving", tooltip="The driving clip's face."),
+                Motion.Input(
+                    "portrait",
+                    tooltip="The portrait's landmarks: face of Frame Portrait, or one picture through Extract Face "
+                    "Landmarks.",
+                ),
+                Motion.Input(
+                    "driving",
+                    tooltip="The driving motion: the driving clip through Extract Face Landmarks, or any other motion.",
+                ),
                 io.Combo.Input(
                     "rotation",
                     options=list(get_args(Rotation)),
                     default=AlignOptions.rotation,
-                    tooltip="relative: the portrait keeps its own pose and turns from there, as far as the driver "
-                    "turns away from his neutral frame. driving (published): the head turns exactly as the driver's; "
-                    "for a portrait that looks ahead as he does. none: the head keeps still and only the expression "
+                    tooltip="How the head turns. relative: from the portrait's own pose, as far as the driver turns "
+                    "away from the neutral frame. driving: exactly like the driver's head, as in the paper's code; "
+                    "for a portrait that looks ahead like the driver. none: the head does not turn, only the face "
                     "moves.",
                 ),
                 io.Combo.Input(
                     "translation",
                     options=list(get_args(Translation)),
                     default=AlignOptions.translation,
-                    tooltip="steady: the head moves about the portrait's place as the driver's about where he rests, "
-                    "without his walk and his approach, and stays inside the picture. driving (published): it goes "
-                    "his way through the picture and grows as he comes nearer; for a driver who sits still, or to let "
-                    "the head walk. none: place and size of the portrait are kept.",
+                    tooltip="How the head moves through the picture. steady: small moves around the portrait's own "
+                    "place; a driver who walks or comes nearer is not followed. driving: the way the driver moves, "
+                    "and larger when the driver comes nearer, as in the paper's code. none: the head stays in its "
+                    "place.",
                 ),
                 *(
                     io.Float.Input(name, default=1.0, min=0.0, max=STRONGEST, step=0.05, tooltip=tooltip)
@@ -68,8 +79,8 @@ class AlignMotion(io.ComfyNode):
                     min=0.0,
                     max=1.0,
                     step=0.05,
-                    tooltip="Takes jitter out of the driving motion. 0: as filmed. 0.3 steadies most phone clips; "
-                    "high values soften fast blinks and speech.",
+                    tooltip="Removes jitter from the driving motion. 0 is as filmed. 0.3 is enough for most phone "
+                    "clips; high values soften fast blinks and speech.",
                 ),
                 advanced(
                     io.Int.Input(
@@ -77,9 +88,8 @@ class AlignMotion(io.ComfyNode):
                         default=-1,
                         min=-1,
                         max=1_000_000,
-                        tooltip="Frame of the driving clip, counted from 0, whose face is at rest: the portrait's own "
-                        "expression is taken to be that one. -1: the calmest frame is found. Set it if the face looks "
-                        "frozen or twisted.",
+                        tooltip="The frame of the driving clip, counted from 0, in which the driver's face is at rest. "
+                        "-1: the calmest frame is chosen. Set it if the animated face looks frozen or twisted.",
                     )
                 ),
                 advanced(
@@ -88,15 +98,19 @@ class AlignMotion(io.ComfyNode):
                         options=list(get_args(PupilAnchor)),
                         default=AlignOptions.pupil_anchor,
                         optional=True,
-                        tooltip="What a pupil's place is measured from. corners: the corners of its eye, so that "
-                        "neither a tilted head nor closing lids push it. box (published): the box around the eye on "
-                        "the screen.",
+                        tooltip="How the place of the pupils is measured. corners: from the corners of the eye, so "
+                        "that a tilted head and closing lids do not move them. box: in the box around the eye, as in "
+                        "the paper's code.",
                     )
                 ),
             ],
             hidden=[io.Hidden.unique_id],
             outputs=[
-                Aligned.Output("aligned", display_name="aligned", tooltip="The driving motion on the portrait's face.")
+                Aligned.Output(
+                    "aligned",
+                    display_name="aligned",
+                    tooltip="The motion on the portrait's face, for a sampler, Long Video or Warp Preview.",
+                )
             ],
         )
 
@@ -118,8 +132,8 @@ class AlignMotion(io.ComfyNode):
     ) -> io.NodeOutput:
         if len(portrait) != 1:
             raise InputError(
-                f"The portrait has {len(portrait)} frames, one is needed. Connect a single image; "
-                f"portrait and driving clip may be swapped."
+                f"The portrait has {len(portrait)} frames, one is needed. Connect a single picture; "
+                f"perhaps portrait and driving clip are swapped."
             )
         options = AlignOptions(
             rotation=rotation,

@@ -46,27 +46,40 @@ class PreparePortrait(io.ComfyNode):
             "FollowEmojiPreparePortrait",
             "Frame Portrait",
             ["crop face", "resize portrait", "prepare portrait"],
-            description="Brings the portrait to the size of the video, framed around the face, and moves its "
-            "landmarks along.",
+            description="Cuts the portrait around the face, at the size of the video, and moves its landmarks along. "
+            "Connect portrait to Encode Portrait, and face to Align Motion.",
             inputs=[
                 io.Image.Input(
                     "image",
-                    tooltip="The portrait: one picture of any size. Or a clip with its motion: the face is followed.",
+                    tooltip="The portrait: one picture of any size. A clip works too, with the landmarks of the same "
+                    "clip: the face is then followed.",
                 ),
-                Motion.Input("face", tooltip="Its face, from Extract Face Landmarks on the same picture."),
+                Motion.Input("face", tooltip="The landmarks of the same picture, from Extract Face Landmarks."),
                 io.Int.Input(
-                    "width", default=512, min=64, max=2048, step=8, tooltip="Width of the video; 512 as trained."
+                    "width",
+                    default=512,
+                    min=64,
+                    max=2048,
+                    step=8,
+                    tooltip="Width of the video in pixels. The released model was trained with 512; less takes less "
+                    "memory.",
                 ),
                 io.Int.Input(
-                    "height", default=512, min=64, max=2048, step=8, tooltip="Height of the video; 512 as trained."
+                    "height",
+                    default=512,
+                    min=64,
+                    max=2048,
+                    step=8,
+                    tooltip="Height of the video in pixels. The released model was trained with 512; less takes less "
+                    "memory.",
                 ),
                 io.Combo.Input(
                     "framing",
                     options=list(get_args(Framing)),
                     default="face",
-                    tooltip="face: cut around the face, as the networks know it from training. fill: the middle of "
-                    "the picture. fit: the whole picture with black bars (published). centred: as face, but the face "
-                    "stays in the middle even where the cut reaches beyond the picture, whose edge then goes on.",
+                    tooltip="face: around the face, as the model expects it. fill: the middle of the picture. fit: the "
+                    "whole picture, with black bars, as in the paper's code. centred: as face, but the face stays in "
+                    "the middle; if the crop reaches beyond the picture, the colours of its edge go on.",
                 ),
                 io.Float.Input(
                     "room",
@@ -74,33 +87,41 @@ class PreparePortrait(io.ComfyNode):
                     min=1.2,
                     max=6.0,
                     step=0.1,
-                    tooltip="Height of the cut in face heights, for framing by face. Raise it for hair, hats and wide "
-                    "moves.",
+                    tooltip="Height of the crop in face heights, for the framings face and centred. Raise it for hair, "
+                    "hats and large moves.",
                 ),
                 io.Boolean.Input(
                     "upright",
                     default=False,
                     optional=True,
-                    tooltip="Turn the cut so that the eyes are level, as the networks know faces from training. Paste "
-                    "Back turns it back.",
+                    tooltip="Turns the crop so that the eyes are level, as in the pictures the model was trained with. "
+                    "Paste Back turns it back.",
                 ),
             ],
             outputs=[
-                io.Image.Output("portrait", display_name="portrait", tooltip="The picture to animate."),
-                Motion.Output("portrait_face", display_name="face", tooltip="Its face."),
-                Crop.Output("crop", display_name="crop", tooltip="Where it was cut, for Paste Back."),
-                io.Mask.Output("crop_mask", display_name="mask", tooltip="The face with some hair, in the portrait."),
+                io.Image.Output(
+                    "portrait",
+                    display_name="portrait",
+                    tooltip="The framed portrait, for Encode Portrait or Warp Preview.",
+                ),
+                Motion.Output("portrait_face", display_name="face", tooltip="Its landmarks, for Align Motion."),
+                Crop.Output("crop", display_name="crop", tooltip="Where the face was cut, for Paste Back."),
+                io.Mask.Output(
+                    "crop_mask", display_name="mask", tooltip="White: the face with some hair, in the framed portrait."
+                ),
                 io.Mask.Output(
                     "picture_mask",
                     display_name="mask in picture",
-                    tooltip="What Paste Back would cover of the whole picture.",
+                    tooltip="White: what Paste Back would change, in the whole picture.",
                 ),
-                BoundingBox.Output("box", display_name="box", tooltip="What of the picture is shown."),
+                BoundingBox.Output(
+                    "box", display_name="box", tooltip="The part of the picture that is shown, as a bounding box."
+                ),
                 Stitcher.Output(
                     "stitcher",
                     display_name="stitcher",
-                    tooltip="For Inpaint Stitch of the pack Inpaint-CropAndStitch, where that is installed; not for a "
-                    "crop that is turned.",
+                    tooltip="For the node Inpaint Stitch of the pack Inpaint-CropAndStitch, if it is installed. Not "
+                    "for a crop that is turned.",
                 ),
             ],
         )
@@ -172,21 +193,31 @@ class EncodeAppearance(io.ComfyNode):
             "FollowEmojiEncodePortrait",
             "Encode Portrait",
             ["appearance net", "reference net", "identity"],
-            description="What the sampler needs to know of the portrait: the appearance net's features and CLIP's "
-            "tokens. Computed once per portrait.",
+            description="Reads how the portrait looks, for the sampler. This is done once for each portrait. Connect "
+            "the result to a sampler, Long Video or Apply Follow-Your-Emoji.",
             inputs=[
-                io.Vae.Input("vae", tooltip="An SD 1.5 VAE, such as sd-vae-ft-mse."),
+                io.Vae.Input(
+                    "vae",
+                    tooltip="The VAE, which turns pictures into latents and back. Any SD 1.5 VAE, such as "
+                    "sd-vae-ft-mse.",
+                ),
                 io.ClipVision.Input(
                     "clip_vision",
-                    tooltip="The image encoder of SD image-variations (sd-image-variations-encoder-fp16); for the "
-                    "small model the loader's own image encoder.",
+                    tooltip="From Load CLIP Vision, with sd-image-variations-encoder-fp16. For the small model: image "
+                    "encoder of Load Follow-Your-Emoji Model.",
                 ),
                 io.Image.Input(
-                    "image", tooltip="The portrait from Frame Portrait, with sides that are multiples of 8."
+                    "image", tooltip="The portrait, from Frame Portrait. Both sides must be multiples of 8 pixels."
                 ),
                 Model.Input("model", tooltip="From Load Follow-Your-Emoji Model."),
             ],
-            outputs=[Appearance.Output("appearance", display_name="appearance", tooltip="For the sampler.")],
+            outputs=[
+                Appearance.Output(
+                    "appearance",
+                    display_name="appearance",
+                    tooltip="What was read of the portrait, for a sampler or Long Video.",
+                )
+            ],
         )
 
     @classmethod

@@ -37,19 +37,31 @@ class LoadCapture(io.ComfyNode):
             "FollowEmojiLoadCapture",
             "Load Capture",
             ["live link face", "arkit", "iphone", "blendshapes csv", "face capture", "load edit"],
-            description="Reads a face capture, Live Link Face's CSV or ARKit shapes in JSON, or an edit that was saved "
-            "as JSON. Such files are read as numbers only; nothing in them is run.",
+            description="Reads a face capture as a motion for any portrait: a CSV of Live Link Face, ARKit values as "
+            "JSON, or an edit saved as JSON. The file is read as numbers only; nothing in it is run. Connect the "
+            "motion to Align Motion, as driving.",
             inputs=[
                 io.Combo.Input(
-                    "file", options=files, default=files[0], tooltip="A .csv or .json file in the input folder."
+                    "file",
+                    options=files,
+                    default=files[0],
+                    tooltip="A .csv or .json file in ComfyUI's input folder. Press R to see new files.",
                 ),
                 io.Float.Input(
-                    "strength", default=1.0, min=0.0, max=STRONGEST, step=0.05, tooltip="Strength of all of it."
+                    "strength",
+                    default=1.0,
+                    min=0.0,
+                    max=STRONGEST,
+                    step=0.05,
+                    tooltip="Strength of the whole capture; 1 is as recorded. Lower is calmer, higher exaggerates.",
                 ),
                 *base_inputs(),
                 advanced(
                     io.Boolean.Input(
-                        "head", default=True, tooltip="Also turns and place of the head, where the file has them."
+                        "head",
+                        default=True,
+                        tooltip="Also use the turns and the place of the head, if the file has them. Off: only the "
+                        "face moves.",
                     )
                 ),
                 advanced(
@@ -59,7 +71,7 @@ class LoadCapture(io.ComfyNode):
                         min=0.0,
                         max=1000.0,
                         step=0.01,
-                        tooltip="Frames per second of a capture that tells a wrong rate. 0: as the file says.",
+                        tooltip="Frames per second, for a capture that states a wrong rate. 0: the rate in the file.",
                     )
                 ),
                 advanced(
@@ -67,7 +79,8 @@ class LoadCapture(io.ComfyNode):
                         "angles",
                         options=list(get_args(Angles)),
                         default="auto",
-                        tooltip="Unit of the head's angles in a capture. auto: as the kind of file usually has them.",
+                        tooltip="Unit of the head's angles in the file. auto: what this kind of file usually has. "
+                        "Change it if the head turns far too much or hardly at all.",
                     )
                 ),
                 start_input(),

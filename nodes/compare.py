@@ -25,29 +25,37 @@ class CompareFrames(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        motion = "Optional: the face in {}, from Extract Face Landmarks or Align Motion. With both: the landmark error."
+        motion = (
+            "Optional: the face in {}, from Extract Face Landmarks or Align Motion. With both faces, the landmark "
+            "error is measured too."
+        )
         return schema(
             "FollowEmojiCompareFrames",
             "Compare Frames",
             ["compare images", "psnr", "ssim", "l1", "metric", "difference", "landmark error", "evaluation"],
-            description="How near two clips are to each other: L1, PSNR, SSIM, and how far landmarks are off, as text "
-            "and as a plot over the frames. The frame that differs most is shown.",
+            description="Measures how alike two clips are, frame by frame. L1, PSNR and SSIM compare the pixels, the "
+            "landmark error compares the faces. Shows the numbers, a plot, and the frame that differs most.",
             inputs=[
-                io.Image.Input("first", tooltip="Frames, such as a video that was made."),
-                io.Image.Input("second", tooltip="As many of the same size, such as what should have come out."),
+                io.Image.Input("first", tooltip="The first clip: frames of a video that was made."),
+                io.Image.Input(
+                    "second",
+                    tooltip="The second clip, with as many frames of the same size: what should have come out.",
+                ),
                 io.MultiType.Input(
-                    "first_face", types=[Aligned, Motion], optional=True, tooltip=motion.format("the first frames")
+                    "first_face", types=[Aligned, Motion], optional=True, tooltip=motion.format("the first clip")
                 ),
                 io.MultiType.Input(
                     "second_face",
                     types=[Aligned, Motion],
                     optional=True,
-                    tooltip="Optional: the face in the second frames, or where it should be: the aligned motion.",
+                    tooltip="Optional: the face in the second clip; or the aligned motion that it should follow.",
                 ),
             ],
             outputs=[
                 io.String.Output("numbers", display_name="numbers", tooltip="The numbers as text."),
-                io.Image.Output("plot", display_name="plot", tooltip="Each over the frames, for Save Image."),
+                io.Image.Output(
+                    "plot", display_name="plot", tooltip="The numbers of every frame as a plot, for Save Image."
+                ),
             ],
             **showing(),
         )
@@ -85,7 +93,7 @@ def _points(first: AlignedMotion | FaceMotion | None, second: AlignedMotion | Fa
         return None
     if first is None or second is None:
         one, other = ("second", "first") if first is None else ("first", "second")
-        raise InputError(f"The {one} face is connected, the {other} is not. Landmarks are compared with both, or not.")
+        raise InputError(f"The {one} face is connected, the {other} is not. Connect both, or none.")
     if not len(first) == len(second) == frames:
         raise InputError(
             f"The first face has {len(first)} frames, the second {len(second)}, the clips {frames}. Connect the "

@@ -29,24 +29,36 @@ class DrawnPortrait(io.ComfyNode):
             "FollowEmojiDrawnPortrait",
             "Drawn Portrait",
             ["synthetic portrait", "cartoon face", "test portrait"],
-            description="Draws a person, and says exactly where the face is. The small model that ships with the pack "
-            "was trained on such people.",
+            description="Draws a person, with exact landmarks: for a first try without detector or download. The small "
+            "model that ships with the pack was trained on such people. Connect portrait to Encode Portrait, and face "
+            "to Align Motion.",
             inputs=[
                 io.Int.Input(
                     "person",
                     default=20000007,
                     min=0,
                     max=0x7FFFFFFF,
-                    tooltip="Every number is another person. The small model has seen 0 to 3199 and 100000 to 100399.",
+                    tooltip="Each number is another person. The small model has already seen 0 to 3199 and 100000 to "
+                    "100399.",
                 ),
-                io.Combo.Input("style", options=[_OWN, *STYLES], default=_OWN, tooltip="How the person is drawn."),
+                io.Combo.Input(
+                    "style",
+                    options=[_OWN, *STYLES],
+                    default=_OWN,
+                    tooltip="How the person is drawn. their own: the style that belongs to the number.",
+                ),
                 io.Int.Input(
-                    "size", default=128, min=64, max=1024, step=8, tooltip="Side in pixels; 128 for the small model."
+                    "size",
+                    default=128,
+                    min=64,
+                    max=1024,
+                    step=8,
+                    tooltip="Width and height in pixels; 128 for the small model.",
                 ),
             ],
             outputs=[
-                io.Image.Output("portrait", display_name="portrait", tooltip="The picture to animate."),
-                Motion.Output("face", display_name="face", tooltip="Where its face is, for Align Motion."),
+                io.Image.Output("portrait", display_name="portrait", tooltip="The portrait, for Encode Portrait."),
+                Motion.Output("face", display_name="face", tooltip="Its landmarks, for Align Motion."),
             ],
         )
 
@@ -68,28 +80,37 @@ class DrawnMotion(io.ComfyNode):
             "FollowEmojiDrawnMotion",
             "Drawn Motion",
             ["synthetic motion", "test motion", "random motion"],
-            description="A driving motion of any length, made up: a drawn person who talks, blinks, winks and looks "
-            "around. It begins with a calm face.",
+            description="Makes up a driving motion of any length: a drawn person who talks, blinks, winks and looks "
+            "around. It begins with a calm face. Connect it to Align Motion, as driving.",
             inputs=[
-                io.Int.Input("motion", default=7, min=0, max=0x7FFFFFFF, tooltip="Every number is another motion."),
-                io.Int.Input("frames", default=64, min=1, max=100000, tooltip="Length, at 25 frames per second."),
-                io.Int.Input("person", default=20000001, min=0, max=0x7FFFFFFF, tooltip="Who is the driver."),
-                io.Boolean.Input("still_head", default=False, tooltip="Only the face moves, the head keeps still."),
+                io.Int.Input("motion", default=7, min=0, max=0x7FFFFFFF, tooltip="Each number is another motion."),
+                io.Int.Input(
+                    "frames", default=64, min=1, max=100000, tooltip="Length in frames; 25 frames are one second."
+                ),
+                io.Int.Input(
+                    "person",
+                    default=20000001,
+                    min=0,
+                    max=0x7FFFFFFF,
+                    tooltip="Each number is another driver: a drawn person who makes the motion.",
+                ),
+                io.Boolean.Input("still_head", default=False, tooltip="The head keeps still, and only the face moves."),
                 io.Int.Input(
                     "count",
                     default=1,
                     min=1,
                     max=MOST,
                     optional=True,
-                    tooltip="So many motions, as a list: the next numbers of motion and person. For the faces of a "
-                    "group.",
+                    tooltip="How many motions, as a list: one for each face of a group. They use the next numbers of "
+                    "motion and person.",
                 ),
             ],
             outputs=[
                 Motion.Output(
                     "driving",
                     display_name="motion",
-                    tooltip="For Align Motion. Several: a list, of which the first goes to the first face.",
+                    tooltip="The driving motion, for Align Motion. Several come as a list: the first is for the first "
+                    "face.",
                     is_output_list=True,
                 ),
                 io.Float.Output("fps", display_name="fps", tooltip="Frames per second, for Create Video."),
@@ -120,33 +141,57 @@ class DrawnFrames(io.ComfyNode):
             "FollowEmojiDrawnFrames",
             "Drawn Frames",
             ["keyframes", "given frames", "ground truth frames"],
-            description="Draws a person at some frames of a motion, before a ground that pans in a wandering light: "
-            "keyframes for Long Video that show what no landmark tells. And the portrait to animate.",
+            description="Draws a person at chosen frames of a motion, before a moving background with changing light. "
+            "Connect frames and frame_numbers to Long Video, to try keyframes. Also draws the portrait to animate.",
             inputs=[
-                Motion.Input("motion", tooltip="From Drawn Motion, with the same person."),
-                io.Int.Input("person", default=20000007, min=0, max=0x7FFFFFFF, tooltip="As in Drawn Portrait."),
-                io.Combo.Input("style", options=[_OWN, *STYLES], default=_OWN, tooltip="How the person is drawn."),
-                io.Int.Input("size", default=128, min=64, max=1024, step=8, tooltip="Side in pixels, as the portrait."),
+                Motion.Input("motion", tooltip="The motion, from Drawn Motion."),
+                io.Int.Input(
+                    "person",
+                    default=20000007,
+                    min=0,
+                    max=0x7FFFFFFF,
+                    tooltip="Each number is another person. Use the same number as in Drawn Motion.",
+                ),
+                io.Combo.Input(
+                    "style",
+                    options=[_OWN, *STYLES],
+                    default=_OWN,
+                    tooltip="How the person is drawn. their own: the style that belongs to the number.",
+                ),
+                io.Int.Input(
+                    "size",
+                    default=128,
+                    min=64,
+                    max=1024,
+                    step=8,
+                    tooltip="Width and height in pixels; 128 for the small model.",
+                ),
                 io.String.Input(
                     "frame_numbers",
                     default="0, -1",
-                    tooltip="Which frames of the motion to draw: numbers from 0, such as 0, 40, -1. -1 is the last.",
+                    tooltip="Which frames of the motion to draw: numbers counted from 0, such as 0, 40, -1. -1 is the "
+                    "last frame.",
                 ),
                 io.Int.Input(
                     "ground",
                     default=1,
                     min=0,
                     max=0x7FFFFFFF,
-                    tooltip="Every number is another way to pan and another light. 0: the ground stands still.",
+                    tooltip="Each number is another move of the background and another light. 0: the background keeps "
+                    "still.",
                 ),
             ],
             outputs=[
-                io.Image.Output("frames", display_name="frames", tooltip="For given_frames of Long Video."),
+                io.Image.Output("frames", display_name="frames", tooltip="The frames, for given_frames of Long Video."),
                 io.String.Output(
-                    "numbers", display_name="frame_numbers", tooltip="Which they are, for frame_numbers of Long Video."
+                    "numbers", display_name="frame_numbers", tooltip="Their numbers, for frame_numbers of Long Video."
                 ),
-                io.Image.Output("portrait", display_name="portrait", tooltip="At rest, before the same ground, still."),
-                Motion.Output("face", display_name="face", tooltip="Where the portrait's face is, for Align Motion."),
+                io.Image.Output(
+                    "portrait",
+                    display_name="portrait",
+                    tooltip="The same person at rest, before a still background, for Encode Portrait.",
+                ),
+                Motion.Output("face", display_name="face", tooltip="The portrait's landmarks, for Align Motion."),
             ],
         )
 
@@ -173,16 +218,16 @@ class DrawnAnimal(io.ComfyNode):
             "FollowEmojiDrawnAnimal",
             "Drawn Animal",
             ["synthetic portrait", "cartoon animal", "cat", "fox", "bear"],
-            description="Draws a cat, a fox or a bear, which no face detector finds: to try Place Face.",
+            description="Draws a cat, a fox or a bear. No face detector finds them: use them to try Place Face.",
             inputs=[
                 io.Int.Input(
                     "animal",
                     default=1,
                     min=0,
                     max=0x7FFFFFFF,
-                    tooltip="Every number is another animal: a cat, a fox, a bear in turn.",
+                    tooltip="Each number is another animal: a cat, a fox, a bear in turn.",
                 ),
-                io.Int.Input("size", default=512, min=64, max=1024, step=8, tooltip="Side in pixels."),
+                io.Int.Input("size", default=512, min=64, max=1024, step=8, tooltip="Width and height in pixels."),
             ],
             outputs=[io.Image.Output("portrait", display_name="portrait", tooltip="The picture, for Place Face.")],
         )

@@ -28,12 +28,17 @@ class DrawnGroup(io.ComfyNode):
             "FollowEmojiDrawnGroup",
             "Drawn Group",
             ["synthetic group", "several faces", "crowd", "test picture"],
-            description="Draws several people in one picture, and says exactly where their faces are: to try whole "
-            "pictures, with several faces, without a detector.",
+            description="Draws several people in one picture, with exact landmarks of each: to try pictures with "
+            "several faces without a detector. Connect picture and faces to Frame Portrait, and picture to Paste Back.",
             inputs=[
-                io.Int.Input("group", default=10, min=0, max=0x7FFFFFFF, tooltip="Every number is another group."),
-                io.Int.Input("people", default=3, min=1, max=MOST, tooltip="How many; they stand in rows."),
-                io.Combo.Input("style", options=[_OWN, *STYLES], default=_OWN, tooltip="How the group is drawn."),
+                io.Int.Input("group", default=10, min=0, max=0x7FFFFFFF, tooltip="Each number is another group."),
+                io.Int.Input("people", default=3, min=1, max=MOST, tooltip="How many people. They stand in rows."),
+                io.Combo.Input(
+                    "style",
+                    options=[_OWN, *STYLES],
+                    default=_OWN,
+                    tooltip="How the people are drawn. their own: the style that belongs to the number.",
+                ),
                 io.Int.Input("width", default=768, min=64, max=4096, step=8, tooltip="Of the picture, in pixels."),
                 io.Int.Input("height", default=512, min=64, max=4096, step=8, tooltip="Of the picture, in pixels."),
             ],
@@ -42,11 +47,11 @@ class DrawnGroup(io.ComfyNode):
                 Motion.Output(
                     "faces",
                     display_name="faces",
-                    tooltip="Where the faces are, the largest first, as a list: nodes that it is connected to run once "
-                    "for each.",
+                    tooltip="The landmarks of all faces as a list, the largest first: nodes connected to it run once "
+                    "for each face.",
                     is_output_list=True,
                 ),
-                io.Int.Output("face_count", display_name="face_count", tooltip="How many there are."),
+                io.Int.Output("face_count", display_name="face_count", tooltip="Number of faces in the list."),
             ],
         )
 

@@ -34,8 +34,8 @@ _SHOWN, _ACROSS, _TALL = 6, 3, 224  # frames in a sheet of pictures, in a row of
 _WIDEST = 4096  # pixels of a picture in a sheet
 _GROUND = (28, 28, 32)
 _OTHER_FACE = (
-    "The picture is not used for the preview: connect it with its own face, one frame, as motion. A driving motion has "
-    "no picture here; Warp Preview shows it on the portrait."
+    "The picture is not used: the preview needs its own face, one frame, as motion. To see a driving motion on the "
+    "portrait, use Warp Preview."
 )
 
 
@@ -48,28 +48,31 @@ def base_inputs() -> list[io.Input]:
         Motion.Input(
             "motion",
             optional=True,
-            tooltip="What it is put on. One face, of a portrait: it is held for all frames. A driving motion: it is "
-            "added to that. Without it: a face at rest, which suits any portrait.",
+            tooltip="Optional: a driving motion, which the expression is added to. Or one face of a portrait, which is "
+            "held for all frames. Empty: a face at rest, for any portrait.",
         ),
         io.Image.Input(
             "picture",
             optional=True,
-            tooltip="Only for the preview on this node: the picture of the one face that is connected as motion.",
+            tooltip="Optional, only for the preview on this node: the picture of the one face that is connected as "
+            "motion.",
         ),
     ]
 
 
 def frames_input(own: str) -> io.Input:
     """own: what 0 means."""
-    return io.Int.Input("frames", default=0, min=0, max=100_000, tooltip=f"How long it is. 0: {own}.")
+    return io.Int.Input("frames", default=0, min=0, max=100_000, tooltip=f"Length in frames. 0: {own}.")
 
 
 def easing_inputs() -> list[io.Input]:
     """ease_in, ease_out."""
-    tooltip = "Frames {}. At most half of all frames are used for it, and none of a single frame."
+    tooltip = "Number of frames in which the expression {}. At most half of all frames are used."
     return [
-        io.Int.Input("ease_in", default=8, min=0, max=10_000, tooltip=tooltip.format("from the face as it is")),
-        io.Int.Input("ease_out", default=8, min=0, max=10_000, tooltip=tooltip.format("back to it")),
+        io.Int.Input("ease_in", default=8, min=0, max=10_000, tooltip=tooltip.format("comes in; 0 is at once")),
+        io.Int.Input(
+            "ease_out", default=8, min=0, max=10_000, tooltip=tooltip.format("goes away again; with 0 it stays")
+        ),
     ]
 
 
@@ -83,7 +86,7 @@ def timing_inputs() -> list[io.Input]:
                 min=1.0,
                 max=240.0,
                 step=0.01,
-                tooltip="Frames per second. A driving motion that is connected knows its own.",
+                tooltip="Frames per second of the result. Not used with a driving motion, which has its own.",
             )
         ),
         start_input(),
@@ -93,13 +96,15 @@ def timing_inputs() -> list[io.Input]:
 def start_input() -> io.Input:
     """start: folded away."""
     return advanced(
-        io.Int.Input("start", default=0, min=0, max=LONGEST, tooltip="Frame, counted from 0, in which it begins.")
+        io.Int.Input("start", default=0, min=0, max=LONGEST, tooltip="The frame, counted from 0, in which it begins.")
     )
 
 
 def motion_outputs() -> list[io.Output]:
     return [
-        Motion.Output("result", display_name="motion", tooltip="For Align Motion, as driving; or for another edit."),
+        Motion.Output(
+            "result", display_name="motion", tooltip="The motion, for Align Motion as driving, or for another edit."
+        ),
         io.Float.Output("rate", display_name="fps", tooltip="Frames per second, for Create Video."),
         io.Int.Output("frame_count", display_name="frame_count", tooltip="Number of frames."),
     ]
@@ -149,7 +154,7 @@ def put_on(motion: FaceMotion | None, controls: Controls, start: int = 0) -> Fac
         held = {name: np.broadcast_to(array, (count, *array.shape[1:])) for name, array in arrays.items()}
         base = replace(base, **held, fps=controls.fps)
     elif start >= len(base):
-        raise InputError(f"It begins in frame {start}; the motion has {len(base)}, counted from 0. Lower start.")
+        raise InputError(f"It begins in frame {start}; the motion has {len(base)} frames, counted from 0. Lower start.")
     controls = controls.at_rate(base.fps)
     values = np.zeros((len(base), controls.values.shape[1]), np.float32)
     values[start : start + len(controls)] = controls.values[: len(base) - start]
@@ -171,8 +176,8 @@ def one_face(motion: FaceMotion, what: str) -> FaceMotion:
     """Raises InputError unless the motion is a single face. what: its name in the error."""
     if len(motion) != 1:
         raise InputError(
-            f"The {what} has {len(motion)} frames, one is needed: one image through Extract Face Landmarks. It may be "
-            "swapped with the driving motion."
+            f"The {what} has {len(motion)} frames, one is needed: one picture through Extract Face Landmarks. Perhaps "
+            "it is swapped with the driving motion."
         )
     return motion
 

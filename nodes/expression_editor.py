@@ -28,32 +28,36 @@ class ExpressionEditor(io.ComfyNode):
             default="",
             multiline=True,
             optional=True,
-            tooltip="All that was done, as JSON: keyframes with controls and expressions. The editor writes it; over "
-            "the API it can be given. Empty: the face as it is.",
+            tooltip="All changes as JSON text: keyframes with controls and named expressions. The editor on the node "
+            "writes it. Empty: the face as it is.",
         )
         edit.extra_dict = {**(edit.extra_dict or {}), "widgetType": "FOLLOWEMOJI_EDIT"}  # web/expression_editor.js
         return schema(
             "FollowEmojiExpressionEditor",
             "Expression Editor",
             ["face editor", "face rig", "handles", "live portrait", "keyframes", "puppet", "drag face"],
-            description="Drag the face: brows, lids, pupils, cheeks, jaw, lips, each side its own, the head by its "
-            "ring, with a preview at once; keyframes make a clip of it. A motion for this portrait or any other, or "
-            "added to a driving motion. Left is the person's left: the picture's right.",
+            description="Drag the handles to change the face: brows, lids, pupils, cheeks, jaw and lips, each side "
+            "alone, and the head by its ring. Keyframes make a clip of it. Connect the motion to Align Motion, as "
+            "driving. Left is the person's left: the right side of the picture.",
             inputs=[
-                io.Image.Input("portrait", tooltip="The portrait, one picture: that of Frame Portrait, or your own."),
-                Motion.Input("face", tooltip="Where its face is: Extract Face Landmarks, Frame Portrait, Place Face."),
+                io.Image.Input("portrait", tooltip="The portrait, one picture: from Frame Portrait, or your own."),
+                Motion.Input(
+                    "face", tooltip="Its landmarks, from Extract Face Landmarks, Frame Portrait or Place Face."
+                ),
                 Motion.Input(
                     "motion",
                     optional=True,
-                    tooltip="A driving motion, which the edit is added to. Without it the portrait is a still face, "
-                    "and the keyframes make the clip.",
+                    tooltip="Optional: a driving motion, which the edit is added to. Empty: the portrait's own face, "
+                    "which only the keyframes move.",
                 ),
                 edit,
             ],
             outputs=[
                 *motion_outputs(),
                 io.String.Output(
-                    "text", display_name="edit", tooltip="The edit as JSON, for a file; Load Capture reads it."
+                    "text",
+                    display_name="edit",
+                    tooltip="The edit as JSON text. Saved as a file, it can be read by Load Capture.",
                 ),
             ],
             **showing(),

@@ -47,21 +47,27 @@ class NamedExpression(io.ComfyNode):
             "FollowEmojiNamedExpression",
             "Named Expression",
             ["emotion", "smile", "wink", "preset expression", "emoji"],
-            description="Makes a face smile, wink, yawn ...: one of the named expressions from rest and back to it, or "
-            "several in a row, as a motion for any portrait. The list is ours.",
+            description="Makes a face smile, wink, yawn and more: one named expression from rest and back to rest, or "
+            "several in a row. Connect the motion to Align Motion, as driving; it suits any portrait.",
             inputs=[
                 io.Combo.Input(
-                    "expression", options=list(named_expressions()), default="smile_wide", tooltip="Which one."
+                    "expression",
+                    options=list(named_expressions()),
+                    default="smile_wide",
+                    tooltip="The expression. Not used if sequence is filled in.",
                 ),
-                _strength("it, and of all in a sequence; 1 is as it was made, exaggerated"),
-                frames_input("the expression's own time. A sequence says its own"),
+                _strength(
+                    "the expression, or of the whole sequence. 1 is already exaggerated; lower it for a calmer face"
+                ),
+                frames_input("the expression's own length. A sequence has its own lengths"),
                 io.String.Input(
                     "sequence",
                     default="",
                     multiline=True,
                     optional=True,
-                    tooltip="Instead of the one above: names and frames in a row, such as: smile_wide 12, wink_left 8, "
-                    "rest 6. A third number is a strength; + joins what happens at once: smile + wink_left 10 0.7.",
+                    tooltip="Several expressions in a row, instead of the one above: name and number of frames of "
+                    "each, such as smile_wide 12, wink_left 8, rest 6. A third number is the strength. + joins two at "
+                    "once: smile + wink_left 10 0.7.",
                 ),
                 *base_inputs(),
                 *timing_inputs(),
@@ -72,7 +78,8 @@ class NamedExpression(io.ComfyNode):
                         min=0.0,
                         max=10.0,
                         step=0.05,
-                        tooltip="Seconds in which one expression of a sequence fades into the next.",
+                        tooltip="Seconds in which one expression of a sequence turns into the next. Raise it for "
+                        "softer changes.",
                     )
                 ),
             ],
@@ -155,38 +162,53 @@ def _pair(name: str, tooltip: str, above: str, below: str = "", folded: bool = F
 _STRETCH = ("mouthStretchLeft", "mouthStretchRight")
 # In the order of the node: brows, lids, (gaze,) cheeks and nose, jaw, mouth corners, lips, head.
 _BROWS_AND_LIDS = (
-    *_pair("brow", "Brow: up above 0, down and knit below.", "browOuterUp", "browDown"),
-    _Slider("brow_inner", "Inner ends of both brows, up: worry, sadness.", ("browInnerUp",)),
-    *_pair("eye", "Lids: 1 is shut on any face, below 0 wide open.", "eyeBlink", "eyeWide"),
+    *_pair("brow", "Above 0: this brow goes up. Below 0: it goes down and frowns.", "browOuterUp", "browDown"),
+    _Slider("brow_inner", "Lifts the inner ends of both brows, as in worry or sadness.", ("browInnerUp",)),
+    *_pair("eye", "1: this eye is shut, on any face. Below 0: it is wide open.", "eyeBlink", "eyeWide"),
 )
 _TURNS = ("head_yaw", "head_pitch", "head_roll")
 _GAZE = ("gaze_sideways", "gaze_up", "crossed", "left_eye_sideways", "left_eye_up")
 _LOWER = (
-    _Slider("cheek_puff", "Cheeks blown up.", ("cheekPuff",)),
-    _Slider("jaw_open", "Jaw: 1 is wide open.", ("jawOpen",)),
-    _Slider("jaw_sideways", "Jaw to the person's left above 0, right below.", ("jawLeft",), ("jawRight",)),
-    *_pair("corner", "Mouth corner: smile above 0, frown below.", "mouthSmile", "mouthFrown"),
-    _Slider("mouth_sideways", "Mouth to the person's left above 0, right below.", ("mouthLeft",), ("mouthRight",)),
+    _Slider("cheek_puff", "Puffs up both cheeks.", ("cheekPuff",)),
+    _Slider("jaw_open", "Opens the mouth; 1 is wide open.", ("jawOpen",)),
     _Slider(
-        "pucker", "Lips: kiss above 0, drawn wide below.", ("mouthPucker",), ("mouthStretchLeft", "mouthStretchRight")
+        "jaw_sideways",
+        "Above 0: the jaw goes to the person's left. Below 0: to the right.",
+        ("jawLeft",),
+        ("jawRight",),
     ),
-    _Slider("lips_in", "Both lips rolled in.", ("mouthRollUpper", "mouthRollLower")),
-    _Slider("head_yaw", "Degrees: the head turns to the person's left above 0.", ("headYaw",)),
-    _Slider("head_pitch", "Degrees: the head goes up above 0.", ("headPitch",)),
-    _Slider("head_roll", "Degrees: the head tilts to the person's left above 0.", ("headRoll",)),
+    *_pair("corner", "Above 0: this corner of the mouth smiles. Below 0: it frowns.", "mouthSmile", "mouthFrown"),
+    _Slider(
+        "mouth_sideways",
+        "Above 0: the mouth goes to the person's left. Below 0: to the right.",
+        ("mouthLeft",),
+        ("mouthRight",),
+    ),
+    _Slider(
+        "pucker",
+        "Above 0: lips as for a kiss. Below 0: lips drawn wide.",
+        ("mouthPucker",),
+        ("mouthStretchLeft", "mouthStretchRight"),
+    ),
+    _Slider("lips_in", "Rolls both lips in.", ("mouthRollUpper", "mouthRollLower")),
+    _Slider("head_yaw", "Degrees. Above 0: the head turns to the person's left. Below 0: to the right.", ("headYaw",)),
+    _Slider("head_pitch", "Degrees. Above 0: the head looks up. Below 0: it looks down.", ("headPitch",)),
+    _Slider(
+        "head_roll", "Degrees. Above 0: the head tilts to the person's left. Below 0: to the right.", ("headRoll",)
+    ),
 )
 _FOLDED = (
-    *_pair("squint", "Eye narrowed from below.", "eyeSquint", folded=True),
-    *_pair("cheek", "Cheek raised, as in a laugh.", "cheekSquint", folded=True),
-    *_pair("nose", "Nose wrinkled on this side.", "noseSneer", folded=True),
-    *_pair("upper_lip", "Upper lip raised.", "mouthUpperUp", folded=True),
-    *_pair("lower_lip", "Lower lip drawn down.", "mouthLowerDown", folded=True),
-    *_pair("dimple", "Mouth corner drawn in.", "mouthDimple", folded=True),
-    _Slider("lids_still", "Upper lids do not follow the gaze.", ("lidsStill",), folded=True),
-    _Slider("jaw_forward", "Jaw pushed forward.", ("jawForward",), folded=True),
-    _Slider("funnel", "Lips put forward, open, as in O.", ("mouthFunnel",), folded=True),
-    _Slider("lips_press", "Lips pressed together.", ("mouthPressLeft", "mouthPressRight"), folded=True),
-    _Slider("chin", "Lower lip and chin pushed up.", ("mouthShrugLower",), folded=True),
+    *_pair("squint", "Narrows this eye from below.", "eyeSquint", folded=True),
+    *_pair("cheek", "Raises this cheek, as in a laugh.", "cheekSquint", folded=True),
+    *_pair("nose", "Wrinkles this side of the nose.", "noseSneer", folded=True),
+    *_pair("upper_lip", "Raises this side of the upper lip.", "mouthUpperUp", folded=True),
+    *_pair("lower_lip", "Draws this side of the lower lip down.", "mouthLowerDown", folded=True),
+    *_pair("dimple", "Draws this corner of the mouth in.", "mouthDimple", folded=True),
+    _Slider("lids_still", "1: the upper lids keep still when the eyes look up or down.", ("lidsStill",), folded=True),
+    _Slider("jaw_forward", "Pushes the jaw forward.", ("jawForward",), folded=True),
+    _Slider("funnel", "Pushes the open lips forward, as when saying O.", ("mouthFunnel",), folded=True),
+    _Slider("lips_press", "Presses the lips together.", ("mouthPressLeft", "mouthPressRight"), folded=True),
+    _Slider("chin", "Pushes the lower lip and the chin up.", ("mouthShrugLower",), folded=True),
 )
 _SLIDERS = (*_BROWS_AND_LIDS, *_LOWER, *_FOLDED)
 
@@ -204,33 +226,53 @@ class Expression(io.ComfyNode):
             "FollowEmojiExpression",
             "Expression",
             ["face sliders", "arkit", "blendshapes", "gaze", "eyes", "brows", "mouth", "expression editor"],
-            description="A face by sliders: brows, lids, gaze, cheeks, jaw, mouth and head, left and right apart. As a "
-            "motion for any portrait, or added to a driving motion. Left is the person's left: the picture's right.",
+            description="Makes an expression with sliders: brows, lids, gaze, cheeks, jaw, mouth and head, left and "
+            "right apart. Connect the motion to Align Motion, as driving; it suits any portrait. Left is the person's "
+            "left: the right side of the picture.",
             inputs=[
                 io.Combo.Input(
                     "preset",
                     options=[_NONE, *named_expressions()],
                     default=_NONE,
-                    tooltip="A named expression to begin with; the sliders are added to it.",
+                    tooltip="A named expression to start from. The sliders are added to it.",
                 ),
-                _strength("all of it"),
+                _strength("the whole expression; 1 is as set"),
                 frames_input("to the end of a driving motion, otherwise one second"),
                 *easing_inputs(),
                 *(slider.widget() for slider in _BROWS_AND_LIDS),
-                _slider("gaze_sideways", "Degrees: both eyes look to the person's left above 0.", -40.0, 40.0),
-                _slider("gaze_up", "Degrees: both eyes look up above 0, down below.", -30.0, 30.0),
-                _slider("crossed", "Degrees that each eye looks towards the nose.", -40.0, 40.0),
+                _slider(
+                    "gaze_sideways",
+                    "Degrees. Above 0: both eyes look to the person's left. Below 0: to the right.",
+                    -40.0,
+                    40.0,
+                ),
+                _slider("gaze_up", "Degrees. Above 0: both eyes look up. Below 0: down.", -30.0, 30.0),
+                _slider(
+                    "crossed", "Degrees by which each eye turns towards the nose; below 0 away from it.", -40.0, 40.0
+                ),
                 *(slider.widget() for slider in _LOWER),
                 *base_inputs(),
-                _slider("left_eye_sideways", "Degrees, of the left eye alone, on top.", -40.0, 40.0, True),
-                _slider("left_eye_up", "Degrees, of the left eye alone, on top.", -30.0, 30.0, True),
+                _slider(
+                    "left_eye_sideways",
+                    "Degrees, added for the left eye alone. Above 0: to the person's left. Below 0: to the right.",
+                    -40.0,
+                    40.0,
+                    True,
+                ),
+                _slider(
+                    "left_eye_up",
+                    "Degrees, added for the left eye alone. Above 0: up. Below 0: down.",
+                    -30.0,
+                    30.0,
+                    True,
+                ),
                 *(slider.widget() for slider in _FOLDED),
                 advanced(
                     io.String.Input(
                         "more",
                         default="",
-                        tooltip="Any other of ARKit's 52 controls, and headX, headY, headZ in cm, such as: "
-                        "mouthRollLower 0.5, headZ 3.",
+                        tooltip="Further controls by their ARKit names, each with a value, such as: mouthRollLower "
+                        "0.5, headZ 3. headX, headY and headZ move the head, in cm.",
                     )
                 ),
                 *timing_inputs(),
@@ -304,23 +346,27 @@ class CopyExpression(io.ComfyNode):
             "FollowEmojiCopyExpression",
             "Copy Expression",
             ["expression from photo", "steal expression", "transfer expression", "reference expression"],
-            description="Reads the expression and the gaze off a face in a picture and puts them on any other: of one "
-            "picture as many frames as you like, of a clip frame by frame.",
+            description="Reads expression and gaze from a face in a picture or a clip, and puts them on any other "
+            "face. Connect the motion to Align Motion, as driving.",
             inputs=[
-                Motion.Input("face", tooltip="Whose expression: a picture, or a clip, through Extract Face Landmarks."),
-                _strength("the copy"),
+                Motion.Input(
+                    "face", tooltip="The face to copy from: a picture or a clip through Extract Face Landmarks."
+                ),
+                _strength("the copied expression; 1 is as in the picture"),
                 frames_input("to the end of a driving motion, otherwise one second. A clip keeps its own length"),
                 *easing_inputs(),
                 *base_inputs(),
                 Motion.Input(
                     "neutral",
                     optional=True,
-                    tooltip="The same person at rest, one picture: the copy is then measured, and more exact, also "
-                    "where the detector's scores say little: nose, cheeks, chin.",
+                    tooltip="Optional: the same person with a face at rest, one picture through Extract Face "
+                    "Landmarks. The copy is then more exact, above all at nose, cheeks and chin.",
                 ),
                 advanced(
                     io.Boolean.Input(
-                        "head", default=False, tooltip="Also how the head is turned from the neutral face."
+                        "head",
+                        default=False,
+                        tooltip="Also copy how the head is turned. Only works with neutral connected.",
                     )
                 ),
                 *timing_inputs(),

@@ -38,15 +38,15 @@ def _following() -> list[io.Input]:
             "face",
             options=list(get_args(Which)),
             default="largest",
-            tooltip="Which face to follow when there are several; from the first frame on it stays with that one. "
-            "The node says how many it saw.",
+            tooltip="Which face to follow if there are several. It is chosen in the first frame with a face, and then "
+            "followed. The node says how many it saw.",
         ),
         io.Combo.Input(
             "missing",
             options=list(get_args(Missing)),
             default="interpolate",
-            tooltip="Frames in which the face is not seen, or hidden by another one. interpolate: moved smoothly "
-            "between the neighbours. hold: the last face stays. error: stop and name the frames.",
+            tooltip="What happens in frames where the face is not seen, or hidden by another one. interpolate: it "
+            "moves smoothly between the frames around. hold: the last face stays. error: stop and name the frames.",
         ),
     ]
 
@@ -58,20 +58,21 @@ class ExtractLandmarks(io.ComfyNode):
             "FollowEmojiExtractLandmarks",
             "Extract Face Landmarks",
             ["face detection", "mediapipe", "face mesh", "motion capture"],
-            description="Finds a face and follows it, or every face there is: in a portrait (one image), in an image "
-            "batch, or in a video, which is read frame by frame and never held in memory.",
+            description="Finds a face in a picture, a batch of images or a video, and follows its landmarks: points on "
+            "brows, eyes, mouth and outline. Use one for the portrait and one for the driving clip, and connect both "
+            "to Align Motion. A video is read frame by frame, so that it does not fill the memory.",
             inputs=[
                 io.MultiType.Input(
                     "source",
                     types=[io.Image, io.Video],
-                    tooltip="The portrait, or the driving clip. Connect a video directly (Load Video) rather than its "
-                    "frames: it keeps its frame rate and sound and takes no memory.",
+                    tooltip="The portrait, or the driving clip. Connect a video itself (Load Video), not its frames: "
+                    "then its frame rate and sound are kept, and it needs little memory.",
                 ),
                 io.Combo.Input(
                     "detector",
                     options=folders.detectors(),
                     default=folders.DETECTOR,
-                    tooltip="MediaPipe's Face Landmarker, in models/followemoji.",
+                    tooltip="The face detector: MediaPipe's Face Landmarker, in models/followemoji.",
                 ),
                 *_following(),
                 io.Float.Input(
@@ -80,7 +81,7 @@ class ExtractLandmarks(io.ComfyNode):
                     min=1.0,
                     max=240.0,
                     step=0.01,
-                    tooltip="Frames per second of an image batch. Not used for a video, which knows its own.",
+                    tooltip="Frames per second of a batch of images. Not used for a video, which has its own.",
                 ),
                 advanced(
                     io.Float.Input(
@@ -89,8 +90,9 @@ class ExtractLandmarks(io.ComfyNode):
                         min=0.05,
                         max=1.0,
                         step=0.05,
-                        tooltip="How sure the detector must be. Raise it if something is taken for a face. Lowering it "
-                        "finds nothing more: crop closer to the face, or take a larger, more frontal one.",
+                        tooltip="How sure the detector must be, from 0 to 1. Raise it if something else is taken for a "
+                        "face. Lowering it hardly helps: crop closer to the face, or take a larger face seen from the "
+                        "front.",
                     )
                 ),
                 io.Int.Input(
@@ -99,41 +101,43 @@ class ExtractLandmarks(io.ComfyNode):
                     min=0,
                     max=999,
                     optional=True,
-                    tooltip="Which face, by size: 1 is the largest of the picture, or of the first frame with a face. "
-                    "0: as face says.",
+                    tooltip="Which face, by size: 1 is the largest in the picture, or in the first frame with a face. "
+                    "0: the choice in face is used.",
                 ),
                 BoundingBox.Input(
                     "box",
                     optional=True,
-                    tooltip="The face in this box: its middle lies in it, or the box covers it best. It goes before "
-                    "the mask, the mask before the number.",
+                    tooltip="Optional: take the face in this box. The box is used before the mask, and the mask before "
+                    "number.",
                     extra_dict={"forceInput": True},  # newer frontends have a widget for the type
                 ),
                 io.Mask.Input(
-                    "mask", optional=True, tooltip="The one face that the white of the mask touches, on any of it."
+                    "mask",
+                    optional=True,
+                    tooltip="Optional: take the face that the white of this mask touches. It must touch only one.",
                 ),
                 advanced(
                     io.Boolean.Input(
                         "all_faces",
                         default=False,
-                        tooltip="Follow every face of a clip, for the output faces; small ones take longer. A picture "
-                        "always gives all.",
+                        tooltip="Follow every face of a clip, for the output faces. Finding small faces takes longer. "
+                        "A single picture always gives all its faces.",
                     )
                 ),
             ],
             outputs=[
-                Motion.Output("motion", display_name="motion", tooltip="The face in every frame."),
-                io.Audio.Output("audio", display_name="audio", tooltip="The video's sound, for Create Video."),
+                Motion.Output("motion", display_name="motion", tooltip="The face in every frame, for Align Motion."),
+                io.Audio.Output("audio", display_name="audio", tooltip="The sound of the video, for Create Video."),
                 io.Float.Output("fps", display_name="fps", tooltip="Frames per second, for Create Video."),
                 io.Int.Output("frame_count", display_name="frame_count", tooltip="Number of frames."),
                 Motion.Output(
                     "faces",
                     display_name="faces",
-                    tooltip="All faces, the largest first, as a list: nodes that it is connected to run once for each. "
-                    "Of a clip only with all_faces; otherwise the one that is followed.",
+                    tooltip="All faces as a list, the largest first: nodes connected to it run once for each face. For "
+                    "a clip turn on all_faces; otherwise only the followed face is in it.",
                     is_output_list=True,
                 ),
-                io.Int.Output("face_count", display_name="face_count", tooltip="How many motions are in faces."),
+                io.Int.Output("face_count", display_name="face_count", tooltip="Number of faces in the list."),
             ],
             hidden=[io.Hidden.unique_id],
         )
@@ -202,8 +206,8 @@ class UseFaceLandmarks(io.ComfyNode):
             "FollowEmojiUseFaceLandmarks",
             "Use ComfyUI Face Landmarks",
             ["face landmarks to motion", "mediapipe"],
-            description="Takes the landmarks of ComfyUI's own face detector (0.23 and newer) instead of Extract Face "
-            "Landmarks. The mediapipe package is not needed for it.",
+            description="Uses the landmarks of ComfyUI's own face detector (ComfyUI 0.23 or newer) instead of Extract "
+            "Face Landmarks. The Python package mediapipe is not needed for it. Connect the motion to Align Motion.",
             inputs=[
                 FaceLandmarks.Input("face_landmarks", tooltip="From Detect Face Landmarks (MediaPipe)."),
                 io.Float.Input(
@@ -212,11 +216,13 @@ class UseFaceLandmarks(io.ComfyNode):
                     min=1.0,
                     max=240.0,
                     step=0.01,
-                    tooltip="Frames per second of the clip; connect the one of Get Video Components.",
+                    tooltip="Frames per second of the clip. Connect fps of Get Video Components.",
                 ),
                 *_following(),
             ],
-            outputs=[Motion.Output("motion", display_name="motion", tooltip="The face in every frame.")],
+            outputs=[
+                Motion.Output("motion", display_name="motion", tooltip="The face in every frame, for Align Motion.")
+            ],
             hidden=[io.Hidden.unique_id],
         )
 
@@ -234,20 +240,21 @@ class DrawLandmarks(io.ComfyNode):
             "FollowEmojiDrawLandmarks",
             "Draw Landmarks",
             ["landmark images", "visualize landmarks", "overlay"],
-            description="The landmark images that the networks read: brows, lids, inner lips and pupils, no face "
-            "contour. Over a background they are for looking.",
+            description="Draws the landmark images that the model reads: brows, lids, inner lips and pupils, without "
+            "the outline of the face. Connect them to a sampler, as landmarks, or to Preview Image. With a background "
+            "they are only for looking.",
             inputs=[
                 io.MultiType.Input(
                     "motion",
                     types=[Aligned, Motion],
-                    tooltip="An aligned motion, drawn on the portrait's face; or a motion as it was filmed.",
+                    tooltip="The motion to draw: an aligned one, on the portrait's face, or one as it was filmed.",
                 ),
                 io.MultiType.Input(
                     "background",
                     types=[io.Image, io.Video],
                     optional=True,
-                    tooltip="Picture, frames or video to draw on: one for all frames, or one for each. Without it: "
-                    "black.",
+                    tooltip="Optional: what to draw on. A picture for all frames; or frames or a video, one picture "
+                    "for each frame. Empty: black.",
                 ),
                 advanced(
                     io.Int.Input(
@@ -256,14 +263,12 @@ class DrawLandmarks(io.ComfyNode):
                         min=0,
                         max=4096,
                         step=2,
-                        tooltip="Height of the pictures; the width follows; both become even. 0: as the background "
-                        "or the motion is. Set it for large videos, which would fill the memory.",
+                        tooltip="Height of the images in pixels, made even; the width follows. 0: as the background, "
+                        "or else the motion. Set it for large videos, which would fill the memory.",
                     )
                 ),
             ],
-            outputs=[
-                io.Image.Output("images", display_name="images", tooltip="One picture per frame, in the motion's size.")
-            ],
+            outputs=[io.Image.Output("images", display_name="images", tooltip="One image for each frame.")],
         )
 
     @classmethod

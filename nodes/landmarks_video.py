@@ -31,32 +31,34 @@ class LandmarksVideo(io.ComfyNode):
             "FollowEmojiLandmarksVideo",
             "Landmarks Video",
             ["preview landmarks", "visualize landmarks", "overlay", "compare"],
-            description="A video of the landmarks, for looking: on black, on a picture or on the clip they come from, "
-            "and a second motion beside it. Made frame by frame: clips of any length take no memory.",
+            description="Makes a video of the landmarks, to look at: on black, on a picture, or on the clip they come "
+            "from. A second motion can be shown beside it. Clips of any length fit into memory. Connect it to Save "
+            "Video.",
             inputs=[
                 io.MultiType.Input(
                     "motion",
                     types=[Aligned, Motion],
-                    tooltip="A motion as it was filmed, or an aligned one, on the portrait's face.",
+                    tooltip="The motion to draw: an aligned one, on the portrait's face, or one as it was filmed.",
                 ),
                 io.MultiType.Input(
                     "background",
                     types=[io.Image, io.Video],
                     optional=True,
-                    tooltip="Picture, frames or video to draw on: one for all frames, or one for each. Without it: "
-                    "black. The sound of a video is kept.",
+                    tooltip="Optional: what to draw on. A picture for all frames; or frames or a video, one picture "
+                    "for each frame. Empty: black. The sound of a video is kept.",
                 ),
                 io.MultiType.Input(
                     "beside",
                     types=[Aligned, Motion],
                     optional=True,
-                    tooltip="A second motion of as many frames, shown to the right: the aligned one beside the driver.",
+                    tooltip="Optional: a second motion with as many frames, shown on the right. For example the "
+                    "aligned motion beside the driving motion.",
                 ),
                 io.MultiType.Input(
                     "beside_background",
                     types=[io.Image, io.Video],
                     optional=True,
-                    tooltip="What the second motion is drawn on, as background: the portrait.",
+                    tooltip="Optional: what the second motion is drawn on, for example the portrait.",
                 ),
                 io.Int.Input(
                     "height",
@@ -65,8 +67,8 @@ class LandmarksVideo(io.ComfyNode):
                     max=4096,
                     step=2,
                     optional=True,
-                    tooltip="Height of the video; the width follows; both become even. 0: as the background or the "
-                    "motion is.",
+                    tooltip="Height of the video in pixels, made even; the width follows. 0: as the background, or "
+                    "else the motion.",
                 ),
                 io.Int.Input(
                     "frames",
@@ -74,11 +76,13 @@ class LandmarksVideo(io.ComfyNode):
                     min=0,
                     max=1_000_000,
                     optional=True,
-                    tooltip="How many frames are shown, from the first one on. 0: all.",
+                    tooltip="How many frames to show, from the first on. 0: all.",
                 ),
             ],
             outputs=[
-                io.Video.Output("video", display_name="video", tooltip="For Save Video; frame rate and sound are kept.")
+                io.Video.Output(
+                    "video", display_name="video", tooltip="The video, for Save Video. Frame rate and sound are kept."
+                )
             ],
         )
 

@@ -25,32 +25,34 @@ class LoadModel(io.ComfyNode):
             "FollowEmojiLoadModel",
             "Load Follow-Your-Emoji Model",
             ["load follow your emoji", "checkpoint", "referencenet", "unet"],
-            description="Loads the denoiser, the appearance net and the landmark encoder from models/followemoji.",
+            description="Loads the model from models/followemoji: three networks, the denoiser, the appearance net and "
+            "the landmark encoder. Connect it to Encode Portrait and to a sampler.",
             inputs=[
                 io.Combo.Input(
                     "denoiser",
                     options=files,
                     default=folders.default(files, "FYE_unet-fp16.safetensors", "unet.pth"),
-                    tooltip="The denoising UNet with its motion modules: unet.pth as released, "
-                    "FYE_unet-fp16.safetensors, or one file that holds all three networks.",
+                    tooltip="The network that makes the frames: unet.pth or FYE_unet-fp16.safetensors; or one file "
+                    "that holds all three networks.",
                 ),
                 io.Combo.Input(
                     "appearance_net",
                     options=with_denoiser,
                     default=folders.default(with_denoiser, "FYE_referencenet-fp16.safetensors", "referencenet.pth"),
-                    tooltip="The net that reads the portrait: referencenet.pth or FYE_referencenet-fp16.safetensors.",
+                    tooltip="The network that reads the portrait: referencenet.pth or "
+                    "FYE_referencenet-fp16.safetensors.",
                 ),
                 io.Combo.Input(
                     "landmark_encoder",
                     options=with_denoiser,
                     default=folders.default(with_denoiser, "lmk_guider.pth", "FYE_lmk_guider.safetensors"),
-                    tooltip="The net that reads the landmark images: lmk_guider.pth or FYE_lmk_guider.safetensors.",
+                    tooltip="The network that reads the landmark images: lmk_guider.pth or FYE_lmk_guider.safetensors.",
                 ),
                 io.Combo.Input(
                     "precision",
                     options=list(PRECISIONS),
                     default="auto",
-                    tooltip="Number format of the weights in memory. auto: ComfyUI decides by your graphics card. Try "
+                    tooltip="Number format of the model in memory. auto: ComfyUI chooses for your graphics card. Try "
                     "bf16 or fp32 if frames come out black.",
                 ),
                 *(
@@ -65,24 +67,29 @@ class LoadModel(io.ComfyNode):
                     for name, tooltip in (
                         (
                             "clip_fc",
-                            "Leave it at none: FYE_clip_fc.safetensors is found beside the denoiser. Name it if it "
-                            "lies elsewhere and an error says that clip_fc is lacking.",
+                            "Leave it at none: FYE_clip_fc.safetensors is found beside the denoiser. Choose the file "
+                            "only if an error says that clip_fc is missing.",
                         ),
                         (
                             "base_unet",
-                            "UNet of SD image-variations, only if an error says that parameters are lacking.",
+                            "Leave it at none, unless an error says that parameters are missing. Then choose the UNet "
+                            "of SD image-variations.",
                         ),
-                        ("motion_module", "mm_sd_v15_v2.ckpt of AnimateDiff, only if an error asks for it."),
+                        (
+                            "motion_module",
+                            "Leave it at none, unless an error asks for it. Then choose mm_sd_v15_v2.ckpt of "
+                            "AnimateDiff.",
+                        ),
                     )
                 ),
             ],
             outputs=[
-                Model.Output("model", display_name="model", tooltip="The networks, for the other nodes."),
+                Model.Output("model", display_name="model", tooltip="The model, for Encode Portrait and the samplers."),
                 io.ClipVision.Output(
                     "image_encoder",
                     display_name="image encoder",
-                    tooltip="For Encode Portrait, if the file brings an image encoder of its own, as the small model "
-                    "does. The released weights have none: they need Load CLIP Vision.",
+                    tooltip="The model's own image encoder, for Encode Portrait. The small model has one; the released "
+                    "model has none and needs Load CLIP Vision.",
                 ),
             ],
         )

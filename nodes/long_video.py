@@ -49,32 +49,45 @@ class LongVideo(io.ComfyNode):
             "FollowEmojiLongVideo",
             "Follow-Your-Emoji Long Video",
             ["long video", "progressive", "keyframes", "scheduler"],
-            description="Animates a clip of any length: keyframes over the whole clip first, then what lies between. "
-            "Memory does not grow with the length; a job that was stopped goes on from its last finished window.",
+            description="Animates a clip of any length without filling the memory: first keyframes over the whole "
+            "clip, then the frames between them. If it was stopped, run it again: it goes on after the last finished "
+            "part. Connect it to Save Video.",
             inputs=[
                 Appearance.Input("appearance", tooltip="The portrait, from Encode Portrait."),
                 Model.Input("model", tooltip="From Load Follow-Your-Emoji Model."),
-                io.Vae.Input("vae", tooltip="The VAE of Encode Portrait; frames are decoded straight into the video."),
+                io.Vae.Input(
+                    "vae",
+                    tooltip="The same VAE as for Encode Portrait. The frames are decoded straight into the video.",
+                ),
                 io.MultiType.Input(
                     "landmarks",
                     types=[Aligned, io.Image],
-                    tooltip="The aligned motion, drawn when needed; or landmark images of your own.",
+                    tooltip="The aligned motion, from Align Motion; or landmark images of your own, one a frame.",
                 ),
-                io.Float.Input("fps", default=25.0, min=1.0, max=240.0, tooltip="Frames per second of the video."),
+                io.Float.Input(
+                    "fps",
+                    default=25.0,
+                    min=1.0,
+                    max=240.0,
+                    tooltip="Frames per second of the video. Connect fps of Extract Face Landmarks to keep the speed "
+                    "of the driving clip.",
+                ),
                 *solver_inputs(),
                 io.Combo.Input(
                     "strategy",
                     options=list(WINDOWS),
                     default=PROGRESSIVE,
-                    tooltip="progressive: the paper's, coarse to fine, every frame made once. The others are for "
-                    "comparison and hold the whole clip: gaussian and uniform as published, plain without overlap.",
+                    tooltip="How the clip is cut into windows, which are frames made together. progressive: keyframes "
+                    "first, as in the paper; for clips of any length. The others hold the whole clip in memory and "
+                    "are for comparison: gaussian and uniform as in the Sampler, plain without overlap.",
                 ),
                 advanced(
                     io.Combo.Input(
                         "keyframes",
                         options=list(KEYFRAMES),
                         default="even",
-                        tooltip="even: as in the paper. motion: closer where more happens.",
+                        tooltip="Where the keyframes are. even: at equal distances, as in the paper. motion: closer "
+                        "together where more happens.",
                     )
                 ),
                 advanced(
@@ -82,8 +95,9 @@ class LongVideo(io.ComfyNode):
                         "known_frames",
                         options=[AUTO, *CARRIERS],
                         default=AUTO,
-                        tooltip="How a window is told of the frames at its ends. concat: beside the noise, for "
-                        "checkpoints trained so. replace: within the noise, for any. auto: what the checkpoint takes.",
+                        tooltip="How the model is told of frames that are made already. auto: as the checkpoint was "
+                        "trained, the right choice for most. concat: beside the noise, only for checkpoints trained "
+                        "for it. replace: within the noise, for any.",
                     )
                 ),
                 advanced(
@@ -92,37 +106,40 @@ class LongVideo(io.ComfyNode):
                         default=0,
                         min=0,
                         max=10,
-                        tooltip="Further passes of each step with replace: smoother joints, as much slower. ddim only.",
+                        tooltip="Extra passes in each step, for smoother joints between windows; each takes as long "
+                        "again. Only for known_frames replace, with scheduler ddim.",
                     )
                 ),
                 *window_inputs(shortest=3),
-                io.Audio.Input("audio", optional=True, tooltip="Sound of the video, cut to its length."),
+                io.Audio.Input("audio", optional=True, tooltip="Optional: the sound of the video, cut to its length."),
                 io.Image.Input(
                     "given_frames",
                     optional=True,
-                    tooltip="Frames of this video that are there already: retouched ones, a stretch that was repaired, "
-                    "the end of another clip. They come out as they are; progressive windows begin and end on them.",
+                    tooltip="Optional: frames of this video that you have already, such as retouched ones, or the end "
+                    "of another clip. They stay as they are; with progressive, the other frames are made to fit them.",
                 ),
                 io.String.Input(
                     "frame_numbers",
                     default="",
                     optional=True,
-                    tooltip="Which frames these are: a number for each, from 0, such as 0, 40, -1. -1 is the last.",
+                    tooltip="Where the given frames belong: a number for each, counted from 0, such as 0, 40, -1. -1 "
+                    "is the last frame.",
                 ),
                 Crop.Input(
                     "crop",
                     optional=True,
-                    tooltip="From Frame Portrait, with original: the face is put back, the video shows all of it.",
+                    tooltip="Optional, together with original: crop of Frame Portrait. The face is put back, and the "
+                    "video shows the whole picture.",
                 ),
                 io.MultiType.Input(
                     "original",
                     types=[io.Image, io.Video],
                     optional=True,
-                    tooltip="The whole picture that went into Frame Portrait. Paste Back says more, and takes several "
-                    "faces.",
+                    tooltip="Optional, together with crop: the whole picture that went into Frame Portrait. For more "
+                    "settings, or several faces, use Paste Back.",
                 ),
             ],
-            outputs=[io.Video.Output("video", display_name="video", tooltip="For Save Video.")],
+            outputs=[io.Video.Output("video", display_name="video", tooltip="The video, for Save Video.")],
         )
 
     @classmethod

@@ -27,12 +27,16 @@ class SaveMotion(io.ComfyNode):
             "FollowEmojiSaveMotion",
             "Save Motion",
             ["export motion", "save landmarks"],
-            description="Writes a motion to the output folder as one .safetensors file. Load Motion lists what lies "
-            "in output/motion.",
+            description="Saves a motion as a .safetensors file in the output folder. Load Motion lists the files in "
+            "output/motion.",
             inputs=[
-                Motion.Input("motion", tooltip="From Extract Face Landmarks."),
+                Motion.Input(
+                    "motion", tooltip="The motion, from Extract Face Landmarks or any other node that gives one."
+                ),
                 io.String.Input(
-                    "filename_prefix", default=f"{_SAVED}/motion", tooltip="Folder and beginning of the file name."
+                    "filename_prefix",
+                    default=f"{_SAVED}/motion",
+                    tooltip="Folder and start of the file name, in the output folder.",
                 ),
             ],
             outputs=[],
@@ -64,14 +68,16 @@ class LoadMotion(io.ComfyNode):
             "FollowEmojiLoadMotion",
             "Load Motion",
             ["import motion", "load landmarks", "template", "npy"],
-            description="Reads a motion: a .safetensors of Save Motion, or a .npy template as published with "
-            "Follow-Your-Emoji. Such files are read as numbers only; nothing in them is run.",
+            description="Loads a motion: a .safetensors file of Save Motion, or a .npy template that comes with the "
+            "paper's code. The file is read as numbers only; nothing in it is run. Connect the motion to Align "
+            "Motion, as driving.",
             inputs=[
                 io.Combo.Input(
                     "file",
                     options=files,
                     default=files[0],
-                    tooltip="File in the input folder or in output/motion, or one that ships with the pack.",
+                    tooltip="A file in ComfyUI's input folder or in output/motion, or one that ships with the pack. "
+                    "Press R to see new files.",
                 ),
                 io.Float.Input(
                     "template_fps",
@@ -79,11 +85,11 @@ class LoadMotion(io.ComfyNode):
                     min=1.0,
                     max=240.0,
                     step=0.01,
-                    tooltip="Frames per second of a .npy template, which does not say. Other files know their own.",
+                    tooltip="Frames per second of a .npy template, which does not say it. Other files have their own.",
                 ),
             ],
             outputs=[
-                Motion.Output("motion", display_name="motion", tooltip="The face in every frame."),
+                Motion.Output("motion", display_name="motion", tooltip="The face in every frame, for Align Motion."),
                 io.Float.Output("fps", display_name="fps", tooltip="Frames per second, for Create Video."),
                 io.Int.Output("frame_count", display_name="frame_count", tooltip="Number of frames."),
             ],

@@ -82,7 +82,9 @@ _ACTIONS = {
 
 
 def _part(name: str, tooltip: str) -> io.Input:
-    return advanced(io.Float.Input(name, default=1.0, min=0.0, max=STRONGEST, step=0.05, tooltip=f"amplify: {tooltip}"))
+    return advanced(
+        io.Float.Input(name, default=1.0, min=0.0, max=STRONGEST, step=0.05, tooltip=f"amplify: strength of {tooltip}")
+    )
 
 
 class EditMotion(io.ComfyNode):
@@ -108,28 +110,28 @@ class EditMotion(io.ComfyNode):
                 "idle",
                 "blink",
             ],
-            description="One change to a motion. Each widget says for which action it counts; put nodes in a row for "
-            "several changes.",
+            description="Makes one change to a motion. Each setting says for which action it is used. For several "
+            "changes put several of these nodes in a row. Connect the result to Align Motion, as driving.",
             inputs=[
                 Motion.Input("motion", tooltip="The motion to change."),
                 io.Combo.Input(
                     "action",
                     options=list(_ACTIONS),
                     default="trim",
-                    tooltip="trim: a part of it. reverse. loop: so that it can follow itself without a jump. "
-                    "ping-pong: forwards and backwards. retime: to another number of frames or another rate. join: the "
-                    "other one after it. blend: both at once. mirror: left and right changed over. amplify: more or "
-                    "less of each part. idle life: blinks, small turns of head and gaze. neutralise: without the "
-                    "expression that is kept up all the time.",
+                    tooltip="trim: keep a part. reverse: play backwards. loop: the end leads back into the start "
+                    "without a jump. ping-pong: forwards and backwards. retime: another length or frame rate. join: "
+                    "the other motion after this one. blend: a mix of both. mirror: swap left and right. amplify: "
+                    "make each part stronger or weaker. idle life: add blinks and small turns of head and gaze. "
+                    "neutralise: take out an expression that is there all the time.",
                 ),
-                Motion.Input("other", optional=True, tooltip="join, blend: the second motion."),
+                Motion.Input("other", optional=True, tooltip="Only for join and blend: the second motion."),
                 io.Int.Input(
                     "start",
                     default=0,
                     min=-1_000_000,
                     max=1_000_000,
                     optional=True,
-                    tooltip="trim: first frame, counted from 0; below 0 from the end.",
+                    tooltip="trim: the first frame that is kept, counted from 0. Below 0: counted from the end.",
                 ),
                 io.Int.Input(
                     "stop",
@@ -137,10 +139,16 @@ class EditMotion(io.ComfyNode):
                     min=-1_000_000,
                     max=1_000_000,
                     optional=True,
-                    tooltip="trim: the frame after the last one; below 0 counted from the end. 0: to the end.",
+                    tooltip="trim: frames before this one are kept, counted from 0. Below 0: counted from the end. 0: "
+                    "all to the end.",
                 ),
                 io.Int.Input(
-                    "times", default=1, min=1, max=1_000_000, optional=True, tooltip="loop, ping-pong: how often."
+                    "times",
+                    default=1,
+                    min=1,
+                    max=1_000_000,
+                    optional=True,
+                    tooltip="loop, ping-pong: how many times it is played.",
                 ),
                 io.Int.Input(
                     "frames",
@@ -148,7 +156,8 @@ class EditMotion(io.ComfyNode):
                     min=0,
                     max=motion_edit.LONGEST,
                     optional=True,
-                    tooltip="retime: how many frames come out, faster or slower. 0: as long as it was.",
+                    tooltip="retime: number of frames of the result. More is slower, fewer is faster. 0: it lasts as "
+                    "long as before.",
                 ),
                 io.Float.Input(
                     "fps",
@@ -157,7 +166,7 @@ class EditMotion(io.ComfyNode):
                     max=240.0,
                     step=0.01,
                     optional=True,
-                    tooltip="retime: frames per second of what comes out. 0: as it was.",
+                    tooltip="retime: frames per second of the result. 0: as before.",
                 ),
                 io.Int.Input(
                     "easing",
@@ -165,8 +174,8 @@ class EditMotion(io.ComfyNode):
                     min=-1,
                     max=100_000,
                     optional=True,
-                    tooltip="join, loop: frames in which the end fades into the start. They are shared, so the result "
-                    "is as much shorter. -1: what suits the length.",
+                    tooltip="join, loop: number of frames in which the end turns into the start. They overlap, so the "
+                    "result gets shorter. -1: chosen by the length.",
                 ),
                 io.Float.Input(
                     "share",
@@ -175,26 +184,27 @@ class EditMotion(io.ComfyNode):
                     max=1.0,
                     step=0.05,
                     optional=True,
-                    tooltip="blend: 0 is this motion, 1 the other. neutralise: how much is taken out.",
+                    tooltip="blend: 0 is this motion, 1 the other one, 0.5 half of each. neutralise: how much is taken "
+                    "out; 1 is all.",
                 ),
-                _part("whole", "all of the expression."),
-                _part("brows", "brows."),
-                _part("eyes", "lids."),
-                _part("pupils", "gaze. idle life: how much the gaze wanders."),
-                _part("mouth", "mouth."),
-                _part("head", "turns and path of the head. idle life: how much it moves."),
+                _part("whole", "the whole expression; 1 is as before."),
+                _part("brows", "the brows; 1 is as before."),
+                _part("eyes", "the eyelids; 1 is as before."),
+                _part("pupils", "the gaze; 1 is as before. idle life: how far the gaze wanders."),
+                _part("mouth", "the mouth; 1 is as before."),
+                _part("head", "turns and moves of the head; 1 is as before. idle life: how far the head moves."),
                 advanced(
                     io.Int.Input(
                         "seed",
                         default=0,
                         min=0,
                         max=0x7FFFFFFF,
-                        tooltip="idle life: every number is another one.",
+                        tooltip="idle life: each number gives other blinks and moves.",
                     )
                 ),
                 advanced(
                     io.Float.Input(
-                        "blinks", default=15.0, min=0.0, max=120.0, step=1.0, tooltip="idle life: blinks a minute."
+                        "blinks", default=15.0, min=0.0, max=120.0, step=1.0, tooltip="idle life: blinks per minute."
                     )
                 ),
                 advanced(
@@ -203,7 +213,8 @@ class EditMotion(io.ComfyNode):
                         default=-1,
                         min=-1,
                         max=1_000_000,
-                        tooltip="amplify: the frame, counted from 0, whose face is at rest. -1: the calmest is found.",
+                        tooltip="amplify: the frame, counted from 0, in which the face is at rest. -1: the calmest "
+                        "frame is chosen.",
                     )
                 ),
             ],
@@ -237,7 +248,7 @@ class EditMotion(io.ComfyNode):
         if action not in _ACTIONS:  # old versions of ComfyUI let any text through
             raise InputError(f"Action {action!r} is not known; allowed: {', '.join(_ACTIONS)}.")
         if action in _TWO and other is None:
-            raise InputError(f"To {action} two motions are needed. Connect the second one to `other`.")
+            raise InputError(f"To {action}, two motions are needed. Connect the second one to other.")
         settings = _Settings(
             start, stop, times, frames, fps, easing, share, whole, brows, eyes, pupils, mouth, head, seed, blinks,
             neutral_frame,

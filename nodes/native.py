@@ -31,35 +31,46 @@ class ApplyNative(io.ComfyNode):
             "FollowEmojiApply",
             "Apply Follow-Your-Emoji",
             ["native model", "ksampler", "model", "lora", "context windows", "easycache"],
-            description="For ComfyUI's own samplers: the model, what it knows of portrait and motion, and an empty "
-            "latent a frame. LoRAs, context windows, caches and merges go between model and sampler.",
+            description="Prepares ComfyUI's own samplers: gives the model, what it knows of portrait and motion, and a "
+            "latent for each frame. Connect all four outputs to KSampler. LoRAs, context windows, caches and merges "
+            "go between model and sampler.",
             inputs=[
                 Model.Input("model", tooltip="From Load Follow-Your-Emoji Model."),
                 Appearance.Input("appearance", tooltip="The portrait, from Encode Portrait."),
                 io.MultiType.Input(
                     "landmarks",
                     types=[Aligned, io.Image],
-                    tooltip="The aligned motion, drawn when a window asks; or landmark images of your own.",
+                    tooltip="The aligned motion, from Align Motion; or landmark images of your own, one a frame.",
                 ),
                 io.Latent.Input(
                     "known_frames",
                     optional=True,
-                    tooltip="Frames that are there already, from VAE Encode: as many as the motion has, or only the "
-                    "known ones in their order.",
+                    tooltip="Optional: latents of frames that you have already, from VAE Encode: one for each frame of "
+                    "the motion, or only the known ones in their order. Needs known_mask.",
                 ),
                 io.Mask.Input(
                     "known_mask",
                     optional=True,
-                    tooltip="Which frames those are: a mask for each frame of the motion, white where it is known, "
-                    "black where it is to be made.",
+                    tooltip="Optional: which frames are known, as one mask for each frame of the motion. White: known "
+                    "and kept. Black: made new.",
                 ),
             ],
             outputs=[
-                io.Model.Output("native", display_name="model", tooltip="For KSampler and every node that takes one."),
-                io.Conditioning.Output("positive", display_name="positive", tooltip="With the portrait."),
-                io.Conditioning.Output("negative", display_name="negative", tooltip="Without it, same landmarks."),
+                io.Model.Output(
+                    "native", display_name="model", tooltip="The model, for KSampler and every node that takes a model."
+                ),
+                io.Conditioning.Output(
+                    "positive", display_name="positive", tooltip="For positive of the sampler: with the portrait."
+                ),
+                io.Conditioning.Output(
+                    "negative",
+                    display_name="negative",
+                    tooltip="For negative of the sampler: without the portrait, with the same landmarks.",
+                ),
                 io.Latent.Output(
-                    "latent", display_name="latent", tooltip="For the sampler: empty, or with the known frames, kept."
+                    "latent",
+                    display_name="latent",
+                    tooltip="For latent_image of the sampler: a latent for each frame, empty or with the known frames.",
                 ),
             ],
         )
@@ -87,7 +98,9 @@ def _known(frames, mask, shape: tuple[int, int, int, int]) -> tuple[dict, torch.
     if frames is None and mask is None:
         return {"samples": samples}, None
     if frames is None or mask is None:
-        raise InputError("Known frames need both: their latents from VAE Encode, and a mask that says which they are.")
+        raise InputError(
+            "Connect both known_frames, from VAE Encode, and known_mask, which says which they are; or neither."
+        )
     masks = mask.reshape(-1, *mask.shape[-2:]).float()
     if len(masks) != count:
         raise InputError(
@@ -121,21 +134,32 @@ class PublishedSigmas(io.ComfyNode):
             "FollowEmojiSigmas",
             "Follow-Your-Emoji Schedule",
             ["sigmas", "scheduler", "trailing", "zero terminal snr"],
-            description="The published schedule for SamplerCustomAdvanced: it begins with nothing but noise, and its "
-            "timesteps trail.",
+            description="Gives the noise schedule of the paper's code: how much noise is left after each step, from "
+            "nothing but noise on. Connect it to sigmas of SamplerCustomAdvanced.",
             inputs=[
                 io.Model.Input("native", display_name="model", tooltip="From Apply Follow-Your-Emoji."),
-                io.Int.Input("steps", default=30, min=1, max=1000, tooltip="Denoising steps; 30 as published."),
+                io.Int.Input(
+                    "steps",
+                    default=30,
+                    min=1,
+                    max=1000,
+                    tooltip="How many steps take the noise away. More takes longer; 30 as in the paper's code.",
+                ),
                 io.Float.Input(
                     "denoise",
                     default=1.0,
                     min=0.0,
                     max=1.0,
                     step=0.01,
-                    tooltip="Below 1: only the end of a longer schedule, for latents that are pictures already.",
+                    tooltip="How much is made new; 1 is all. Lower it for latents that are pictures already: then only "
+                    "the last part of a longer schedule is used.",
                 ),
             ],
-            outputs=[io.Sigmas.Output("sigmas", display_name="sigmas", tooltip="For SamplerCustomAdvanced.")],
+            outputs=[
+                io.Sigmas.Output(
+                    "sigmas", display_name="sigmas", tooltip="The schedule, for sigmas of SamplerCustomAdvanced."
+                )
+            ],
         )
 
     @classmethod

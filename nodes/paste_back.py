@@ -122,43 +122,49 @@ class PasteBack(io.ComfyNode):
             "FollowEmojiPasteBack",
             "Paste Back",
             ["uncrop", "stitch", "composite face", "paste face", "full frame", "several faces", "group"],
-            description="Puts animated faces back into the whole picture they were framed from. Nothing else of it "
-            "changes. Several faces: more sockets, or lists. Pictures and clips of any size and length take no memory.",
+            description="Puts animated faces back into the whole picture they were cut from. The rest of the picture "
+            "does not change. For several faces use more inputs, or lists. Pictures and clips of any size and length "
+            "fit into memory. Connect video to Save Video.",
             is_input_list=True,
             inputs=[
                 io.MultiType.Input(
                     "original",
                     types=[io.Image, io.Video],
-                    tooltip="The whole picture that went into Frame Portrait; or a clip, one picture for each frame.",
+                    tooltip="The whole picture that went into Frame Portrait; or a clip, with one picture for each "
+                    "frame.",
                 ),
                 *_face_inputs(1),
                 io.Combo.Input(
                     "cover",
                     options=list(get_args(Cover)),
                     default="face",
-                    tooltip="What is put back. face: the face with some hair, wherever it moves. crop: all of "
-                    "the crop.",
+                    tooltip="What is put back. face: the face with some hair. crop: the whole crop.",
                 ),
                 io.Int.Input(
                     "feather",
                     default=32,
                     min=0,
                     max=1024,
-                    tooltip="Pixels of the whole picture over which it fades in, from its outline inwards; around the "
-                    "face at most the margin's width.",
+                    tooltip="Width of the soft edge, in pixels of the whole picture. Raise it if the edge shows. "
+                    "Around a face it is at most as wide as the margin.",
                 ),
                 io.Boolean.Input(
                     "match_colours",
                     default=True,
-                    tooltip="Bring the colours of the frames to those of the picture around the face.",
+                    tooltip="Fits the colours of the frames to the picture around the face. Turn it off to keep the "
+                    "colours as they were made.",
                 ),
                 io.Audio.Input(
-                    "audio", optional=True, tooltip="Sound of the video, cut to its length. Else that of the frames."
+                    "audio",
+                    optional=True,
+                    tooltip="Optional: the sound of the video, cut to its length. Empty: the sound of the frames, or "
+                    "else of the original.",
                 ),
                 io.Mask.Input(
                     "mask",
                     optional=True,
-                    tooltip="What may change, instead of cover: of the picture's size, or of the crop's.",
+                    tooltip="Optional: white is what may change, instead of cover. The mask has the size of the "
+                    "picture or of the crop.",
                 ),
                 *chain.from_iterable(_face_inputs(number) for number in range(2, _FACES + 1)),
                 advanced(
@@ -168,12 +174,17 @@ class PasteBack(io.ComfyNode):
                         min=0.0,
                         max=1.0,
                         step=0.05,
-                        tooltip="Around the face, in face heights; above the brow as much again, for the hair.",
+                        tooltip="How much around the face is put back too, in face heights; above the brows twice as "
+                        "much, for the hair.",
                     )
                 ),
                 advanced(
                     io.Int.Input(
-                        "height", default=0, min=0, max=16384, tooltip="Of the result, in pixels. 0: the original's."
+                        "height",
+                        default=0,
+                        min=0,
+                        max=16384,
+                        tooltip="Height of the result in pixels; the width follows. 0: as the original.",
                     )
                 ),
                 advanced(
@@ -183,7 +194,7 @@ class PasteBack(io.ComfyNode):
                         min=1.0,
                         max=240.0,
                         step=0.01,
-                        tooltip="Frames per second, where neither a video nor an aligned motion says it.",
+                        tooltip="Frames per second. Only used if neither a video nor an aligned motion gives them.",
                     )
                 ),
                 advanced(
@@ -192,15 +203,17 @@ class PasteBack(io.ComfyNode):
                         default=0,
                         min=0,
                         max=10_000,
-                        tooltip="How many frames, from the first on, also come out as images. 0: as many as fit into "
-                        "1 GB. The video always has all.",
+                        tooltip="How many frames, from the first on, also come out as images. 0: as many as fit into 1 "
+                        "GB. The video always has all.",
                     )
                 ),
             ],
             outputs=[
-                io.Video.Output("video", display_name="video", tooltip="All frames, for Save Video."),
-                io.Image.Output("images", display_name="images", tooltip="The first frames, see image_frames."),
-                io.Mask.Output("changed", display_name="mask", tooltip="What was changed, and how far."),
+                io.Video.Output("video", display_name="video", tooltip="The video with all frames, for Save Video."),
+                io.Image.Output(
+                    "images", display_name="images", tooltip="The first frames as images; image_frames says how many."
+                ),
+                io.Mask.Output("changed", display_name="mask", tooltip="White: what was changed; grey: partly."),
             ],
             **showing(),
         )
@@ -261,13 +274,16 @@ def _face_inputs(number: int) -> list[io.Input]:
             f"frames{after}",
             types=[io.Image, io.Video],
             optional=optional,
-            tooltip=f"The animated crop: from Warp Preview, VAE Decode, Long Video. Enlarged ones fit too.{again}",
+            tooltip=f"The animated crop, from Warp Preview, VAE Decode or Long Video. Upscaled frames fit too.{again}",
         ),
-        CropSocket.Input(f"crop{after}", optional=optional, tooltip=f"Where it was cut, from Frame Portrait.{again}"),
+        CropSocket.Input(
+            f"crop{after}", optional=optional, tooltip=f"Where the face was cut, from Frame Portrait.{again}"
+        ),
         Aligned.Input(
             f"aligned{after}",
             optional=True,
-            tooltip=f"The aligned motion of these frames: the mask then holds the face wherever it goes.{again}",
+            tooltip=f"Optional: the aligned motion of these frames. The mask then follows the face wherever it "
+            f"moves.{again}",
         ),
     ]
 
@@ -295,7 +311,9 @@ def _patches(crops: list[Crop], motions: list[AlignedMotion | None], masks: list
         raise InputError(f"There are {len(masks)} masks and {len(crops)} faces. Connect one, or one for each.")
     given = [mask.float().cpu().numpy() for mask in masks] or [None]
     if any(mask is not None and not mask.any() for mask in given):
-        raise InputError("The mask is empty: nothing may change. Paint it, or leave it out for the face's own outline.")
+        raise InputError(
+            "The mask is empty: nothing may change. Paint it, or disconnect it for the face's own outline."
+        )
     masks = given * len(crops) if len(given) == 1 else given
     return [Patch(*each) for each in zip(crops, motions, masks, strict=True)]
 
@@ -330,9 +348,11 @@ def _check_counts(streams: list[Footage], clips: list, crops: list[Crop], whole:
             )
     counts = [stream.count for stream in streams]
     if len(set(counts)) > 1:
-        sentences.append(f"The faces have {', '.join(map(str, counts))} frames; the shorter ones hold their last.")
+        sentences.append(f"The faces have {', '.join(map(str, counts))} frames; shorter ones hold their last.")
     if not whole.still and 1 < whole.count < max(counts):
-        sentences.append(f"The original has {whole.count} frames, {max(counts)} are to be pasted: it ends them.")
+        sentences.append(
+            f"The original has {whole.count} frames, {max(counts)} are to be pasted: the video ends there."
+        )
     return sentences
 
 
@@ -374,5 +394,5 @@ class _Kept:
         if self._odd:
             sentences.append("The video lacks the last row or column: videos need even sides. The images have it.")
         if not self._masks[0].any():
-            sentences.append("Nothing was pasted: the face lies outside of the picture.")
+            sentences.append("Nothing was pasted: the face lies outside the picture. Check crop and aligned.")
         return sentences

@@ -45,9 +45,9 @@ class PlaceFace(io.ComfyNode):
             "FollowEmojiPlaceFace",
             "Place Face",
             ["animal face", "cartoon face", "manual landmarks", "correct landmarks", "cat", "dog", "statue", "mask"],
-            description="Says by hand where a face is: for animals, drawings, masks and statues that no detector "
-            "finds, and to correct a face that was found. Drag, scale and turn the whole face first, then single "
-            "points.",
+            description="Marks by hand where a face is: on animals, drawings, masks and statues that no detector "
+            "finds. It also corrects a face that was found. Drag, scale and turn the whole face first, then single "
+            "points. Connect face to Frame Portrait.",
             inputs=[
                 io.Image.Input("image", tooltip="The portrait: one picture."),
                 io.String.Input(
@@ -55,27 +55,33 @@ class PlaceFace(io.ComfyNode):
                     default="",
                     multiline=True,
                     optional=True,
-                    tooltip="Where the points are, as JSON in pixels of the picture. The editor on the node writes it; "
-                    "empty is a face in the middle, or as a mask, a bounding box or a face says.",
+                    tooltip="Where the points are, as JSON text in pixels of the picture. The editor on the node "
+                    "writes it. Empty: a face in the middle, or where mask, box or face says.",
                 ),
-                io.Mask.Input("mask", optional=True, tooltip="A first guess: the face fills what is white."),
+                io.Mask.Input(
+                    "mask", optional=True, tooltip="Optional: a first guess; the face fills the white of the mask."
+                ),
                 BoundingBox.Input(
                     "box",
                     optional=True,
-                    tooltip="A first guess: the face fills the box.",
+                    tooltip="Optional: a first guess; the face fills the box.",
                     extra_dict={"forceInput": True},  # newer frontends have a widget for the type
                 ),
                 Motion.Input(
                     "face",
                     optional=True,
-                    tooltip="A detected face of the same picture to correct, from Extract Face Landmarks. It goes "
-                    "before the box, the box before the mask.",
+                    tooltip="Optional: a face that was found in the same picture, to correct it, from Extract Face "
+                    "Landmarks. It is used before the box, and the box before the mask.",
                 ),
             ],
             outputs=[
-                Motion.Output("placed", display_name="face", tooltip="Where the face is: a face like any other."),
+                Motion.Output(
+                    "placed",
+                    display_name="face",
+                    tooltip="The landmarks, which work like those of a face that was found. For Frame Portrait.",
+                ),
                 io.String.Output(
-                    "text", display_name="points", tooltip="The points as text, with what the first guess was."
+                    "text", display_name="points", tooltip="The points as JSON text, with the first guess."
                 ),
             ],
             **showing(),

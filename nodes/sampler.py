@@ -26,29 +26,29 @@ class SampleVideo(io.ComfyNode):
             "FollowEmojiSampler",
             "Follow-Your-Emoji Sampler",
             ["sampler", "ksampler", "denoise", "animate portrait"],
-            description="Makes the latents of the video, one per frame of the motion. Decode them with VAE Decode.",
+            description="Makes the video as latents, one for each frame of the motion. VAE Decode turns them into "
+            "pictures. For long clips use Long Video.",
             inputs=[
                 Appearance.Input("appearance", tooltip="The portrait, from Encode Portrait."),
                 Model.Input("model", tooltip="From Load Follow-Your-Emoji Model."),
                 io.MultiType.Input(
                     "landmarks",
                     types=[Aligned, io.Image],
-                    tooltip="The aligned motion, drawn when needed so that long clips take no memory; or landmark "
-                    "images of your own.",
+                    tooltip="The aligned motion, from Align Motion; or landmark images of your own, one a frame.",
                 ),
                 *solver_inputs(),
                 io.Combo.Input(
                     "windows",
                     options=list(STRATEGIES),
                     default="gaussian",
-                    tooltip="Clips longer than one window. gaussian: overlapping windows melt into each other. "
-                    "uniform: the published default, with hard borders and a last window that runs on into the clip's "
-                    "start.",
+                    tooltip="How clips longer than one window are made; a window is frames made together. gaussian: "
+                    "windows overlap and blend. uniform: as in the paper's code, with hard borders and a last window "
+                    "that goes on into the start of the clip. plain: without overlap.",
                 ),
                 *window_inputs(shortest=2),
             ],
             outputs=[
-                io.Latent.Output("latent", display_name="latent", tooltip="One latent per frame, for VAE Decode.")
+                io.Latent.Output("latent", display_name="latent", tooltip="One latent for each frame, for VAE Decode.")
             ],
         )
 

@@ -67,23 +67,31 @@ def solver_inputs() -> list[io.Input]:
             min=0,
             max=0xFFFFFFFFFFFFFFFF,
             control_after_generate=True,
-            tooltip="The same seed draws the same noise on any device; cards and precisions differ slightly.",
+            tooltip="Another number gives another video. The same number gives the same video, with slight differences "
+            "between graphics cards.",
         ),
-        io.Int.Input("steps", default=30, min=1, max=1000, tooltip="Denoising steps; 30 as published."),
+        io.Int.Input(
+            "steps",
+            default=30,
+            min=1,
+            max=1000,
+            tooltip="How many steps take the noise away. More takes longer; 30 as in the paper's code.",
+        ),
         io.Float.Input(
             "guidance",
             default=3.5,
             min=0.0,
             max=30.0,
             step=0.1,
-            tooltip="How strongly the portrait is insisted on; 3.5 as published. 1 is twice as fast and softer, and "
-            "right for the small model.",
+            tooltip="How strongly the video keeps to the portrait; 3.5 as in the paper's code. 1 is softer but twice "
+            "as fast, and right for the small model.",
         ),
         io.Combo.Input(
             "scheduler",
             options=list(SCHEDULERS),
             default="ddim",
-            tooltip="ddim is the published one. dpm++ 2m and unipc get along with 15 to 20 steps.",
+            tooltip="The method that takes the noise away. ddim: as in the paper's code. dpm++ 2m and unipc need only "
+            "15 to 20 steps.",
         ),
     ]
 
@@ -97,7 +105,8 @@ def window_inputs(shortest: int) -> list[io.Input]:
                 default=16,
                 min=shortest,
                 max=32,
-                tooltip="Frames that are made together. 16 as trained; up to 32 for steadier motion and more memory.",
+                tooltip="How many frames are made together. 16 as trained. More, up to 32, gives steadier motion and "
+                "takes more memory.",
             )
         ),
         advanced(
@@ -106,8 +115,8 @@ def window_inputs(shortest: int) -> list[io.Input]:
                 default=4,
                 min=0,
                 max=31,
-                tooltip="Frames that neighbouring windows share, with gaussian alone; less than the window length. "
-                "More is smoother and slower.",
+                tooltip="How many frames two neighbouring windows share, less than window_length. More is smoother and "
+                "slower. Only for gaussian.",
             )
         ),
         advanced(
@@ -117,8 +126,8 @@ def window_inputs(shortest: int) -> list[io.Input]:
                 min=0.0,
                 max=1.0,
                 step=0.05,
-                tooltip="How much of the noise all frames have in common. 0 as published; 1 for the small model: what "
-                "does not move keeps still.",
+                tooltip="How much of the noise is the same in all frames, from 0 to 1. More keeps still what does not "
+                "move. 0 as in the paper's code; 1 for the small model.",
             )
         ),
     ]

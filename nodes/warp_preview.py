@@ -35,14 +35,16 @@ class WarpPreview(io.ComfyNode):
             "FollowEmojiWarpPreview",
             "Warp Preview",
             ["preview animation", "warp", "sketch", "no gpu", "cpu", "fast preview"],
-            description="A sketch of the animation without any network, faster than real time on a CPU: the portrait "
-            "itself, bent. For small turns of the head: up to about 12 degrees from the portrait's own pose. Wrinkles "
-            "neither come nor go, teeth are made up. Clips of any length take no memory.",
+            description="Shows the animation at once, without the model: the portrait itself is bent, faster than real "
+            "time on a CPU. For small turns of the head, up to about 12 degrees. Wrinkles do not change, teeth are "
+            "made up. Clips of any length fit into memory.",
             inputs=[
-                io.Image.Input("portrait", tooltip="The portrait, one picture: that of Frame Portrait, or your own."),
-                Motion.Input("face", tooltip="Where its face is: Extract Face Landmarks, or Frame Portrait."),
-                Aligned.Input("aligned", tooltip="The motion, from Align Motion to the same face."),
-                io.Audio.Input("audio", optional=True, tooltip="Sound of the video, cut to its length."),
+                io.Image.Input("portrait", tooltip="The portrait, one picture: from Frame Portrait, or your own."),
+                Motion.Input(
+                    "face", tooltip="Its landmarks, from Extract Face Landmarks, Frame Portrait or Place Face."
+                ),
+                Aligned.Input("aligned", tooltip="The aligned motion, from Align Motion with the same face."),
+                io.Audio.Input("audio", optional=True, tooltip="Optional: the sound of the video, cut to its length."),
                 advanced(
                     io.Int.Input(
                         "image_frames",
@@ -55,8 +57,10 @@ class WarpPreview(io.ComfyNode):
                 ),
             ],
             outputs=[
-                io.Video.Output("video", display_name="video", tooltip="All frames, for Save Video."),
-                io.Image.Output("images", display_name="images", tooltip="The first frames, see image_frames."),
+                io.Video.Output("video", display_name="video", tooltip="The video with all frames, for Save Video."),
+                io.Image.Output(
+                    "images", display_name="images", tooltip="The first frames as images; image_frames says how many."
+                ),
             ],
             **showing(),
         )
@@ -89,16 +93,18 @@ class WarpFootage(io.ComfyNode):
             "FollowEmojiWarpFootage",
             "Warp Footage",
             ["edit video face", "eye contact", "gaze correction", "add smile", "retouch expression"],
-            description="Changes the face in a clip, without any network: a smile is added, brows are calmed, the gaze "
-            "is brought to the camera. What the edit does not reach stays as it was filmed. Clips of any length take "
-            "no memory.",
+            description="Changes the face in a clip, without the model: adds a smile, calms the brows, turns the gaze "
+            "to the camera. The rest stays as it was filmed. Clips of any length fit into memory. Connect video to "
+            "Save Video.",
             inputs=[
                 io.MultiType.Input(
-                    "footage", types=[io.Video, io.Image], tooltip="The clip; a video keeps its rate and sound."
+                    "footage",
+                    types=[io.Video, io.Image],
+                    tooltip="The clip: a video, which keeps its frame rate and sound; or frames.",
                 ),
                 Motion.Input(
                     "motion",
-                    tooltip="Its face: Extract Face Landmarks on the same clip, then Expression, Named Expression or "
+                    tooltip="The motion of the same clip: Extract Face Landmarks, then Expression, Named Expression or "
                     "Load Capture, which add to it.",
                 ),
                 io.Float.Input(
@@ -108,10 +114,10 @@ class WarpFootage(io.ComfyNode):
                     max=1.0,
                     step=0.05,
                     optional=True,
-                    tooltip="How far both eyes are brought to the camera; 1 all of the way.",
+                    tooltip="How far both eyes turn to the camera; 1 is all the way, 0 not at all.",
                 ),
             ],
-            outputs=[io.Video.Output("video", display_name="video", tooltip="For Save Video.")],
+            outputs=[io.Video.Output("video", display_name="video", tooltip="The video, for Save Video.")],
             **showing(),
         )
 

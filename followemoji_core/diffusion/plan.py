@@ -106,7 +106,7 @@ def check_given(given: Sequence[int], frame_count: int) -> None:
     if outside := [frame for frame in given if not 0 <= frame < frame_count]:
         raise InputError(f"Frame {outside[0]} is given, but the clip has the frames 0 to {frame_count - 1}.")
     if len(set(given)) == frame_count:
-        raise InputError("All frames are given: there is nothing to make.")
+        raise InputError("All frames are given: there is nothing to make. Leave some of them out.")
 
 
 def _that_overlap(level: tuple[Window, ...]) -> tuple[tuple[Window, ...], ...]:

@@ -103,7 +103,8 @@ def _touched(faces: Sequence[ScreenFace | FaceFrame], order: list[int], mask: np
     (rows, columns), (width, height) = mask.shape, faces[0].size
     if abs(rows - columns * height / width) > max(1.5, 0.01 * rows):
         raise InputError(
-            f"The mask is of another picture: it has {columns} x {rows} pixels, {where} has {width} x {height}."
+            f"The mask is of another picture: it has {columns} x {rows} pixels, {where} has {width} x {height}. "
+            "Paint the mask on that picture."
         )
     white = mask > 0.5
     touched = []

@@ -83,7 +83,10 @@ def solve_geometry(landmarks: np.ndarray, size: tuple[int, int]) -> tuple[np.nda
         # 4. The face in camera space at its real size.
         face = _unproject(plane, depth, scale * factor)
     if not (np.isfinite(face).all() and (scale > 1e-7).all()):  # a cm of a face one pixel wide takes more
-        raise InputError("The landmarks do not form a face: they are not finite, or all of them coincide.")
+        raise InputError(
+            "The landmarks do not form a face: they are not finite, or all of them coincide. Extract or place them "
+            "again."
+        )
 
     # 5. Head pose from the basis landmarks, and the face with the pose taken out.
     rotation, scale, translation = fit_similarity(source, posed(face), weights)

@@ -45,7 +45,10 @@ def motion_from_face_landmarks(
             "of ComfyUI's face landmark node."
         ) from error
     if width < 1 or height < 1:
-        raise InputError(f"Face landmarks are of a picture of {width} x {height} pixels.")
+        raise InputError(
+            f"Face landmarks are of a picture of {width} x {height} pixels: there is none. Run the face landmark node "
+            "on a picture."
+        )
     tracker, flaws = FaceTracker(which), {}
     for index, faces in enumerate(frames):
         try:

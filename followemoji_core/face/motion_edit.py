@@ -62,7 +62,7 @@ def loop(motion: FaceMotion, times: int = 1, blend: int | None = None) -> FaceMo
     count = len(_some(motion))
     blend = min(count // 4, 12) if blend is None else blend
     if not 0 <= blend <= count // 2:
-        raise InputError(f"Blend is {blend} frames; allowed: 0 to {count // 2}, half of the motion.")
+        raise InputError(f"Easing is {blend} frames; allowed: 0 to {count // 2}, half of the motion.")
     kept = np.arange(count - blend)
     share = np.where(kept < blend, ease((kept + 1) / (blend + 1)), 1.0)
     tail = np.where(kept < blend, kept + count - blend, kept)
@@ -162,7 +162,10 @@ def amplify(
     options = AlignOptions(brows=brows, eyes=eyes, mouth=mouth, pupils=pupils, whole=whole)
     neutral = neutral_frame(motion) if neutral is None else neutral
     if not -count <= neutral < count:
-        raise InputError(f"Neutral frame {neutral} is not in the motion; it has {count} frames, counted from 0.")
+        raise InputError(
+            f"Neutral frame {neutral} is not in the motion; it has {count} frames, counted from 0. Choose one of them, "
+            "or let it be found."
+        )
 
     # 1. Expression: away from the neutral face, then no further than lids and lips meet.
     calm = motion.metric[neutral].astype(np.float64)

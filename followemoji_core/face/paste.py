@@ -76,7 +76,7 @@ class Patch:
                 f"{_by(crop.picture_size)}, or of the crop, {_by(crop.size)}."
             )
         if not np.isfinite(self.mask).all():
-            raise InputError("The mask holds numbers that are not finite.")
+            raise InputError("The mask is damaged: some of its numbers are not finite. Make it again.")
 
     @property
     def mask_size(self) -> tuple[int, int]:
@@ -190,7 +190,8 @@ class Paster:
         crop has no such frame."""
         if picture.shape[1::-1] != self._size:
             raise InputError(
-                f"A frame of the original has {_by(picture.shape[1::-1])} pixels, the first has {_by(self._size)}."
+                f"A frame of the original has {_by(picture.shape[1::-1])} pixels, the first has {_by(self._size)}. "
+                "Connect a clip whose frames have one size."
             )
         placed = []
         for piece, region, frame in zip(self._pieces, self.regions(index), frames, strict=True):
@@ -222,7 +223,7 @@ def together(
         new = [next(source, None) for source in sources]
         ended = all(frame is None for frame in new)
         if not held and any(frame is None for frame in new):
-            raise InputError("There are no frames to paste.")
+            raise InputError("There are no frames to paste. Connect the frames of every face.")
         if ended and moves:
             return
         moves = moves or (bool(held) and not ended)

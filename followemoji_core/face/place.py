@@ -107,8 +107,8 @@ class Placement:
         x, y = size[0] / self.size[0], size[1] / self.size[1]
         if abs(x / y - 1) > 2.0 / min(*size, *self.size):  # a side may have been rounded
             raise InputError(
-                f"The points were placed on a picture of {self.size[0]} x {self.size[1]} pixels, this one has "
-                f"{size[0]} x {size[1]}: another cut. Connect the picture that they belong to, or place them again."
+                f"The points were placed on a picture of {self.size[0]} x {self.size[1]} pixels; this one has "
+                f"{size[0]} x {size[1]}, another shape. Connect the picture that they belong to, or place them again."
             )
         points = {name: (px * x, py * y) for name, (px, py) in self.points.items()}
         frame = self.frame

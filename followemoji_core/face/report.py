@@ -32,7 +32,7 @@ def alignment_report(
     options = options or AlignOptions()
     report = []
     if len(driving) == 1 and driving.edit is None:
-        report.append("The driving motion has one frame: a still. Portrait and driving may be swapped.")
+        report.append("The driving motion has one frame: a still. Perhaps portrait and driving are swapped.")
     report += _edges(portrait, aligned, options)
     neutral = resting_frame(driving, options.neutral)
     report += _turns(portrait, driving, options, neutral)

@@ -45,7 +45,10 @@ def warp_footage(
     """
     edit = motion.edit if edit is None else edit
     if edit is None:
-        raise InputError("There is no edit to warp into the clip. Connect one, or name controls.")
+        raise InputError(
+            "The motion carries no edit, so the clip would stay as it is. Add one, such as an expression, or turn up "
+            "look_at_camera."
+        )
     if not len(motion) or len(edit) not in (1, len(motion)):
         raise InputError(f"The motion has {len(motion)} frames, its edit {len(edit)}. Retime one of them.")
     return _warped(frames, motion, edit)

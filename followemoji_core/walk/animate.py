@@ -114,8 +114,8 @@ def plan_job(
     longest = max(plan.longest, settings.window_length if settings.progressive else 0)
     if longest > config.positions:
         raise InputError(
-            f"A window of {longest} frames: this checkpoint's motion modules know {config.positions} places. "
-            f"Set the window length to {config.positions} or less."
+            f"A window of {longest} frames: this checkpoint can make {config.positions} together. Set the window "
+            f"length to {config.positions} or less."
         )
     return plan
 

@@ -87,7 +87,7 @@ class Settings:
             )
         if chosen == "concat" and not covered_input:
             raise InputError(
-                'This checkpoint was not trained with covered latents: it cannot be told of known frames by "concat". '
-                'Set known frames to "replace", or to "auto".'
+                'This checkpoint was not trained with covered latents, which known frames by "concat" need. Set known '
+                'frames to "replace", or to "auto".'
             )
         return chosen

@@ -20,12 +20,12 @@ def sketch_report(face: FaceFrame, aligned: AlignedMotion) -> list[str]:
     turned = np.degrees(np.arccos(np.clip(look[2] / max(np.linalg.norm(look), 1e-9), -1, 1)))
     if turned > PROFILE:
         report.append(
-            f"The portrait's head is itself turned by {turned:.0f} degrees: beyond {PROFILE:g} a sketch does not hold. "
-            "Take a more frontal portrait."
+            f"The portrait's head is itself turned by {turned:.0f} degrees: beyond {PROFILE:g} this preview is wrong. "
+            "Take a portrait that looks to the camera."
         )
     if beyond := int(beyond_sketch(aligned).sum()):
         report.append(
             f"{beyond} of {len(aligned)} frames turn the head more than {LARGEST_TURN:g} degrees from the portrait's "
-            "pose: there the sketch ends. Rotation none keeps its pose; the networks turn heads farther."
+            "pose: there this preview is wrong. Rotation none keeps the pose; the model can turn heads farther."
         )
     return report

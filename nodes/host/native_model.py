@@ -81,9 +81,8 @@ class DiffusionModel(nn.Module):
         frames = frames_of(halves[0], len(parts[0]))
         if len(frames) > self.network.config.positions:
             raise InputError(
-                f"{len(frames)} frames at once: this checkpoint's motion modules know "
-                f"{self.network.config.positions} places. Put Context Windows (Manual) between model and sampler, with "
-                f"dim 0 and a context length of 16."
+                f"{len(frames)} frames at once: this checkpoint can make {self.network.config.positions} together. Put "
+                f"Context Windows (Manual) between model and sampler, with dim 0 and a context length of 16."
             )
         clip = halves[0].half.clip
         features = halves[0].features(frames)
@@ -120,7 +119,9 @@ class NativeModel(comfy.model_base.BaseModel):
         if not any(half.clip.encoder is patcher.model for patcher in self._beside()):
             raise InputError(f"The conditioning was made with another Follow-Your-Emoji model. {_WANTED}")
         if kwargs.get("control") is not None:
-            raise InputError("ControlNets do not go with Follow-Your-Emoji: landmarks lead. Take Apply ControlNet out.")
+            raise InputError(
+                "ControlNets do not work with Follow-Your-Emoji: landmarks take their place. Take Apply ControlNet out."
+            )
         _check_latents(tuple(noise.shape), (len(half.clip), *half.clip.latent_shape))
         dtype = self.manual_cast_dtype or self.get_dtype()
         features = half.clip.features(kwargs["device"], dtype)
@@ -157,4 +158,7 @@ def _check_latents(got: tuple[int, ...], wanted: tuple[int, ...]) -> None:
             f"Follow-Your-Emoji, or encode as many frames as the motion has."
         )
     sizes = (f"{shape[3] * LATENT_CELL}x{shape[2] * LATENT_CELL}" for shape in (got, wanted))
-    raise InputError("The latents are of {} pixels, portrait and landmarks of {}. Make them alike.".format(*sizes))
+    raise InputError(
+        "The latents are of {} pixels, portrait and landmarks of {}. Connect the latent of Apply Follow-Your-Emoji, or "
+        "encode pictures of that size.".format(*sizes)
+    )

@@ -254,7 +254,7 @@ def test_warp_of_footage_keeps_what_is_not_edited(both_servers):
     moved = np.abs(after - before).mean(axis=-1)
     assert moved[:6].mean() < 4 and moved[6:, 90:140].max() > 60
     graph["warp"]["inputs"]["motion"] = ["face", 0]
-    assert "There is no edit to warp into the clip" in failure(both_servers, graph)
+    assert "The motion carries no edit" in failure(both_servers, graph)
 
 
 @pytest.mark.parametrize(

@@ -245,7 +245,7 @@ PATCHED = (
     refused(InputError, lambda: sampled(native, area, *about[1:]), "sees whole frames")
     native.pre_run()
     about_control = about[0][0][1] | {"control": object(), "noise": about[2]["samples"]}
-    refused(InputError, lambda: native.model.extra_conds(**about_control), "ControlNets do not go")
+    refused(InputError, lambda: native.model.extra_conds(**about_control), "ControlNets do not work")
     apply = lambda *known: ApplyNative.execute(model, appearance, landmarks, *known)
     refused(InputError, lambda: apply({"samples": torch.zeros(4, 16, 8, 8)}), "both")
     refused(InputError, lambda: apply({"samples": torch.zeros(4, 16, 8, 8)}, torch.ones(1, 8, 8)), "1 frames")

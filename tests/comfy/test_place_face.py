@@ -134,7 +134,7 @@ def test_placed_face_is_framed_warped_and_animated_by_the_small_model(both_serve
     "text, said",
     [
         ("{", "not JSON"),
-        (placement_text(Placement((SIDE, 100), POINTS.points)), "another cut"),
+        (placement_text(Placement((SIDE, 100), POINTS.points)), "another shape"),
         (placement_text(Placement((SIDE, SIDE), {"chin": (9, 9)})), "too few"),
         (placement_text(Placement((SIDE, SIDE), {name: (SIDE - x, y) for name, (x, y) in POINTS.points.items()})),
          "Swap left and right"),

@@ -176,7 +176,7 @@ def test_idle_life_is_seeded_and_small() -> None:
     [
         (lambda m: edit.trim(m, 10, 5), "Frames 10 to 5 are not in the motion; it has 30"),
         (lambda m: edit.trim(m, 0, 31), "it has 30, counted from 0"),
-        (lambda m: edit.loop(m, 2, 16), "Blend is 16 frames; allowed: 0 to 15"),
+        (lambda m: edit.loop(m, 2, 16), "Easing is 16 frames; allowed: 0 to 15"),
         (lambda m: edit.loop(m, 0), "times is 0; allowed: 1 to"),
         (lambda m: edit.retime(m, 0), "frames is 0; allowed: 1 to"),
         (lambda m: edit.retime(m, fps=float("inf")), "Frame rate is inf"),

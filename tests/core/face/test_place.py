@@ -162,7 +162,7 @@ def test_placed_text_means_the_same_on_another_size():
     assert parse_placement(placement_text(placement)) == placement
     half = placement.scaled((256, 256))
     assert half.points["chin"] == pytest.approx((126, 194)) and half.frame == Frame((125.125, 124.5), 120.25, -3)
-    with pytest.raises(InputError, match="another cut"):
+    with pytest.raises(InputError, match="another shape"):
         placement.scaled((512, 400))
 
 

@@ -70,7 +70,7 @@ def test_a_driver_who_is_not_at_rest(portrait: FaceFrame) -> None:
 
 def test_a_driving_motion_of_one_frame(portrait: FaceFrame) -> None:
     said = report(portrait, act(frames=1))
-    assert said == "The driving motion has one frame: a still. Portrait and driving may be swapped."
+    assert said == "The driving motion has one frame: a still. Perhaps portrait and driving are swapped."
 
 
 def test_a_still_that_carries_an_edit_is_meant_to_be_one(portrait: FaceFrame) -> None:

@@ -133,7 +133,7 @@ def test_a_gaze_is_brought_to_the_camera(clip) -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda frames, motion: warp_footage(frames, motion), "There is no edit to warp into the clip"),
+        (lambda frames, motion: warp_footage(frames, motion), "The motion carries no edit"),
         (lambda frames, motion: warp_footage(frames, motion, Controls.rest(3)), "has 24 frames, its edit 3"),
         (lambda frames, motion: list(warp_footage(frames[:5], motion, SMILE)), "clip has 5 frames, the motion 24"),
         (lambda frames, motion: list(warp_footage([*frames, frames[0]], motion, SMILE)), "more frames than the motion"),

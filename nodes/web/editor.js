@@ -12,13 +12,12 @@ import { EditorStage } from "./editor_stage.js";
 import { EditState } from "./editor_state.js";
 import { EditorTimeline } from "./editor_timeline.js";
 import { graphChanged } from "./graph_changed.js";
+import { say } from "./words.js";
 
 const LOOKS = 400; // ms between looks at what is connected
 const KEPT = 400; // answers, so that what was played once plays at the clip's rate
 const SETTLED = 300; // ms after the last change in which the graph's own undo hears of it
 const SAME_NUDGE = 700; // ms in which presses of an arrow go on from each other
-const NOTHING = "Connect Load Image and its face, or press Run once: then the portrait shows here.";
-const ABSENT = "The driving motion shows here once the graph has run.";
 
 export class Editor {
   constructor(node) {
@@ -85,7 +84,7 @@ export class Editor {
     try {
       const about = await aboutEditor();
       this.handles = about.handles;
-      this.stage.labels = Object.fromEntries(about.handles.map(({ name, label }) => [name, label]));
+      this.stage.labels = Object.fromEntries(about.handles.map(({ name, label }) => [name, say(`handle.${name}`, label)]));
       this.presets = new EditorPresets(about.expressions, (name, strength, gesture) =>
         this.state.set(this.frame, "expressions", { [name]: strength }, { gesture }),
       );
@@ -222,7 +221,8 @@ export class Editor {
     try {
       const { controls } = await this.client.post("expression", { ...this.source(), frame: this.frame });
       this.clipboard = { controls };
-      this.say(`The driver's face in frame ${this.frame} is copied: paste it into a frame.`);
+      const { frame } = this;
+      this.say(say("editor.copied", "The driver's face in frame {frame} is copied: paste it into a frame.", { frame }));
       this.draw();
     } catch (error) {
       this.say(error.message);
@@ -232,7 +232,7 @@ export class Editor {
   async copyFromPhoto(file) {
     const frame = this.frame;
     try {
-      this.say("Looking for a face in the photo ...");
+      this.say(say("editor.looking", "Looking for a face in the photo ..."));
       const { portrait } = this.source();
       const picture = { pixels: await photoPixels(file), ...(portrait?.detector && { detector: portrait.detector }) };
       const { controls } = await this.client.post("expression", { picture });
@@ -295,7 +295,9 @@ export class Editor {
     const body = this.body();
     if (!body.portrait && !body.key) {
       this.stage.clear();
-      return this.say(NOTHING);
+      return this.say(
+        say("editor.nothing", "Connect Load Image and its face, or press Run once: then the portrait shows here."),
+      );
     }
     const about = JSON.stringify({ ...body, frame: 0 });
     if (about !== this.keptFor) this.kept.clear();
@@ -317,7 +319,10 @@ export class Editor {
       this.frame = Math.min(this.frame, this.state.length - 1);
     }
     if (this.curved !== this.seen) this.fetchCurves(told.driven);
-    this.say(isDriven(this.node) && !told.driven ? ABSENT : this.state.wrong);
+    const absent = isDriven(this.node) && !told.driven;
+    const { wrong } = this.state;
+    if (absent) this.say(say("editor.absent", "The driving motion shows here once the graph has run."));
+    else this.say(wrong && say("editor.unreadable", "The edit cannot be read: {why}", { why: wrong }));
     if (!this.dragging) this.show(told);
   }
 

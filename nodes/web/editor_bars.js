@@ -1,8 +1,14 @@
 // The buttons of an editor: above the picture what concerns the face, below the timeline what concerns time.
 import { button, make, ownsKeys } from "./editor_dom.js";
 import { EASINGS } from "./editor_state.js";
+import { say } from "./words.js";
 
 const LONGEST = 100000;
+const EASED = {
+  smooth: () => say("editor.smooth", "smooth"),
+  linear: () => say("editor.linear", "linear"),
+  hold: () => say("editor.hold", "hold"),
+};
 
 export function bars(editor) {
   const { state } = editor;
@@ -15,60 +21,118 @@ export function bars(editor) {
     make("input", { type: "number", title, "aria-label": title, onchange: ({ target }) => change(target.valueAsNumber), ...properties });
 
   // Face.
-  const mirror = button("Mirror", "Both sides move together (M)", toggle("mirror"));
-  const lines = button("Lines", "Landmarks on the picture (L)", toggle("landmarks"));
-  const before = button("Before", "Hold: the face without the edit (B)", () => {});
+  const mirror = button(
+    say("editor.mirror", "Mirror"),
+    say("editor.mirror_hint", "Both sides move together (M)"),
+    toggle("mirror"),
+  );
+  const lines = button(
+    say("editor.lines", "Lines"),
+    say("editor.lines_hint", "Landmarks on the picture (L)"),
+    toggle("landmarks"),
+  );
+  const before = button(
+    say("editor.before", "Before"),
+    say("editor.before_hint", "Hold: the face without the edit (B)"),
+    () => {},
+  );
   before.addEventListener("pointerdown", () => editor.showBefore(true));
   for (const name of ["pointerup", "pointerleave", "pointercancel"])
     before.addEventListener(name, () => editor.showBefore(false));
-  const dials = button("Expressions", "Named expressions as dials that add up (X)", () => {
+  const showDials = () => {
     editor.presets.element.hidden = !editor.presets.element.hidden;
     editor.draw();
-  });
+  };
+  const dials = button(
+    say("editor.dials", "Expressions"),
+    say("editor.dials_hint", "Named expressions as dials that add up (X)"),
+    showDials,
+  );
   const file = make("input", { type: "file", accept: "image/*", hidden: true, onchange: () => {
     if (file.files[0]) editor.copyFromPhoto(file.files[0]);
     file.value = "";
   } });
-  const photo = button("Photo", "Copy the expression of a photo into this frame", () => file.click());
-  const undo = button("Undo", "Undo (Ctrl+Z)", () => state.undo());
-  const redo = button("Redo", "Redo (Ctrl+Y)", () => state.redo());
-  const rest = button("Rest", "Take everything back: no keys", () => state.clear());
-  const fit = button("Fit", "The whole picture (0); the wheel zooms", () => editor.stage.fit());
+  const photo = button(
+    say("editor.photo", "Photo"),
+    say("editor.photo_hint", "Copy the expression of a photo into this frame"),
+    () => file.click(),
+  );
+  const undo = button(say("editor.undo", "Undo"), say("editor.undo_hint", "Undo (Ctrl+Z)"), () => state.undo());
+  const redo = button(say("editor.redo", "Redo"), say("editor.redo_hint", "Redo (Ctrl+Y)"), () => state.redo());
+  const rest = button(
+    say("editor.rest", "Rest"),
+    say("editor.rest_hint", "Take everything back: no keys"),
+    () => state.clear(),
+  );
+  const fit = button(
+    say("editor.fit", "Fit"),
+    say("editor.fit_hint", "The whole picture (0); the wheel zooms"),
+    () => editor.stage.fit(),
+  );
   const top = make("div.fye-bar", {}, mirror, lines, before, dials, photo, make("span.fye-space"), fit, undo, redo, rest, file);
 
   // Time.
-  const play = button("Play", "Play and stop (Space)", () => editor.toggle());
-  const back = button("<", "One frame back (,)", () => editor.goTo(editor.frame - 1));
-  const on = button(">", "One frame on (.)", () => editor.goTo(editor.frame + 1));
-  const frame = number("Frame that is shown, from 0", (value) => Number.isFinite(value) && editor.goTo(Math.round(value)), { min: 0 });
-  const add = button("Key", "A keyframe here (K)", () => state.addKey(editor.frame));
-  const drop = button("Delete", "Delete this keyframe (Delete on the timeline)", () => state.deleteKey(editor.frame));
-  const copy = button("Copy", "Copy the pose of this frame (Ctrl+C)", () => editor.copyPose());
-  const paste = button("Paste", "Paste the pose into this frame (Ctrl+V)", () => editor.pastePose());
-  const driver = button("Driver", "Copy the driver's expression in this frame", () => editor.copyFromDriver());
-  const easing = ownsKeys(make("select", { title: "How it goes on from this key", "aria-label": "Easing" }));
-  for (const name of EASINGS) easing.append(make("option", { value: name }, name));
+  const play = button(say("editor.play", "Play"), say("editor.play_hint", "Play and stop (Space)"), () => editor.toggle());
+  const back = button("<", say("editor.back_hint", "One frame back (,)"), () => editor.goTo(editor.frame - 1));
+  const on = button(">", say("editor.on_hint", "One frame on (.)"), () => editor.goTo(editor.frame + 1));
+  const go = (value) => Number.isFinite(value) && editor.goTo(Math.round(value));
+  const frame = number(say("editor.frame_hint", "Frame that is shown, from 0"), go, { min: 0 });
+  const add = button(
+    say("editor.add", "Key"),
+    say("editor.add_hint", "A keyframe here (K)"),
+    () => state.addKey(editor.frame),
+  );
+  const drop = button(
+    say("editor.drop", "Delete"),
+    say("editor.drop_hint", "Delete this keyframe (Delete on the timeline)"),
+    () => state.deleteKey(editor.frame),
+  );
+  const copy = button(
+    say("editor.copy", "Copy"),
+    say("editor.copy_hint", "Copy the pose of this frame (Ctrl+C)"),
+    () => editor.copyPose(),
+  );
+  const paste = button(
+    say("editor.paste", "Paste"),
+    say("editor.paste_hint", "Paste the pose into this frame (Ctrl+V)"),
+    () => editor.pastePose(),
+  );
+  const driver = button(
+    say("editor.driver", "Driver"),
+    say("editor.driver_hint", "Copy the driver's expression in this frame"),
+    () => editor.copyFromDriver(),
+  );
+  const easing = ownsKeys(
+    make("select", {
+      title: say("editor.easing_hint", "How it goes on from this key"),
+      "aria-label": say("editor.easing", "Easing"),
+    }),
+  );
+  for (const name of EASINGS) easing.append(make("option", { value: name }, EASED[name]()));
   easing.addEventListener("change", () => state.setEasing(editor.frame, easing.value));
   const time = () => {
     const [count, rate] = [Math.round(length.valueAsNumber), fps.valueAsNumber];
     if (count >= 1 && count <= LONGEST && rate >= 1 && rate <= 240) state.setTime(count, rate);
     editor.draw();
   };
-  const length = number("Frames of the clip", time, { min: 1, max: LONGEST });
-  const fps = number("Frames per second", time, { min: 1, max: 240 });
+  const length = number(say("editor.length_hint", "Frames of the clip"), time, { min: 1, max: LONGEST });
+  const fps = number(say("editor.fps_hint", "Frames per second"), time, { min: 1, max: 240 });
   const bar = make("div.fye-bar", {}, play, back, frame, on, make("span.fye-space"), add, drop, easing, copy, paste, driver,
-    make("span.fye-space"), length, make("span", {}, "at"), fps);
+    make("span.fye-space"), length, make("span", {}, say("editor.at", "at")), fps);
 
   const put = (input, value) => {
     if (document.activeElement !== input) input.value = value;
   };
   return {
     top,
+    mirror,
+    lines,
+    dials,
     time: bar,
     draw() {
       const key = state.keyAt(editor.frame);
-      const pressed = { Mirror: editor.mirror, Lines: editor.landmarks, Before: editor.plain };
-      for (const each of [mirror, lines, before]) each.setAttribute("aria-pressed", pressed[each.textContent]);
+      const pressed = [[mirror, editor.mirror], [lines, editor.landmarks], [before, editor.plain]];
+      for (const [each, down] of pressed) each.setAttribute("aria-pressed", down);
       dials.setAttribute("aria-pressed", Boolean(editor.presets && !editor.presets.element.hidden));
       dials.disabled = !editor.presets;
       undo.disabled = !state.done.length;
@@ -79,7 +143,7 @@ export function bars(editor) {
       driver.hidden = !state.driven;
       length.disabled = fps.disabled = Boolean(state.driven);
       easing.value = key?.easing ?? "smooth";
-      play.textContent = editor.playing ? "Stop" : "Play";
+      play.textContent = editor.playing ? say("editor.stop", "Stop") : say("editor.play", "Play");
       put(frame, editor.frame);
       put(length, state.length);
       put(fps, state.fps);

@@ -1,5 +1,8 @@
 // Requests of one editor to the server: one in flight, and of those that wait only the newest is sent.
 import { api } from "/scripts/api.js";
+import { say } from "./words.js";
+
+const answered = (status) => say("editor.answers", "ComfyUI answers {status}.", { status });
 
 export class EditorClient {
   // onTurn(): whenever it has begun to work, or has come to rest.
@@ -20,10 +23,11 @@ export class EditorClient {
         body: JSON.stringify({ node: `${this.node} ${route}`, ...body }),
       });
     } catch {
-      throw Object.assign(new Error("ComfyUI does not answer. It is asked again until it does."), { status: 0 });
+      const text = say("editor.no_answer", "ComfyUI does not answer. It is asked again until it does.");
+      throw Object.assign(new Error(text), { status: 0 });
     }
     const told = await answer.json().catch(() => ({}));
-    if (!answer.ok) throw Object.assign(new Error(told.error ?? `ComfyUI answers ${answer.status}.`), { status: answer.status });
+    if (!answer.ok) throw Object.assign(new Error(told.error ?? answered(answer.status)), { status: answer.status });
     return told;
   }
 
@@ -58,7 +62,7 @@ export function aboutEditor() {
   about ??= api
     .fetchApi("/followemoji/editor")
     .then((answer) => {
-      if (!answer.ok) throw new Error(`ComfyUI answers ${answer.status}.`);
+      if (!answer.ok) throw new Error(answered(answer.status));
       return answer.json();
     })
     .catch((error) => {

@@ -1,12 +1,16 @@
 // Three lines for whoever sees the editor for the first time; put away once, they never come again.
 import { app } from "/scripts/app.js";
 import { button, make } from "./editor_dom.js";
+import { say } from "./words.js";
 
 const SETTING = "FollowEmoji.EditorHintSeen";
-const LINES = [
-  "Drag the dots: each moves its part of the face. Inside the ring the head turns, on the ring it tilts.",
-  "Go to another frame below and drag again: keyframes make a clip. Space plays, Ctrl+Z undoes, B held shows before.",
-  "Shift: fine. Double click: back to rest. Tab and arrows do all of it without a mouse.",
+const lines = () => [
+  say("editor.first", "Drag the dots: each moves its part of the face. Inside the ring the head turns, on the ring it tilts."),
+  say(
+    "editor.second",
+    "Go to another frame below and drag again: keyframes make a clip. Space plays, Ctrl+Z undoes, B held shows before.",
+  ),
+  say("editor.third", "Shift: fine. Double click: back to rest. Tab and arrows do all of it without a mouse."),
 ];
 
 export const hintSetting = { id: SETTING, name: "Expression Editor: the first hint was seen", type: "hidden", defaultValue: false };
@@ -14,9 +18,9 @@ export const hintSetting = { id: SETTING, name: "Expression Editor: the first hi
 export function addHint(element) {
   const settings = app.extensionManager?.setting;
   if (settings?.get(SETTING)) return;
-  const hint = make("div.fye-hint", { role: "note" }, ...LINES.map((line) => make("p", {}, line)));
+  const hint = make("div.fye-hint", { role: "note" }, ...lines().map((line) => make("p", {}, line)));
   hint.append(
-    button("Got it", "Put this away for good", () => {
+    button(say("editor.got_it", "Got it"), say("editor.got_it_hint", "Put this away for good"), () => {
       settings?.set(SETTING, true);
       for (const other of document.querySelectorAll(".fye-hint")) other.remove();
     }),

@@ -26,7 +26,7 @@ function withControl(editor, key, event) {
 }
 
 function alone(editor, key, event) {
-  const { state, stage, timeline, frame } = editor;
+  const { state, stage, timeline, frame, bars } = editor;
   const onStage = event.target === stage.element;
   const onTime = event.target === timeline.element;
   if (onStage && key === "Tab") return chooseNext(editor, event.shiftKey ? -1 : 1);
@@ -38,7 +38,6 @@ function alone(editor, key, event) {
     return () => editor.goTo(frame + by);
   }
   const erase = () => (onTime ? state.deleteKey(frame) : stage.chosen && editor.reset(stage.chosen));
-  const press = (name) => () => [...editor.element.querySelectorAll(".fye-button")].find((each) => each.textContent === name).click();
   return {
     Delete: erase,
     Backspace: erase,
@@ -51,9 +50,9 @@ function alone(editor, key, event) {
     "]": () => editor.goTo(Math.round(state.keys.find((each) => Math.round(each.frame) > frame)?.frame ?? frame)),
     k: () => state.addKey(frame),
     Enter: () => state.addKey(frame),
-    m: press("Mirror"),
-    l: press("Lines"),
-    x: press("Expressions"),
+    m: () => bars.mirror.click(),
+    l: () => bars.lines.click(),
+    x: () => bars.dials.click(),
     b: () => editor.showBefore(true),
     "+": () => stage.zoomBy(1.25),
     "=": () => stage.zoomBy(1.25),

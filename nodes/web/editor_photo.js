@@ -1,5 +1,7 @@
 // A photo from the artist's disk as what a request can carry: a JPEG of bounded size in base64.
 
+import { say } from "./words.js";
+
 const LARGEST = 1280; // pixels a side: enough for a face
 
 export async function photoPixels(file) {
@@ -7,7 +9,9 @@ export async function photoPixels(file) {
   try {
     picture = await createImageBitmap(file);
   } catch {
-    throw new Error(`${file.name} is no picture that the browser can open. Choose a JPEG, PNG or WebP.`);
+    throw new Error(
+      say("editor.no_picture", "{file} is no picture that the browser can open. Choose a JPEG, PNG or WebP.", { file: file.name }),
+    );
   }
   const scale = Math.min(LARGEST / Math.max(picture.width, picture.height), 1);
   const canvas = document.createElement("canvas");

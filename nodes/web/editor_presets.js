@@ -1,5 +1,6 @@
 // Named expressions as dials, which add up: each a strength in the key of the frame that is shown.
 import { make } from "./editor_dom.js";
+import { say } from "./words.js";
 
 export class EditorPresets {
   // turn(name, strength, gesture)
@@ -14,7 +15,8 @@ export class EditorPresets {
       dial.addEventListener("change", () => (turning += 1));
       dial.addEventListener("dblclick", () => turn(name, 0));
       this.dials.set(name, { dial, shown });
-      this.element.append(make("label", { title: `${name}: double click sets it to 0` }, make("span", {}, name.replaceAll("_", " ")), dial, shown));
+      const title = say("editor.dial_hint", "{name}: double click sets it to 0", { name });
+      this.element.append(make("label", { title }, make("span", {}, name.replaceAll("_", " ")), dial, shown));
     }
   }
 

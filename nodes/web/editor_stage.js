@@ -1,6 +1,7 @@
 // The picture with its handles: pointing, dragging, zooming and panning. What a drag means, others decide.
 import { localPoint, make, ownsKeys, svg } from "./editor_dom.js";
 import { onWheel } from "./wheel.js";
+import { say } from "./words.js";
 
 const NEAR = 13; // pixels around a handle in which it is taken
 const FINE = 0.2; // of the way that the pointer goes, while Shift is held
@@ -23,7 +24,7 @@ export class EditorStage {
       make("div.fye-stage", {
         tabIndex: 0,
         role: "application",
-        "aria-label": "Portrait with handles. Tab goes through the handles, arrows move one.",
+        "aria-label": say("editor.stage", "Portrait with handles. Tab goes through the handles, arrows move one."),
       }),
     );
     this.element.append(this.image, this.overlay, this.label);

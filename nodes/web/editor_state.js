@@ -35,7 +35,7 @@ export class EditState {
     this.onMotion = does.driven ?? (() => false);
     this.edit = empty();
     this.raw = ""; // the widget's value as it was set, until something is changed here
-    this.wrong = "";
+    this.wrong = ""; // why an edit of others cannot be read
     this.undone = [];
     this.done = [];
     this.gesture = null; // changes of one gesture are undone together
@@ -59,7 +59,7 @@ export class EditState {
       try {
         this.edit = readable({ ...empty(), ...JSON.parse(this.raw) }, this.fps);
       } catch (error) {
-        this.wrong = `The edit cannot be read: ${error.message}`;
+        this.wrong = error.message;
       }
     }
     this.onChange();

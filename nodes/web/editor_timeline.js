@@ -1,5 +1,6 @@
 // The time of an edit: keyframes on a line of frames, the frame that is shown, and what the driver does there.
 import { localPoint, make, ownsKeys, svg } from "./editor_dom.js";
+import { say } from "./words.js";
 
 const EDGE = 12; // pixels left free at both ends
 const NEAR = 8;
@@ -17,10 +18,12 @@ export class EditorTimeline {
       make("div.fye-time", {
         tabIndex: 0,
         role: "slider",
-        title:
+        title: say(
+          "editor.timeline_hint",
           "Drag: scrub. Drag a key: move it, with Alt a copy. Double click: a new key. " +
-          "Lines: the driver's mouth (red), lids (blue), head (orange).",
-        "aria-label": "Timeline",
+            "Lines: the driver's mouth (red), lids (blue), head (orange).",
+        ),
+        "aria-label": say("editor.timeline", "Timeline"),
       }),
     );
     this.element.append(this.drawing);

@@ -4,6 +4,7 @@ import { showHint } from "./place_face_hint.js";
 import { FORMAT, PlacedState } from "./place_face_state.js";
 import { putStyle } from "./place_face_style.js";
 import { onWheel } from "./wheel.js";
+import { say } from "./words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const WIDE = 0.88; // of the frame's height
@@ -17,7 +18,7 @@ const element = (tag, attributes = {}) => {
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
   return made;
 };
-const words = (name) => name.replaceAll("_", " ");
+const words = (name) => say(`point.${name}`, name.replaceAll("_", " "));
 
 export class PlaceEditor {
   // changed(text) after each change that is finished.
@@ -47,7 +48,7 @@ export class PlaceEditor {
     this.state.future = [];
     this.chosen = null;
     this._setMode(Object.keys(this.state.points).length ? "points" : "whole");
-    if (!known) this.say("The points are no placed face. Reset them, or paste the whole text.", true);
+    if (!known) this.say(say("place.unknown", "The points are no placed face. Reset them, or paste the whole text."), true);
     else this._settle();
   }
 
@@ -67,7 +68,7 @@ export class PlaceEditor {
     image.onerror = () => {
       if (this.url !== url) return;
       this.url = undefined; // and is tried again
-      this.say("The picture cannot be loaded. Run the graph once.", true);
+      this.say(say("place.not_loaded", "The picture cannot be loaded. Run the graph once."), true);
     };
     image.src = url;
   }
@@ -100,17 +101,34 @@ export class PlaceEditor {
       return made;
     };
     this.buttons = {
-      whole: button("Face", "Drag, scale and turn the whole face (W)", () => this._setMode("whole")),
-      points: button("Points", "Drag single points (W)", () => this._setMode("points")),
+      whole: button(
+        say("place.whole", "Face"),
+        say("place.whole_hint", "Drag, scale and turn the whole face (W)"),
+        () => this._setMode("whole"),
+      ),
+      points: button(
+        say("place.points", "Points"),
+        say("place.points_hint", "Drag single points (W)"),
+        () => this._setMode("points"),
+      ),
     };
     bar.append(document.createElement("span"));
-    this.buttons.undo = button("Undo", "Ctrl+Z", () => this._step("undo"));
-    this.buttons.redo = button("Redo", "Ctrl+Shift+Z", () => this._step("redo"));
-    this.buttons.mesh = button("Mesh", "Show the landmarks (M)", () => this._toggleMesh());
-    this.buttons.view = button("View", "See the whole picture (0)", () => this._seeAll());
-    this.buttons.reset = button("Reset", "Begin anew", () => this._reset());
+    this.buttons.undo = button(say("place.undo", "Undo"), say("place.undo_hint", "Ctrl+Z"), () => this._step("undo"));
+    this.buttons.redo = button(say("place.redo", "Redo"), say("place.redo_hint", "Ctrl+Shift+Z"), () => this._step("redo"));
+    this.buttons.mesh = button(
+      say("place.mesh", "Mesh"),
+      say("place.mesh_hint", "Show the landmarks (M)"),
+      () => this._toggleMesh(),
+    );
+    this.buttons.view = button(
+      say("place.view", "View"),
+      say("place.view_hint", "See the whole picture (0)"),
+      () => this._seeAll(),
+    );
+    this.buttons.reset = button(say("place.reset", "Reset"), say("place.reset_hint", "Begin anew"), () => this._reset());
 
-    this.svg = element("svg", { tabindex: "0", preserveAspectRatio: "xMidYMid meet", "aria-label": "Place the face" });
+    const label = say("place.stage", "Place the face");
+    this.svg = element("svg", { tabindex: "0", preserveAspectRatio: "xMidYMid meet", "aria-label": label });
     this.svg.type = "textarea"; // ComfyUI's own Ctrl+Z leaves alone whoever says that it is one
     this.image = element("image", { preserveAspectRatio: "none" });
     this.layers = {};
@@ -153,7 +171,7 @@ export class PlaceEditor {
     for (const name of ["frame", "points"]) this.layers[name].replaceChildren();
     const size = this.pictureSize ?? state.size;
     this.image.style.display = this.url ? "" : "none";
-    if (!size) return this.say("Connect a picture. Run the graph once if it is not seen here.");
+    if (!size) return this.say(say("place.nothing", "Connect a picture. Run the graph once if it is not seen here."));
     this.view ??= [0, 0, ...size];
     this.svg.setAttribute("viewBox", this.view.join(" "));
     this.image.setAttribute("width", size[0]);
@@ -200,8 +218,8 @@ export class PlaceEditor {
     const about = this.chosen ? `${words(this.chosen)}: ` : "";
     this.say(
       this.mode === "whole"
-        ? "Drag the frame over the face; corners scale it, the knob turns it. Then Points."
-        : `${about}${placed} of ${all} points placed. Left and right are the face's own.`,
+        ? say("place.whole_status", "Drag the frame over the face; corners scale it, the knob turns it. Then Points.")
+        : about + say("place.points_status", "{placed} of {all} points placed. Left and right are the face's own.", { placed, all }),
     );
   }
 
@@ -214,7 +232,12 @@ export class PlaceEditor {
       this.otherPicture = true;
       this.render();
       const [old, now] = [this.state.size, this.pictureSize].map((size) => size.join(" x "));
-      return this.say(`The points belong to a picture of ${old} pixels, this one has ${now}. Connect that, or Reset.`, true);
+      const text = say(
+        "place.other_picture",
+        "The points belong to a picture of {old} pixels, this one has {now}. Connect that, or Reset.",
+        { old, now },
+      );
+      return this.say(text, true);
     }
     this.render();
     this._ask();

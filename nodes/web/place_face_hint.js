@@ -1,18 +1,20 @@
 // Three lines for whoever sees the editor for the first time; once closed they never come again.
+import { say } from "./words.js";
+
 const KEY = "FollowEmoji.PlaceFace.hint";
-const LINES = [
-  "1. Drag the frame over the face: corners scale it, the knob turns it.",
-  "2. Points: drag each dot to its place. Shift is fine, double click lets go of it.",
-  "3. Wheel zooms, dragging beside the face pans, Ctrl+Z takes back.",
+const lines = () => [
+  say("place.first", "1. Drag the frame over the face: corners scale it, the knob turns it."),
+  say("place.second", "2. Points: drag each dot to its place. Shift is fine, double click lets go of it."),
+  say("place.third", "3. Wheel zooms, dragging beside the face pans, Ctrl+Z takes back."),
 ];
 
 export function showHint(root) {
   if (localStorage.getItem(KEY)) return;
   const hint = document.createElement("div");
   hint.className = "fye-place-hint";
-  hint.append(...LINES.map((line) => Object.assign(document.createElement("div"), { textContent: line })));
+  hint.append(...lines().map((line) => Object.assign(document.createElement("div"), { textContent: line })));
   const close = Object.assign(document.createElement("button"), { type: "button", textContent: "\u00d7" });
-  close.setAttribute("aria-label", "Close the hint for ever");
+  close.setAttribute("aria-label", say("place.close", "Close the hint for ever"));
   close.addEventListener("click", () => {
     localStorage.setItem(KEY, "seen");
     for (const each of document.querySelectorAll(".fye-place-hint")) each.remove();

@@ -1,0 +1,105 @@
+"""The pack in Chinese, in the current frontend and in the oldest supported one.
+
+The oldest, comfyui_frontend_package 1.27.10, is looked for in COMFYUI_OLD_FRONTEND: its folder `static`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser.conftest import Frontend
+from tests.comfy.server import ComfyServer
+from tests.conftest import comfy_tree
+from tests.list_words import LOCALES, read
+
+SETTING = "Comfy.Locale"
+EDITOR = "FollowEmojiExpressionEditor"
+PUT = """async (type) => {
+    window.app.graph.clear();
+    const node = window.LiteGraph.createNode(type);
+    window.app.graph.add(node);
+    node.pos = [60, 60];
+    window.app.canvas.ds.scale = 1;
+    window.app.canvas.ds.offset = [300, 100];
+    window.app.canvas.setDirty(true, true);
+    const labels = (slots) => Object.fromEntries(slots.map((slot) => [slot.name, slot.label || slot.localized_name]));
+    const [x, y] = window.app.canvasPosToClientPos(node.getConnectionPos(true, 0));
+    return { title: node.title, inputs: labels(node.inputs), place: [x, y] };
+}"""
+
+
+@pytest.fixture(scope="module")
+def old(tmp_path_factory, comfy_models) -> Iterator[ComfyServer]:
+    """ComfyUI 0.3.64 with the frontend that it came with."""
+    folder = os.environ.get("COMFYUI_OLD_FRONTEND")
+    if not folder:
+        pytest.skip("name the folder `static` of comfyui_frontend_package 1.27.10 in COMFYUI_OLD_FRONTEND")
+    argv = ("--front-end-root", str(Path(folder).expanduser()))
+    tree, root = comfy_tree("old_server"), tmp_path_factory.mktemp("comfy_old_frontend")
+    with ComfyServer(tree, root, models=comfy_models, argv=argv) as server:
+        yield server
+
+
+@pytest.fixture(params=["server", "old"])
+def speaking(request, browser) -> Iterator[Any]:
+    """speaking(language, break_off) -> a page in it; English again afterwards."""
+    url = request.getfixturevalue(request.param).url
+    pages = []
+
+    def open_page() -> Frontend:
+        pages.append(Frontend(browser, url))
+        return pages[-1]
+
+    def choose(language: str) -> None:
+        page = open_page().page
+        page.evaluate("([name, value]) => window.app.extensionManager.setting.set(name, value)", [SETTING, language])
+        page.wait_for_timeout(1500)
+
+    def speak(language: str) -> Frontend:
+        choose(language)
+        return open_page()
+
+    yield speak
+    choose("en")
+    for each in pages:
+        each.page.close()
+
+
+def test_chinese(speaking, tmp_path):
+    """A node's title, an input's label and its tooltip, an editor's buttons, our setting."""
+    words = read(LOCALES / "zh")
+    node, said = words["nodeDefs"][EDITOR], words["main"]["followEmoji"]
+    frontend = speaking("zh")
+    page = frontend.page
+    put = page.evaluate(PUT, EDITOR)
+    assert put["title"] == node["display_name"]
+    assert put["inputs"]["portrait"] == node["inputs"]["portrait"]["name"]
+    page.locator(".fye-button", has_text=said["editor"]["mirror"]).wait_for()
+    assert page.get_by_label(said["editor"]["mirror_hint"], exact=True).count() == 1
+    page.get_by_text(said["editor"]["got_it"], exact=True).wait_for()
+    x, y = put["place"]
+    page.mouse.move(x + 60, y - 60)
+    page.mouse.move(x + 1, y, steps=5)
+    page.locator(".node-tooltip", has_text=node["inputs"]["portrait"]["tooltip"]).wait_for()
+    page.screenshot(path=str(tmp_path / "chinese.png"))
+    assert frontend.complaints == []
+    page.evaluate("() => window.app.extensionManager.command.execute('Comfy.ShowSettingsDialog')")
+    page.get_by_text("Follow-Your-Emoji", exact=True).first.click()
+    page.get_by_text(words["settings"]["FollowEmoji_Preview"]["name"]).wait_for()
+    page.get_by_text(words["main"]["settingsCategories"]["Sampling"]).first.wait_for()
+    page.screenshot(path=str(tmp_path / "settings.png"))
+
+
+def test_german_only_where_the_frontend_lets_one_choose_it(speaking):
+    """1.27 takes any language that a pack brings; later ones only their own, German not among them: all is English."""
+    page = speaking("de").page
+    language = page.evaluate("(name) => window.app.extensionManager.setting.get(name)", SETTING)
+    assert language in ("de", "en")
+    german = read(LOCALES / "de")["nodeDefs"][EDITOR]["display_name"]
+    assert page.evaluate(PUT, EDITOR)["title"] == {"de": german, "en": "Expression Editor"}[language]
+    print("chosen:", language)

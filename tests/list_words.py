@@ -1,7 +1,8 @@
 """Every text of the pack that ComfyUI can show in another language, in English, in the shape of its locale files.
 
     python -m tests.list_words FOLDER          write main.json, nodeDefs.json and settings.json there
-    python -m tests.list_words --check FOLDER  say what is wrong with a language's folder, as locales/ja
+    python -m tests.list_words --check FOLDER  say what is wrong with a language's folder, as locales/ja; with a second
+                                               folder, beside the English files there, without starting ComfyUI
 
 What frontends 1.27 to 1.49 read: `nodeDefs.<node>.display_name`, `description`, `inputs.<id>.name` and `tooltip`,
 `outputs.<number>.name` and `tooltip`; `settings.<id>.name` and `tooltip`; `settingsCategories.<label>` and
@@ -154,7 +155,7 @@ def _gaps(text: str) -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
-    source = english()
+    source = read(Path(arguments[2])) if len(arguments) == 3 else english()
     if arguments[0] == "--check":
         found = complaints(Path(arguments[1]).resolve(), source)
         sys.stdout.write("".join(f"{each}\n" for each in found) or "Complete.\n")

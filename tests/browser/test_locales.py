@@ -102,4 +102,3 @@ def test_german_only_where_the_frontend_lets_one_choose_it(speaking):
     assert language in ("de", "en")
     german = read(LOCALES / "de")["nodeDefs"][EDITOR]["display_name"]
     assert page.evaluate(PUT, EDITOR)["title"] == {"de": german, "en": "Expression Editor"}[language]
-    print("chosen:", language)

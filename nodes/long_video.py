@@ -202,7 +202,7 @@ class LongVideo(io.ComfyNode):
             memory = activations(plan.longest, appearance.latent_shape, model.dtype) + store.latents.nbytes
             memory += model.denoiser.model_size() + model.landmark_encoder.model_size()
             log.info(
-                "Long video: %d frames in %d windows on %d levels, %.2f frames evaluated per frame, about %d MiB%s.",
+                "Long video: %d frames in %d windows on %d levels, each frame computed %.2f times, about %d MiB%s.",
                 plan.frame_count,
                 len(plan.windows),
                 len(plan.levels),

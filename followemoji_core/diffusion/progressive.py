@@ -39,7 +39,7 @@ def plan_progressive(
         raise InputError("There are no frames to animate: the motion is empty. Check the driving clip.")
     if length < SHORTEST:
         raise InputError(
-            f"Window length {length}: a window between known frames needs at least {SHORTEST}. Set a longer one."
+            f"Window length {length}: a window between known frames needs at least {SHORTEST} frames. Set more."
         )
     if keyframes not in KEYFRAMES:
         raise InputError(f'No way to place keyframes is called "{keyframes}". Choose one of: {", ".join(KEYFRAMES)}.')

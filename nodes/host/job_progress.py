@@ -34,7 +34,7 @@ class JobProgress:
         self._started: float | None = None
         self._timed = 0  # window-steps
         self._memory = f"about {memory >> 20} MiB"
-        self._show(f"{len(plan.windows)} windows, {plan.cost:.2f} frames evaluated per frame, {self._memory}")
+        self._show(f"{len(plan.windows)} windows, each frame computed {plan.cost:.2f} times, {self._memory}")
 
     def __call__(self, report: Progress) -> None:
         total = report.windows * report.steps

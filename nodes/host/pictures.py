@@ -33,7 +33,7 @@ def checked_landmarks(landmarks: AlignedMotion | torch.Tensor) -> AlignedMotion 
         return landmarks
     if landmarks[0, ..., :3].float().mean() > 0.25:
         raise InputError(
-            "The landmark images are not black behind. Connect Draw Landmarks without a background, or the "
+            "The background of the landmark images is not black. Connect Draw Landmarks without a background, or the "
             "aligned motion itself."
         )
     return landmarks[..., :3]

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ..errors import CheckpointError
 from ..model.config import LATENT_SCALE
+from ..model.ops import TORCH, Ops
 from .interfaces import Codec
 from .strict import check_finite
 
@@ -20,9 +21,9 @@ _FULL = (1, 3, 3, 3)  # residual blocks at full, half, quarter and eighth size: 
 class Block(nn.Module):
     """Three convolutions beside an identity, rectified."""
 
-    def __init__(self) -> None:
+    def __init__(self, ops: Ops = TORCH) -> None:
         super().__init__()
-        convs = [nn.Conv2d(WIDTH, WIDTH, 3, padding=1) for _ in range(3)]  # own layers: only trained, and run, in torch
+        convs = [ops.Conv2d(WIDTH, WIDTH, 3, padding=1) for _ in range(3)]
         rectify = [nn.ReLU(inplace=True) for _ in range(2)]
         self.conv = nn.Sequential(convs[0], rectify[0], convs[1], rectify[1], convs[2])
         nn.init.zeros_(convs[2].weight)  # begins as nothing but its identity
@@ -36,10 +37,21 @@ class Clamp(nn.Module):
         return torch.tanh(x / 3) * 3
 
 
-def _blocks(count: int, room: int) -> list[nn.Module]:
+class Enlarge(nn.Module):
+    """Twice the size, by one transposed convolution of 4 x 4: weight (inputs, outputs, 4, 4)."""
+
+    def __init__(self, weight: Tensor) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv_transpose2d(x, self.weight, stride=2, padding=1)
+
+
+def _blocks(count: int, room: int, ops: Ops) -> list[nn.Module]:
     """`count` blocks, and what blocks without weights do in the places that are left: the first of them rectifies."""
     idle = [nn.ReLU() if index == 0 else nn.Identity() for index in range(room)]
-    return [Block() for _ in range(count)] + idle[count:]
+    return [Block(ops) for _ in range(count)] + idle[count:]
 
 
 class TinyAutoencoder(nn.Module):
@@ -49,21 +61,21 @@ class TinyAutoencoder(nn.Module):
     several times faster and is still a whole file for those who read this layout.
     """
 
-    def __init__(self, latent_channels: int = 4, depths: tuple[int, ...] = _FULL):
+    def __init__(self, latent_channels: int = 4, depths: tuple[int, ...] = _FULL, ops: Ops = TORCH):
         super().__init__()
         if len(depths) != 4 or any(not 0 <= depth <= most for depth, most in zip(depths, _FULL, strict=True)):
             raise ValueError(f"depths are {depths}; allowed are four numbers of at most {_FULL}.")
         self.latent_channels, self.depths = latent_channels, tuple(depths)
-        encoder: list[nn.Module] = [nn.Conv2d(3, WIDTH, 3, padding=1)]
-        decoder: list[nn.Module] = [Clamp(), nn.Conv2d(latent_channels, WIDTH, 3, padding=1), nn.ReLU()]
+        encoder: list[nn.Module] = [ops.Conv2d(3, WIDTH, 3, padding=1)]
+        decoder: list[nn.Module] = [Clamp(), ops.Conv2d(latent_channels, WIDTH, 3, padding=1), nn.ReLU()]
         for level in range(4):
             if level:
-                encoder.append(nn.Conv2d(WIDTH, WIDTH, 3, padding=1, stride=2, bias=False))
-                decoder += [nn.Upsample(scale_factor=2), nn.Conv2d(WIDTH, WIDTH, 3, padding=1, bias=False)]
-            encoder += _blocks(depths[level], _FULL[level])
-            decoder += _blocks(depths[3 - level], _FULL[3 - level])
-        self.taesd_encoder = nn.Sequential(*encoder, nn.Conv2d(WIDTH, latent_channels, 3, padding=1))
-        self.taesd_decoder = nn.Sequential(*decoder, nn.Conv2d(WIDTH, 3, 3, padding=1))
+                encoder.append(ops.Conv2d(WIDTH, WIDTH, 3, padding=1, stride=2, bias=False))
+                decoder += [nn.Upsample(scale_factor=2), ops.Conv2d(WIDTH, WIDTH, 3, padding=1, bias=False)]
+            encoder += _blocks(depths[level], _FULL[level], ops)
+            decoder += _blocks(depths[3 - level], _FULL[3 - level], ops)
+        self.taesd_encoder = nn.Sequential(*encoder, ops.Conv2d(WIDTH, latent_channels, 3, padding=1))
+        self.taesd_decoder = nn.Sequential(*decoder, ops.Conv2d(WIDTH, 3, 3, padding=1))
         self._initialise()
 
     @torch.no_grad()
@@ -159,11 +171,10 @@ def folded(decoder: nn.Sequential) -> nn.Sequential:
     for layer in inner:
         if layers and isinstance(layers[-1], nn.Upsample):
             taps = layer.weight.flip(2, 3).transpose(0, 1)
-            layers[-1] = nn.ConvTranspose2d(WIDTH, WIDTH, 4, stride=2, padding=1, bias=False)
-            layers[-1].weight.copy_(sum(F.pad(taps, (x, 1 - x, y, 1 - y)) for y in range(2) for x in range(2)))
+            layers[-1] = Enlarge(sum(F.pad(taps, (x, 1 - x, y, 1 - y)) for y in range(2) for x in range(2)))
         else:
             layers.append(nn.ReLU(inplace=True) if isinstance(layer, nn.ReLU) else layer)
-    four = nn.Conv2d(WIDTH, 12, 4, stride=2, padding=1)
+    four = TORCH.Conv2d(WIDTH, 12, 4, stride=2, padding=1)
     shifted = [F.pad(last.weight, (x, 1 - x, y, 1 - y)) for y in range(2) for x in range(2)]
     four.weight.copy_(torch.stack(shifted, 1).flatten(0, 1))
     four.bias.copy_(last.bias.repeat_interleave(4))

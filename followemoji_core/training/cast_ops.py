@@ -48,4 +48,5 @@ def attention(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
     return (weights.softmax(-1) @ v).transpose(1, 2).flatten(2)
 
 
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}  # of what flows
 CAST = Ops(Linear, Conv2d, GroupNorm, LayerNorm, attention)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ..drawn import Acting, Person, paint
 from ..encoders.autoencoder import TinyAutoencoder
 from ..face.topology import LEFT_EYE, LIPS, RIGHT_EYE
+from .cast_ops import CAST, PRECISIONS
 from .optimizers import rate_share, set_rate, split_optimizers
 from .weight_average import WeightAverage
 
@@ -56,6 +57,7 @@ def train_autoencoder(
     goes on alone: until then it has met every brightness shifted by the last few batches, and washes colours out.
     begun: what 1. gave, to do 2. alone. on_step learns loss, PSNR of the crops in dB and seconds since the start.
     """
+    network = None if begun is None else _in_cast_layers(begun)
     torch.manual_seed(settings.seed)
     rng = np.random.default_rng(settings.seed)
     pictures, boxes = draw_pictures(settings)
@@ -71,9 +73,9 @@ def train_autoencoder(
     def note_decoder(step: int, loss: float, psnr: float) -> None:
         note(settings.steps + step, loss, psnr)
 
-    network, peak = begun, settings.learning_rate
+    peak = settings.learning_rate
     if network is None:
-        network = TinyAutoencoder(settings.latent_channels, settings.depths).to(memory_format=torch.channels_last)
+        network = TinyAutoencoder(settings.latent_channels, settings.depths, CAST).to(memory_format=torch.channels_last)
         norm = RunningNorm(settings.latent_channels)
         _descend(
             network=network,
@@ -101,6 +103,13 @@ def train_autoencoder(
     return network.eval().requires_grad_(False)
 
 
+def _in_cast_layers(begun: TinyAutoencoder) -> TinyAutoencoder:
+    """A copy, made of layers that compute in the format of their input."""
+    network = TinyAutoencoder(begun.latent_channels, begun.depths, CAST)
+    network.load_state_dict(begun.state_dict())
+    return network
+
+
 def _descend(
     network: TinyAutoencoder,
     part: nn.Module,
@@ -117,11 +126,11 @@ def _descend(
     """
     optimizers = split_optimizers(part.named_parameters(), peak, betas=(0.9, 0.99))
     average = WeightAverage(part.parameters(), settings.ema)
+    dtype = PRECISIONS[settings.precision]
     for step, clean in zip(range(steps), batches, strict=False):
-        with torch.autocast("cpu", torch.bfloat16, enabled=settings.precision == "bf16"):
-            latents = norm(network.encode(clean).float())
-            noisy = latents + settings.noise * torch.randn_like(latents)
-            decoded = network.decode(noisy).float()
+        latents = norm(network.encode(clean.to(dtype)).float())
+        noisy = latents + settings.noise * torch.randn_like(latents)
+        decoded = network.decode(noisy.to(dtype)).float()
         error = (decoded - clean).abs()
         loss = error.mean() + 4 * error.square().mean()
         part.zero_grad(set_to_none=True)

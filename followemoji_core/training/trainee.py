@@ -26,7 +26,7 @@ from ..model.weights.parts import PARTS
 from ..model.weights.read import read_tensors
 from ..types import AppearanceFeatures
 from .batches import Batch
-from .cast_ops import CAST
+from .cast_ops import CAST, PRECISIONS
 from .critic import Critic, balance, critic_losses
 from .loss import facial_loss, picture_loss
 from .remembered import Remembered
@@ -34,7 +34,6 @@ from .settings import ModelSettings, TrainSettings
 
 _APART = 8  # every so many frames are decoded for the picture loss
 _CRITIC = 0.05  # of the critic's own loss: small beside the others where gradients are clipped together
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 class Trainee(nn.Module):

@@ -27,13 +27,14 @@ from ..face.opencv import opencv
 from ..walk.animate import Host
 from ..walk.studio import Studio
 from .batches import Batch, Batches
+from .cast_ops import PRECISIONS
 from .frozen_encoders import FrozenEncoders
 from .optimizers import rate_share, set_rate, split_optimizers
 from .sample_grid import sample_grid
 from .saved_state import Learned, Progress, RunFolder
 from .settings import TrainSettings
 from .shards import find_clips
-from .trainee import PRECISIONS, build_trainee
+from .trainee import build_trainee
 from .weight_average import WeightAverage
 
 Say = Callable[[str], None]

@@ -1,7 +1,7 @@
 // One editor in one node: what is done on its stage, timeline and bars becomes the edit, the edit becomes a preview.
 import { app } from "/scripts/app.js";
 import { EditorClient, aboutEditor } from "./editor_client.js";
-import { addStyle, make } from "./editor_dom.js";
+import { make, style } from "./editor_dom.js";
 import { addHint } from "./editor_hint.js";
 import { bars } from "./editor_bars.js";
 import { onKey } from "./editor_keys.js";
@@ -21,7 +21,6 @@ const SAME_NUDGE = 700; // ms in which presses of an arrow go on from each other
 
 export class Editor {
   constructor(node) {
-    addStyle();
     this.node = node;
     this.widget = null;
     this.frame = 0;
@@ -57,7 +56,7 @@ export class Editor {
     });
     this.bars = bars(this);
     this.told = make("div.fye-told", { role: "status" });
-    this.element = make("div.fye-editor", {}, this.bars.top, this.stage.element, this.told, this.timeline.element, this.bars.time);
+    this.element = make("div.fye-editor", {}, style(), this.bars.top, this.stage.element, this.told, this.timeline.element, this.bars.time);
     this.element.addEventListener("keydown", (event) => onKey(this, event));
     this.element.addEventListener("keyup", (event) => {
       event.stopPropagation();

@@ -93,7 +93,5 @@ const STYLE = `
 .fye-hint p { margin: 0 0 2px; }
 `;
 
-export function addStyle() {
-  if (document.getElementById("fye-editor-style")) return;
-  document.head.append(make("style", { id: "fye-editor-style", textContent: STYLE }));
-}
+// Lies inside each editor, not in the page's head, which all packs share.
+export const style = () => make("style", { textContent: STYLE });

@@ -7,7 +7,7 @@ import { chained, whileInGraph } from "./node_life.js";
 const LEAST = [430, 560]; // pixels of a new editor
 
 app.registerExtension({
-  name: "FollowEmoji.ExpressionEditor",
+  name: "followyouremoji.ExpressionEditor",
   settings: [hintSetting],
   getCustomWidgets() {
     return {

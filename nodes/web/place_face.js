@@ -64,7 +64,7 @@ function setUp(node) {
 }
 
 app.registerExtension({
-  name: "FollowEmoji.PlaceFace",
+  name: "followyouremoji.PlaceFace",
   nodeCreated(node) {
     if (node.comfyClass === NODE) setUp(node);
   },

@@ -2,7 +2,7 @@
 import { Fit } from "./place_face_fit.js";
 import { showHint } from "./place_face_hint.js";
 import { FORMAT, PlacedState } from "./place_face_state.js";
-import { putStyle } from "./place_face_style.js";
+import { style } from "./place_face_style.js";
 import { onWheel } from "./wheel.js";
 import { say } from "./words.js";
 
@@ -23,7 +23,6 @@ const words = (name) => say(`point.${name}`, name.replaceAll("_", " "));
 export class PlaceEditor {
   // changed(text) after each change that is finished.
   constructor(changed) {
-    putStyle();
     this.changed = changed;
     this.state = new PlacedState();
     this.fit = new Fit((answer) => this._fitted(answer), (text) => this.say(text, true));
@@ -139,7 +138,7 @@ export class PlaceEditor {
     this.layers.mesh.append(this.under, this.mesh);
     this.line = document.createElement("div");
     this.line.className = "fye-place-line";
-    root.append(bar, this.svg, this.line);
+    root.append(style(), bar, this.svg, this.line);
     showHint(root);
 
     const listen = (name, act) => this.svg.addEventListener(name, act);

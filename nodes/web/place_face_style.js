@@ -1,3 +1,5 @@
+import { make } from "./editor_dom.js";
+
 // How the editor of Place Face looks, in the colours of the frontend's theme.
 const CSS = `
 .fye-place { position: relative; display: flex; flex-direction: column; width: 100%; height: 100%; min-height: 200px;
@@ -36,10 +38,4 @@ const CSS = `
   cursor: pointer; font: 14px sans-serif; }
 `;
 
-export function putStyle() {
-  if (document.getElementById("fye-place-style")) return;
-  const style = document.createElement("style");
-  style.id = "fye-place-style";
-  style.textContent = CSS;
-  document.head.append(style);
-}
+export const style = () => make("style", { textContent: CSS });

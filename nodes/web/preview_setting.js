@@ -2,7 +2,7 @@
 import { app } from "/scripts/app.js";
 
 app.registerExtension({
-  name: "FollowEmoji.PreviewSetting",
+  name: "followyouremoji.PreviewSetting",
   settings: [
     {
       id: "FollowEmoji.Preview",

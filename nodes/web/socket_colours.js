@@ -21,13 +21,16 @@ function keep(table, type, ours) {
 }
 
 app.registerExtension({
-  name: "FollowEmoji.SocketColours",
+  name: "followyouremoji.SocketColours",
   setup() {
-    const style = document.createElement("style"); // what Nodes 2.0 reads
-    style.textContent = `:root { ${Object.entries(COLOURS)
-      .map(([type, colour]) => `--color-datatype-${type}: ${colour};`)
-      .join(" ")} }`;
-    document.head.append(style);
+    // What Nodes 2.0 reads: variables of our own types, and nothing else.
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(
+      `:root { ${Object.entries(COLOURS)
+        .map(([type, colour]) => `--color-datatype-${type}: ${colour};`)
+        .join(" ")} }`,
+    );
+    document.adoptedStyleSheets.push(sheet);
     for (const [type, colour] of Object.entries(COLOURS)) {
       keep(app.canvas.default_connection_color_byType, type, colour);
       keep(app.canvas.constructor.link_type_colors, type, colour);

@@ -34,6 +34,7 @@ def read_tensors(path: Path | str) -> State:
         if path.suffix == ".safetensors":
             return load_file(path)
         try:
+            # Not comfy.utils.load_torch_file: the core runs without ComfyUI, and has looked through the file above.
             state = torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
         except pickle.UnpicklingError as error:
             raise CheckpointError(

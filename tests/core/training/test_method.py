@@ -15,6 +15,7 @@ from followemoji_core.model.appearance_net import AppearanceNet
 from followemoji_core.model.conditioning import condition
 from followemoji_core.model.config import UNetConfig
 from followemoji_core.model.denoiser import Denoiser
+from followemoji_core.model.ops import TORCH
 from followemoji_core.model.weights.build import build
 from followemoji_core.model.weights.fill import complete, grow_input
 from followemoji_core.training.critic import Critic, balance, critic_losses
@@ -85,8 +86,8 @@ def test_rates():
 
 def test_each_parameter_has_one_optimizer():
     """Matrices and inner convolutions go to Muon, edges and vectors to AdamW, frozen ones nowhere."""
-    network = torch.nn.ModuleDict({"conv_in": torch.nn.Conv2d(3, 4, 3), "inner": torch.nn.Conv2d(4, 4, 3)})
-    network["frozen"] = torch.nn.Linear(4, 4).requires_grad_(False)
+    network = torch.nn.ModuleDict({"conv_in": TORCH.Conv2d(3, 4, 3), "inner": TORCH.Conv2d(4, 4, 3)})
+    network["frozen"] = TORCH.Linear(4, 4).requires_grad_(False)
     adamw, muon = split_optimizers(network.named_parameters(), 1e-3)
     assert [id(p) for p in muon.param_groups[0]["params"]] == [id(network["inner"].weight)]
     rest = {id(p) for p in (*network["conv_in"].parameters(), network["inner"].bias)}

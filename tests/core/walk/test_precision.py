@@ -15,6 +15,7 @@ from followemoji_core.model.appearance_net import AppearanceNet
 from followemoji_core.model.config import LandmarkEncoderConfig, UNetConfig
 from followemoji_core.model.denoiser import Denoiser
 from followemoji_core.model.landmark_encoder import LandmarkEncoder
+from followemoji_core.model.ops import TORCH
 from followemoji_core.types import AlignedMotion
 from followemoji_core.walk.animate import Host, animate, new_store, plan_job
 from followemoji_core.walk.appearance import read_appearance
@@ -132,7 +133,7 @@ def test_landmarks_that_are_not_finite_are_refused(job):
 
 
 def test_widened_ends_with_the_weights_as_they_were():
-    layer = torch.nn.Linear(2, 2).half()
+    layer = TORCH.Linear(2, 2).half()
     before = layer.weight.data_ptr()
     with pytest.raises(RuntimeError), widened(layer):
         assert layer(torch.ones(1, 2)).dtype == torch.float32

@@ -106,7 +106,8 @@ class GuidedCall:
                 return torch.empty(shape, device=device, dtype=dtype)
             return torch.randn(shape, generator=torch.Generator().manual_seed(1)).to(device, dtype)
 
-        self.latents, self.portrait = random(frames, 4, cells, cells), random(1, 4, cells, cells)
+        self.latents = random(frames, config.out_channels, cells, cells)
+        self.portrait = random(1, config.in_channels, cells, cells)
         self.tokens, self.timestep = random(1, 257, config.token_width), torch.tensor(500)
         self.images = random(frames, 3, size, size)
         self.features = random(frames, config.channels[0], cells, cells)
@@ -147,19 +148,32 @@ def count_guided_call(size: int, frames: int, config: UNetConfig | None = None) 
         if form != "plain":
             call.optimise()
             flops.optimise()
-        with FlopCounterMode(display=False) as counter:
-            flops(form == "halves together")
+        count = flop_of(lambda flops=flops, form=form: flops(form == "halves together"))
         counting.operations.clear()
         counting.bytes.clear()
         with counting:
             call(form == "halves together")
         found[form] = {
-            "tflop": counter.get_total_flops() / 1e12,
+            "tflop": count / 1e12,
             "operations": sum(counting.operations.values()),
             "elementwise_and_copies_gb": counting.bytes["elementwise and copies"] / 1e9,
             "norms_gb": counting.bytes["norms"] / 1e9,
         }
     return found
+
+
+def flop_of(work: Callable[[], Any]) -> int:
+    """Floating point operations of what runs inside, by torch's own counter."""
+    with FlopCounterMode(display=False) as counter:
+        work()
+    return counter.get_total_flops()
+
+
+def flop_of_guided_call(size: int, frames: int, config: UNetConfig) -> int:
+    """Of the optimised form at such sizes; counted on the meta device, where nothing is computed."""
+    call = GuidedCall(size, frames, "meta", torch.float16, replace(config, in_channels=config.out_channels))
+    call.optimise()
+    return flop_of(call)
 
 
 def time_parts(
@@ -182,27 +196,29 @@ def time_parts(
 
 
 def _timed(part: Callable[[], Any], device: str, repeats: int) -> dict[str, float]:
-    with torch.no_grad(), _quiet_counters(device) as peak:
+    with torch.no_grad(), memory_counted(device) as peak:
         part()
         seconds = []
         for _ in range(repeats):
-            _wait(device)
+            wait(device)
             started = time.perf_counter()
             part()
-            _wait(device)
+            wait(device)
             seconds.append(time.perf_counter() - started)
     return {"seconds": statistics.median(seconds), **({"peak_gb": peak() / 1e9} if peak() else {})}
 
 
 @contextmanager
-def _quiet_counters(device: str) -> Iterator[Callable[[], int]]:
+def memory_counted(device: str) -> Iterator[Callable[[], int]]:
+    """Within the block what is yielded says how many bytes of a GPU were in use at most; 0 on other devices."""
     cuda = device.startswith("cuda")
     if cuda:
         torch.cuda.reset_peak_memory_stats()
     yield torch.cuda.max_memory_allocated if cuda else (lambda: 0)
 
 
-def _wait(device: str) -> None:
+def wait(device: str) -> None:
+    """Until the device has done what it was asked to."""
     if device.startswith("cuda"):
         torch.cuda.synchronize()
 

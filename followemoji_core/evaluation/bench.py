@@ -106,8 +106,7 @@ class GuidedCall:
                 return torch.empty(shape, device=device, dtype=dtype)
             return torch.randn(shape, generator=torch.Generator().manual_seed(1)).to(device, dtype)
 
-        self.latents = random(frames, config.out_channels, cells, cells)
-        self.portrait = random(1, config.in_channels, cells, cells)
+        self.latents, self.portrait = random(frames, 4, cells, cells), random(1, 4, cells, cells)
         self.tokens, self.timestep = random(1, 257, config.token_width), torch.tensor(500)
         self.images = random(frames, 3, size, size)
         self.features = random(frames, config.channels[0], cells, cells)
@@ -148,32 +147,19 @@ def count_guided_call(size: int, frames: int, config: UNetConfig | None = None) 
         if form != "plain":
             call.optimise()
             flops.optimise()
-        count = flop_of(lambda flops=flops, form=form: flops(form == "halves together"))
+        with FlopCounterMode(display=False) as counter:
+            flops(form == "halves together")
         counting.operations.clear()
         counting.bytes.clear()
         with counting:
             call(form == "halves together")
         found[form] = {
-            "tflop": count / 1e12,
+            "tflop": counter.get_total_flops() / 1e12,
             "operations": sum(counting.operations.values()),
             "elementwise_and_copies_gb": counting.bytes["elementwise and copies"] / 1e9,
             "norms_gb": counting.bytes["norms"] / 1e9,
         }
     return found
-
-
-def flop_of(work: Callable[[], Any]) -> int:
-    """Floating point operations of what runs inside, by torch's own counter."""
-    with FlopCounterMode(display=False) as counter:
-        work()
-    return counter.get_total_flops()
-
-
-def flop_of_guided_call(size: int, frames: int, config: UNetConfig) -> int:
-    """Of the optimised form at such sizes; counted on the meta device, where nothing is computed."""
-    call = GuidedCall(size, frames, "meta", torch.float16, replace(config, in_channels=config.out_channels))
-    call.optimise()
-    return flop_of(call)
 
 
 def time_parts(

@@ -14,7 +14,7 @@ from ...face.opencv import opencv
 from ...types import AlignedMotion
 from ...walk.settings import Settings
 from ...walk.studio import Studio
-from ..bench import flop_of_guided_call, memory_counted, wait
+from ..bench import memory_counted, wait
 from .report import Report
 
 WINDOW = 16  # frames
@@ -50,12 +50,6 @@ class Subject:
     @property
     def size(self) -> tuple[int, int]:
         return self.motion.size
-
-
-def estimated_seconds(studio_config, size: int, frames: int, steps: int, guided: bool, flop_per_second: float) -> float:
-    """Of the passes through a denoiser of such sizes; half of it without guidance."""
-    whole = flop_of_guided_call(size, frames, studio_config) * steps / flop_per_second
-    return whole if guided else whole / 2
 
 
 def sample_frames(report: Report, name: str, studio: Studio, subject: Subject, settings: Settings) -> np.ndarray:

@@ -22,13 +22,13 @@ from ...model.weights.build import build
 from ...model.weights.fill import Weights
 from ...walk.settings import Settings
 from ...walk.studio import SMALL_SETTINGS, open_studio
-from ..bench import flop_of, machine, wait
+from ..bench import machine, wait
 from .digest import Inputs, compare, digest, exact
 from .fitting import fit_clip, fit_networks, fit_vae
 from .found import Files, look_at_files
 from .guarantees import check_denoiser, check_half, check_landmark_encoder, check_schedule
 from .report import Report
-from .sampled import WINDOW, Subject, estimated_seconds, judge_frames, process_peak, sample_frames
+from .sampled import WINDOW, Subject, judge_frames, process_peak, sample_frames
 
 _ON_GPU, _ON_CPU = (512, 30), (256, 4)  # side in pixels, steps: what is sampled where nothing else is asked for
 _PACKAGES = ("torch", "diffusers", "transformers", "safetensors", "numpy", "mediapipe")
@@ -66,9 +66,9 @@ def verify(
     if not own:
         fit_clip(report, files)
     with exact(), torch.no_grad():
-        speed = _each_network(report, whole, wishes, say)
+        pace = _each_network(report, whole, wishes, say)
         _each_encoder(report, files, own, wishes, say)
-    _sample(report, files, whole, wishes, speed, say)
+    _sample(report, files, whole, wishes, pace, say)
     if earlier is not None:
         compare(report, earlier)
     return report
@@ -92,8 +92,8 @@ def versions(device: str, dtype: torch.dtype) -> dict[str, str]:
 
 
 def _each_network(report: Report, whole: dict[str, Weights], wishes: Wishes, say: Callable) -> float | None:
-    """Digests and guarantees. Returns the floating point operations a second of the denoiser, None without one."""
-    speed = None
+    """Digests and guarantees. Returns seconds of the denoiser for a latent cell of a frame, None without one."""
+    pace = None
     for name, weights in whole.items():
         part = weights.part.title
         size = sum(value.numel() for value in weights.state.values()) * 4 / 2**30
@@ -103,7 +103,7 @@ def _each_network(report: Report, whole: dict[str, Weights], wishes: Wishes, say
             network = build(replace(weights, state=dict(weights.state)), TORCH, wishes.device, torch.float32)
             inputs = Inputs(wishes.device)
             if name == "denoiser":
-                speed = _run_denoiser(report, network, inputs, wishes)
+                pace = _run_denoiser(report, network, inputs, wishes)
             elif name == "appearance_net":
                 _run_appearance_net(report, network, inputs)
             elif name == "landmark_encoder":
@@ -111,7 +111,7 @@ def _each_network(report: Report, whole: dict[str, Weights], wishes: Wishes, say
                 _digest(report, part, network(inputs.landmark_images()))
             else:
                 _digest(report, part, OwnImageEncoder(network).tokens(inputs.pictures()))
-    return speed
+    return pace
 
 
 def _run_denoiser(report: Report, denoiser: nn.Module, inputs: Inputs, wishes: Wishes) -> float:
@@ -126,15 +126,15 @@ def _run_denoiser(report: Report, denoiser: nn.Module, inputs: Inputs, wishes: W
         latents, features = inputs.latents(config.out_channels), inputs.features(config.channels[0])
         denoiser(latents, torch.tensor(601), features, (half,))
 
-    flop = flop_of(call)
+    call()
     wait(wishes.device)
     started = time.perf_counter()
     call()
     wait(wishes.device)
-    speed = flop / (time.perf_counter() - started)
+    seconds = (time.perf_counter() - started) / (len(inputs.latents(1)) * inputs.cells**2)
     if wishes.dtype != torch.float32:
         check_half(report, denoiser, inputs, wishes.dtype, guided)
-    return speed
+    return seconds
 
 
 def _run_appearance_net(report: Report, network: nn.Module, inputs: Inputs) -> None:
@@ -191,7 +191,7 @@ def _digest(report: Report, name: str, *tensors: torch.Tensor) -> None:
 
 
 def _sample(
-    report: Report, files: Files, whole: dict[str, Weights], wishes: Wishes, speed: float | None, say: Callable
+    report: Report, files: Files, whole: dict[str, Weights], wishes: Wishes, pace: float | None, say: Callable
 ) -> None:
     lacking = [line.part for line in report.failures if line.part not in ("files", "schedule")]
     if lacking or not set(_PARTS) <= whole.keys():
@@ -205,13 +205,16 @@ def _sample(
         subject = (wishes.subject or Subject.drawn)(size)
         say(f"Loading everything in {_name(wishes.dtype)}")
         studio = open_studio(files.models, wishes.device, wishes.dtype, files.networks, files.vae)
+        halves = 1 if settings.guidance == 1.0 else 2
+        expected = pace and pace * (size // LATENT_CELL) ** 2 * settings.steps * halves
         for name, frames in (("one frame", 1), ("window", min(WINDOW, config.positions))):
             part = subject.first(frames)
-            _announce(say, name, config, part, settings, speed)
+            _announce(say, name, part, settings, expected)
             with report.isolated(name, "sampled"):
                 made = sample_frames(report, name, studio, part, settings)
                 report.passed(name, "sampled", f"{len(made)} of {size}x{size}, finite")
                 judge_frames(report, name, made, part, not wishes.untrained)
+                expected = report.facts["samples"][name]["seconds"] * WINDOW
     report.facts["process_peak_gib"] = None if (peak := process_peak()) is None else round(peak / 2**30, 2)
 
 
@@ -223,14 +226,13 @@ def _chosen(config, wishes: Wishes) -> tuple[int, Settings]:
     return wishes.size or size, replace(settings, steps=wishes.steps or settings.steps)
 
 
-def _announce(say: Callable, name: str, config, subject: Subject, settings: Settings, speed: float | None) -> None:
-    frames, size = len(subject.motion), subject.size[0]
+def _announce(say: Callable, name: str, subject: Subject, settings: Settings, seconds: float | None) -> None:
     about = ""
-    if speed:
-        guided = settings.guidance != 1.0
-        seconds = estimated_seconds(config, size, frames, settings.steps, guided, speed)
+    if seconds:
         about = f", about {seconds / 60:.0f} minutes" if seconds > 90 else f", about {seconds:.0f} seconds"
-    say(f"Sampling {name}: {frames} x {size}x{size}, {settings.steps} steps{about}; --size and --steps change it")
+    width, height = subject.size
+    frames = len(subject.motion)
+    say(f"Sampling {name}: {frames} x {width}x{height}, {settings.steps} steps{about}; --size and --steps change it")
 
 
 def _name(dtype: torch.dtype) -> str:

@@ -12,11 +12,13 @@ from ...encoders import clip
 from ...encoders.opening import codec_kind
 from ...encoders.sd_vae import SDVAE
 from ...encoders.strict import laid_out
+from ...model.config import UNetConfig
 from ...model.temporal import sinusoids
 from ...model.weights.fill import Weights, check_together, complete, entries_of, lay_out
 from ...model.weights.fit import Fit, fit
 from ...model.weights.parts import CLIP_FC_NAME, HELPERS, PARTS
 from ...model.weights.read import State, finite, read_tensors
+from ...model.weights.sizes import Config
 from .found import Files
 from .report import Report, named
 
@@ -47,7 +49,7 @@ def fit_networks(report: Report, files: Files) -> dict[str, Weights]:
             if "clip_fc" in part.helpers and files.clip_fc:
                 helpers.append(HELPERS["clip_fc"].entries(read_tensors(files.clip_fc)))
             laid = lay_out(part, state, path.name, helpers)
-            _note(report, part.title, files.name(path), laid.fit, laid.wanted, laid.state, vars(laid.config))
+            _note(report, part.title, files.name(path), laid.fit, laid.wanted, laid.state, _told(laid.config))
             if laid.fit.whole and report.ok(part.title):
                 whole[part.name] = complete(part, state, path.name, helpers)
                 if part.name == "denoiser":
@@ -144,6 +146,17 @@ def _check_tables(report: Report, state: State) -> None:
     way_out = "These are no published motion modules, or the file is damaged. " + AGAIN
     said = f"{len(tables)} tables, off by {worst:.1e} at most"
     report.judge("denoiser", "positions are the published sines", worst <= _TABLE, said, way_out)
+
+
+def _told(config: Config) -> dict:
+    """Channels, motion modules, and what differs from the published sizes."""
+    published = type(config)()
+    differs = {name: value for name, value in vars(config).items() if value != getattr(published, name)}
+    if not isinstance(config, UNetConfig):
+        return differs or {"as": "published"}
+    differs.pop("positions", None)
+    motion = f"of {config.positions} positions" if config.positions else "none"
+    return {"channels": config.channels, "motion modules": motion, **(differs or {"else as": "published"})}
 
 
 def _sizes(module: torch.nn.Module) -> dict:

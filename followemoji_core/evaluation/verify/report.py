@@ -108,7 +108,6 @@ class _Places:
             if len(folder.parts) > 1:
                 forms |= {str(folder), folder.as_posix()}
             self._names += [(form, "MODELS" if number == 0 else "..") for form in forms if len(form) > 1]
-        self._names.sort(key=lambda name: -len(name[0]))
 
     def hidden(self, text: str) -> str:
         for name, instead in self._names:

@@ -16,6 +16,7 @@ from ... import __version__
 from ...encoders.clip import open_clip_vision
 from ...encoders.image_encoder import OwnImageEncoder
 from ...encoders.opening import open_codec
+from ...model.conditioning import condition
 from ...model.config import LATENT_CELL
 from ...model.ops import TORCH
 from ...model.weights.build import build
@@ -99,19 +100,28 @@ def _each_network(report: Report, whole: dict[str, Weights], wishes: Wishes, say
         size = sum(value.numel() for value in weights.state.values()) * 4 / 2**30
         say(f"{part}: computing in float32 on {wishes.device}, {size:.1f} GiB of weights")
         with report.isolated(part, "computes"):
-            # `build` empties what it is given, and these are needed again for sampling's sizes.
-            network = build(replace(weights, state=dict(weights.state)), TORCH, wishes.device, torch.float32)
-            inputs = Inputs(wishes.device)
-            if name == "denoiser":
-                pace = _run_denoiser(report, network, inputs, wishes)
-            elif name == "appearance_net":
-                _run_appearance_net(report, network, inputs)
-            elif name == "landmark_encoder":
-                check_landmark_encoder(report, network, inputs)
-                _digest(report, part, network(inputs.landmark_images()))
-            else:
-                _digest(report, part, OwnImageEncoder(network).tokens(inputs.pictures()))
+            try:
+                pace = _one_network(report, name, weights, wishes, wishes.device) or pace
+            except torch.cuda.OutOfMemoryError:  # half precision may still do
+                report.noted(part, "float32", f"does not fit into the memory of {wishes.device}; computed on the CPU")
+                _one_network(report, name, weights, replace(wishes, dtype=torch.float32), "cpu")
     return pace
+
+
+def _one_network(report: Report, name: str, weights: Weights, wishes: Wishes, device: str) -> float | None:
+    # `build` empties what it is given, and these are needed again for sampling's sizes.
+    network = build(replace(weights, state=dict(weights.state)), TORCH, device, torch.float32)
+    inputs, part = Inputs(device), weights.part.title
+    if name == "denoiser":
+        return _run_denoiser(report, network, inputs, wishes)
+    if name == "appearance_net":
+        _run_appearance_net(report, network, inputs)
+    elif name == "landmark_encoder":
+        check_landmark_encoder(report, network, inputs)
+        _digest(report, part, network(inputs.landmark_images()))
+    else:
+        _digest(report, part, OwnImageEncoder(network).tokens(inputs.pictures()))
+    return None
 
 
 def _run_denoiser(report: Report, denoiser: nn.Module, inputs: Inputs, wishes: Wishes) -> float:
@@ -120,17 +130,15 @@ def _run_denoiser(report: Report, denoiser: nn.Module, inputs: Inputs, wishes: W
     config = denoiser.config
 
     def call() -> None:
-        from ...model.conditioning import condition
-
         half = condition(denoiser, inputs.tokens(config.token_width), inputs.appearance(denoiser))
         latents, features = inputs.latents(config.out_channels), inputs.features(config.channels[0])
         denoiser(latents, torch.tensor(601), features, (half,))
 
     call()
-    wait(wishes.device)
+    wait(inputs.device)
     started = time.perf_counter()
     call()
-    wait(wishes.device)
+    wait(inputs.device)
     seconds = (time.perf_counter() - started) / (len(inputs.latents(1)) * inputs.cells**2)
     if wishes.dtype != torch.float32:
         check_half(report, denoiser, inputs, wishes.dtype, guided)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,8 +67,8 @@ def _verify(options: argparse.Namespace) -> Facts:
     if options.small:
         files = Files.of(SMALL_MODELS, SMALL_MODEL, SMALL_VAE)
     _check_there(options, files)
+    subject = _subject(options) if options.portrait else None
     # 2. The report.
-    subject = partial(_subject, options) if options.portrait else None
     wishes = Wishes(device, dtype, size, options.steps, options.untrained, options.small, subject)
     report = verify(files, wishes, earlier, say)
     text, facts = markdown(report), report.as_facts()
@@ -101,8 +101,8 @@ def _earlier(path: Path) -> dict[str, Any]:
         return found
 
 
-def _subject(options: argparse.Namespace, side: int) -> Subject:
-    """The given portrait and driver, at that size."""
+def _subject(options: argparse.Namespace) -> Callable[[int], Subject]:
+    """The given portrait and driver, read now; framed and aligned at a size when asked for."""
     from ..evaluation.verify.sampled import Subject
     from ..face.align import AlignOptions, align
     from ..face.crop import frame_portrait
@@ -116,5 +116,9 @@ def _subject(options: argparse.Namespace, side: int) -> Subject:
         detector = finder(chosen, kept)
         face = face_of(picture, chosen, None if options.face else detector())
         driving = driving_motion(options.driving, chosen, kept, detector)
-    framed = frame_portrait(picture, face, (side, side), "face", ROOM)
-    return Subject(framed.picture, align(framed.face, driving, AlignOptions()))
+
+    def at(side: int) -> Subject:
+        framed = frame_portrait(picture, face, (side, side), "face", ROOM)
+        return Subject(framed.picture, align(framed.face, driving, AlignOptions()))
+
+    return at

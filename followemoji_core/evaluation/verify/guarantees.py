@@ -60,8 +60,9 @@ def check_schedule(report: Report) -> None:
         report.judge(part, "alphas_cumprod from its formula", off < 1e-6, f"off by {off:.1e} at most", way_out)
 
 
-def check_denoiser(report: Report, denoiser: Denoiser, inputs: Inputs) -> Tensor:
-    """Guidance, constants and windows of a denoiser in float32. Returns the guided prediction of the inputs."""
+def check_denoiser(report: Report, denoiser: Denoiser, inputs: Inputs) -> tuple[Tensor, Tensor]:
+    """Guidance, constants and windows of a denoiser in float32. Returns what it predicts of the inputs with the
+    portrait, and guided."""
     part, config = "denoiser", denoiser.config
     tokens, maps = inputs.tokens(config.token_width), inputs.appearance(denoiser)
     latents, features = inputs.latents(config.out_channels), inputs.features(config.channels[0])
@@ -81,18 +82,17 @@ def check_denoiser(report: Report, denoiser: Denoiser, inputs: Inputs) -> Tensor
         said = f"{len(halves[0].layers)} layers, off by {off:.1e}"
         report.judge(part, "cross-attention without a portrait is constant", off < CALL, said, OURS)
     _check_windows(report, denoiser, Inputs(inputs.device, _CELLS), halves)
-    return guide(both, 2, _GUIDANCE)
+    return both.chunk(2)[1], guide(both, 2, _GUIDANCE)
 
 
 def check_half(report: Report, denoiser: Denoiser, inputs: Inputs, dtype: torch.dtype, wanted: Tensor) -> None:
-    """The guided prediction in half precision against float32's. The denoiser is left in `dtype`."""
+    """A prediction with the portrait in half precision against float32's. The denoiser is left in `dtype`."""
     config, kind = denoiser.config, str(dtype).removeprefix("torch.")
     denoiser.to(dtype)
     tokens, maps = inputs.tokens(config.token_width).to(dtype), inputs.appearance(denoiser)
     maps = type(maps)(tuple(features.to(dtype) for features in maps.maps))
     latents, features = inputs.latents(config.out_channels).to(dtype), inputs.features(config.channels[0]).to(dtype)
-    halves = (unconditional(denoiser, tokens), condition(denoiser, tokens, maps))
-    got = guide(denoiser(latents, torch.tensor(_TIMESTEP), features, halves), 2, _GUIDANCE)
+    got = denoiser(latents, torch.tensor(_TIMESTEP), features, (condition(denoiser, tokens, maps),))
     off = deviation(got, wanted)
     way_out = f"Use --precision {'bf16 or fp32' if dtype == torch.float16 else 'fp32'}."
     report.judge("denoiser", f"{kind} is near float32", off < HALF, f"off by {off:.1e}", way_out)

@@ -125,7 +125,7 @@ def _one_network(report: Report, name: str, weights: Weights, wishes: Wishes, de
 
 
 def _run_denoiser(report: Report, denoiser: nn.Module, inputs: Inputs, wishes: Wishes) -> float:
-    guided = check_denoiser(report, denoiser, inputs)
+    shown, guided = check_denoiser(report, denoiser, inputs)
     _digest(report, "denoiser", guided)
     config = denoiser.config
 
@@ -141,7 +141,7 @@ def _run_denoiser(report: Report, denoiser: nn.Module, inputs: Inputs, wishes: W
     wait(inputs.device)
     seconds = (time.perf_counter() - started) / (len(inputs.latents(1)) * inputs.cells**2)
     if wishes.dtype != torch.float32:
-        check_half(report, denoiser, inputs, wishes.dtype, guided)
+        check_half(report, denoiser, inputs, wishes.dtype, shown)
     return seconds
 
 

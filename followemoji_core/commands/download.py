@@ -67,7 +67,7 @@ def _download(options: argparse.Namespace) -> Facts:
         task = options.models / DETECTOR_FILE
         return {"files": [task] if fetch_detector(task, say) else [], "models": options.models}
     fetched = download(options.models, options.release, say)
-    say(f"All files are in {options.models}")
+    say(f"All files are in {options.models}; `python -m followemoji_core verify --models {options.models}` checks them")
     return {"files": fetched, "models": options.models}
 
 

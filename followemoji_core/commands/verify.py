@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .. import __version__
 from ..errors import InputError
 from ..face.choice import Which
 from ..face.crop import ROOM
@@ -69,7 +70,7 @@ def _verify(options: argparse.Namespace) -> Facts:
     _check_there(options, files)
     subject = _subject(options) if options.portrait else None
     # 2. The report.
-    wishes = Wishes(device, dtype, size, options.steps, options.untrained, options.small, subject)
+    wishes = Wishes(__version__, device, dtype, size, options.steps, options.untrained, options.small, subject)
     report = verify(files, wishes, earlier, say)
     text, facts = markdown(report), report.as_facts()
     write_whole(written[0], text)

@@ -12,7 +12,6 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ... import __version__
 from ...encoders.clip import open_clip_vision
 from ...encoders.image_encoder import OwnImageEncoder
 from ...encoders.opening import open_codec
@@ -38,10 +37,11 @@ _PARTS = ("denoiser", "appearance_net", "landmark_encoder")
 
 @dataclass(frozen=True)
 class Wishes:
-    """What is asked for. size, steps: of what is sampled; None: as the device allows. untrained: whether nobody trained
-    the networks, so that what they show is not judged. small: the model that ships. subject: makes what is animated at
-    a size; None: a drawn person."""
+    """What is asked for. pack: its version, for the report. size, steps: of what is sampled; None: as the device allows.
+    untrained: whether nobody trained the networks, so that what they show is not judged. small: the model that ships.
+    subject: makes what is animated at a size; None: a drawn person."""
 
+    pack: str
     device: str = "cpu"
     dtype: torch.dtype = torch.float32
     size: int | None = None
@@ -57,7 +57,7 @@ def verify(
     """The report of some files. earlier: facts of another report, to compare digests with. say: gets a line before
     whatever takes long."""
     report = Report((files.models, files.networks if files.networks.is_dir() else files.networks.parent, Path.home()))
-    report.facts["versions"] = versions(wishes.device, wishes.dtype)
+    report.facts["versions"] = {"pack": wishes.pack, **versions(wishes.device, wishes.dtype)}
     look_at_files(report, files, say)
     check_schedule(report)
     say("Comparing keys, shapes and numbers with the networks")
@@ -76,8 +76,8 @@ def verify(
 
 
 def versions(device: str, dtype: torch.dtype) -> dict[str, str]:
-    """Of the pack and what it stands on, by name."""
-    found = {"pack": __version__, "Python": platform.python_version()}
+    """Of what the pack stands on, by name."""
+    found = {"Python": platform.python_version()}
     for package in _PACKAGES:
         try:
             found[package] = version(package)

@@ -124,7 +124,7 @@ def _constants_off(denoiser: Denoiser, without: Conditioning, zeros: Tensor, inp
 
 
 def _check_windows(report: Report, denoiser: Denoiser, inputs: Inputs, halves: tuple[Conditioning, ...]) -> None:
-    """DDIM over two windows that share a frame: one by one, both at once, and as the published code goes about it, which
+    """DDIM over two windows that share a frame: one by one, both at once, and as the published code does it, which
     steps every window by itself and blends what comes out; there in the other order, which is to make no difference."""
     config, frames = denoiser.config, 1 + max(frame for window, _ in _WINDOWS for frame in window)
     noise, features = inputs.latents(config.out_channels, frames), inputs.features(config.channels[0], frames)

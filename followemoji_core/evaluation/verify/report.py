@@ -133,7 +133,9 @@ def markdown(report: Report) -> str:
     lines += ["", "| file | bytes | SHA-256 | known as | recognised as |", "| --- | --- | --- | --- | --- |"]
     for file in facts.get("found", []):
         hashed = f"`{file['sha256']}`" if file["sha256"] else "not read"
-        lines.append(f"| {file['name']} | {file['bytes']:,} | {hashed} | {file['known'] or '-'} | {file['kind']} |")
+        lines.append(
+            f"| {_cell(file['name'])} | {file['bytes']:,} | {hashed} | {file['known'] or '-'} | {file['kind']} |"
+        )
     if networks := facts.get("networks"):
         lines += ["", "| network | parameters | tensors | missing | misshapen | left over | stored as | sizes |"]
         lines += ["| --- " * 8 + "|"]

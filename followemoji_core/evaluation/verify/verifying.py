@@ -37,7 +37,7 @@ _PARTS = ("denoiser", "appearance_net", "landmark_encoder")
 
 @dataclass(frozen=True)
 class Wishes:
-    """What is asked for. pack: its version, for the report. size, steps: of what is sampled; None: as the device allows.
+    """What is asked for. pack: its version. size, steps: of what is sampled; None: as the device allows.
     untrained: whether nobody trained the networks, so that what they show is not judged. small: the model that ships.
     subject: makes what is animated at a size; None: a drawn person."""
 

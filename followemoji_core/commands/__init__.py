@@ -22,12 +22,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..errors import FollowEmojiError
-from . import animate, batch, bench, download, emojibench, evaluation, expressions, training
+from . import animate, batch, bench, download, emojibench, evaluation, expressions, training, verify
 from .shared import Parser, UsageError, check_numbers
 
 # A family is a module with add_commands(command), which calls command(name, run, about) -> parser for each of its own;
 # run(options) -> its facts for --json, or None where another process reports. It imports heavy packages in `run`.
-FAMILIES = (animate, batch, expressions, download, training, emojibench, evaluation, bench)
+FAMILIES = (animate, batch, expressions, download, verify, training, emojibench, evaluation, bench)
 DONE, FAILED, WRONG_USAGE, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 STOPPED = "Stopped. No half file was left."
 

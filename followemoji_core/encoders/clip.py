@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,21 +55,20 @@ def open_clip_vision(path: Path) -> ClipVision:
     """
     state = read_tensors(path)
     with opening(path, "Image encoder"):
-        return _from_state(state, path)
+        return ClipVision(fill(*layout(state, path.name), path.name))
 
 
-def _from_state(state: dict[str, Tensor], path: Path) -> ClipVision:
+def layout(state: dict[str, Tensor], name: str) -> tuple[Callable[[], nn.Module], dict[str, Tensor]]:
+    """What makes the module, and the state dict that fills it. Raises CheckpointError for another model."""
     from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
     patches = state.get("vision_model.embeddings.patch_embedding.weight")
     if patches is None or "vision_model.embeddings.class_embedding" not in state:
-        raise CheckpointError(
-            f"{path.name} is not a CLIP image encoder. `python -m followemoji_core download` fetches it."
-        )
+        raise CheckpointError(f"{name} is not a CLIP image encoder. `python -m followemoji_core download` fetches it.")
     width, _, patch, _ = patches.shape
     layers = len([key for key in state if key.endswith("mlp.fc1.weight")])
     if layers > _MOST_LAYERS or width > _WIDEST:
-        raise CheckpointError(f"{path.name} is no CLIP image encoder: it would have {layers} layers of {width}.")
+        raise CheckpointError(f"{name} is no CLIP image encoder: it would have {layers} layers of {width}.")
     places = len(state["vision_model.embeddings.position_embedding.weight"]) - 1
     config = CLIPVisionConfig(
         hidden_size=width,
@@ -80,5 +80,4 @@ def _from_state(state: dict[str, Tensor], path: Path) -> ClipVision:
         image_size=patch * round(places**0.5),
     )
     unread = torch.zeros(1, 1).expand(config.projection_dim, width)
-    state.setdefault("visual_projection.weight", unread)
-    return ClipVision(fill(lambda: CLIPVisionModelWithProjection(config), state, path.name))
+    return lambda: CLIPVisionModelWithProjection(config), {"visual_projection.weight": unread, **state}

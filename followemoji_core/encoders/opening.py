@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from torch import Tensor
+
 from ..model.weights.read import read_tensors
 from .autoencoder import SmallCodec
 from .interfaces import Codec
@@ -17,6 +19,11 @@ def open_codec(path: Path) -> Codec:
     Raises CheckpointError for a file of another kind, or one that is damaged or incomplete.
     """
     state = read_tensors(path)
-    small = "taesd_decoder.1.weight" in state and "taesd_encoder.0.weight" in state
     with opening(path, "VAE"):
-        return (SmallCodec if small else SDVAE).from_state(state, path.name)
+        return codec_kind(state).from_state(state, path.name)
+
+
+def codec_kind(state: dict[str, Tensor]) -> type[SmallCodec] | type[SDVAE]:
+    """What reads a file with such keys."""
+    small = "taesd_decoder.1.weight" in state and "taesd_encoder.0.weight" in state
+    return SmallCodec if small else SDVAE

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import CheckpointError
 from ..model.config import LATENT_SCALE
@@ -23,6 +24,11 @@ class SDVAE(Codec):
 
         Raises CheckpointError for another layout, or parameters that are missing or do not fit.
         """
+        return cls(fill(*cls.layout(state, name), name), _CHANNELS)
+
+    @staticmethod
+    def layout(state: dict[str, Tensor], name: str) -> tuple[Callable[[], nn.Module], dict[str, Tensor]]:
+        """What makes the module, and the state dict under its names. Raises CheckpointError for another layout."""
         from diffusers import AutoencoderKL
 
         if "decoder.up_blocks.0.resnets.0.norm1.weight" not in state:
@@ -35,7 +41,7 @@ class SDVAE(Codec):
         # Older files name the attention's parameters differently.
         old = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
         state = {re.sub(r"\b(query|key|value|proj_attn)\b", lambda m: old[m[1]], k): v for k, v in state.items()}
-        return cls(fill(lambda: AutoencoderKL(**vae_sizes(widths)), state, name), _CHANNELS)
+        return lambda: AutoencoderKL(**vae_sizes(widths)), state
 
     def to_latents(self, pixels: Tensor) -> Tensor:
         return self.module.encode(pixels * 2 - 1).latent_dist.mean * LATENT_SCALE

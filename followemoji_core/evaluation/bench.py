@@ -182,27 +182,29 @@ def time_parts(
 
 
 def _timed(part: Callable[[], Any], device: str, repeats: int) -> dict[str, float]:
-    with torch.no_grad(), _quiet_counters(device) as peak:
+    with torch.no_grad(), memory_counted(device) as peak:
         part()
         seconds = []
         for _ in range(repeats):
-            _wait(device)
+            wait(device)
             started = time.perf_counter()
             part()
-            _wait(device)
+            wait(device)
             seconds.append(time.perf_counter() - started)
     return {"seconds": statistics.median(seconds), **({"peak_gb": peak() / 1e9} if peak() else {})}
 
 
 @contextmanager
-def _quiet_counters(device: str) -> Iterator[Callable[[], int]]:
+def memory_counted(device: str) -> Iterator[Callable[[], int]]:
+    """Within the block what is yielded says how many bytes of a GPU were in use at most; 0 on other devices."""
     cuda = device.startswith("cuda")
     if cuda:
         torch.cuda.reset_peak_memory_stats()
     yield torch.cuda.max_memory_allocated if cuda else (lambda: 0)
 
 
-def _wait(device: str) -> None:
+def wait(device: str) -> None:
+    """Until the device has done what it was asked to."""
     if device.startswith("cuda"):
         torch.cuda.synchronize()
 

@@ -40,14 +40,23 @@ def find_files(path: Path | str) -> CheckpointFiles:
     path = Path(path)
     if path.is_file():
         return CheckpointFiles(path)
-    wanted = [part for part in PARTS.values() if part.file_names]
-    found = {part.name: _first(path, part.file_names) for part in wanted}
-    missing = [f"the {part.title} ({part.known_as})" for part in wanted if not found[part.name]]
+    found = parts_in(path)
+    missing = [f"the {PARTS[name].title} ({PARTS[name].known_as})" for name, file in found.items() if not file]
     if missing:
         raise CheckpointError(
             f"{path} lacks {', '.join(missing)}. `python -m followemoji_core download` fetches the released weights."
         )
-    return CheckpointFiles(**found, clip_fc=_first(path, (CLIP_FC_NAME,)))
+    return CheckpointFiles(**found, clip_fc=clip_fc_in(path))
+
+
+def parts_in(folder: Path) -> dict[str, Path | None]:
+    """The file of each part that has one of its own, by the part's name; None where the folder holds none."""
+    return {part.name: _first(folder, part.file_names) for part in PARTS.values() if part.file_names}
+
+
+def clip_fc_in(folder: Path) -> Path | None:
+    """A separate projection, where the folder holds one."""
+    return _first(folder, (CLIP_FC_NAME,))
 
 
 def _first(folder: Path, names: Iterable[str]) -> Path | None:

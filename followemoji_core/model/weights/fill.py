@@ -15,6 +15,7 @@ from ...gate import LEAKS, short
 from ..ops import TORCH
 from ..temporal import sinusoids
 from .files import CheckpointFiles
+from .fit import Fit, fit
 from .parts import HELPERS, PARTS, Part, title
 from .read import State, read_tensors
 from .recognise import BUNDLE, recognise
@@ -50,24 +51,43 @@ def read_checkpoint(files: CheckpointFiles, read: Callable[[Path], State] = read
         for path in filter(None, named if any(named) else (files.denoiser,)):
             if path not in tables:
                 tables[path] = read(path)
-            state = tables[path]
-            if not part.file_names or recognise(state) == BUNDLE:
-                prefix = f"{part.name}."
-                state = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+            state = entries_of(part, tables[path])
             if state or part.file_names:
                 given = [HELPERS[name].entries(helpers[name]) for name in part.helpers if name in helpers]
                 weights[part.name] = complete(part, state, path.name, given)
                 break
-    _check_together(weights)
+    check_together(weights)
     return weights
 
 
-def complete(part: Part | str, state: State, name: str, helpers: Iterable[State] = ()) -> Weights:
-    """A part's state dict made complete, with nothing that the part does not need. `state` itself is left alone.
+def entries_of(part: Part, state: State) -> State:
+    """What a file holds of a part: everything, or of a file with several networks what is under the part's name."""
+    if part.file_names and recognise(state) != BUNDLE:
+        return state
+    prefix = f"{part.name}."
+    return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
 
-    name: of the file, for messages. helpers: state dicts that give what the part lacks, first come first served.
-    Raises CheckpointError where the file is of another kind, lacks parameters, or has one of a wrong shape. What is
-    not needed is a warning.
+
+@dataclass(frozen=True)
+class Layout:
+    """A part laid out at the sizes of its file. wanted: its state dict, without memory; state: what there is for it, of
+    the file, of helpers and computed; given: the keys that the file itself gives."""
+
+    part: Part
+    config: Config
+    wanted: State
+    state: State
+    given: frozenset[str]
+
+    @property
+    def fit(self) -> Fit:
+        return fit(self.wanted, self.state, self.given)
+
+
+def lay_out(part: Part | str, state: State, name: str, helpers: Iterable[State] = ()) -> Layout:
+    """What a part wants, beside what there is for it. `state` itself is left alone; the rest as for `complete`.
+
+    Raises CheckpointError where the file is of another kind, or its sizes cannot be read.
     """
     part = PARTS[part] if isinstance(part, str) else part
     _check_kind(part, recognise(state), name)
@@ -85,25 +105,35 @@ def complete(part: Part | str, state: State, name: str, helpers: Iterable[State]
     except LEAKS as error:
         raise CheckpointError(f"{name} does not describe a {part.title}: {short(error)}. Download it again.") from error
     tables = [key for key in wanted if key.endswith("pos_encoder.pe") and key not in state]
-    _refuse_missing(part, name, [key for key in wanted if key not in state and key not in tables])
     state |= {key: sinusoids(*wanted[key].shape[1:]) for key in tables}
-    wrong = [key for key in wanted if state[key].shape != wanted[key].shape]
-    if wrong:
+    return Layout(part, config, wanted, state, frozenset(given))
+
+
+def complete(part: Part | str, state: State, name: str, helpers: Iterable[State] = ()) -> Weights:
+    """A part's state dict made complete, with nothing that the part does not need. `state` itself is left alone.
+
+    name: of the file, for messages. helpers: state dicts that give what the part lacks, first come first served.
+    Raises CheckpointError where the file is of another kind, lacks parameters, or has one of a wrong shape. What is
+    not needed is a warning.
+    """
+    laid = lay_out(part, state, name, helpers)
+    part, wanted, state, found = laid.part, laid.wanted, laid.state, laid.fit
+    _refuse_missing(part, name, list(found.missing))
+    if wrong := found.misshapen:
         raise CheckpointError(
             f"{name}: {len(wrong)} of {len(wanted)} parameters have another shape than the rest of the file asks for, "
             f"such as {wrong[0]}: {tuple(state[wrong[0]].shape)}, expected {tuple(wanted[wrong[0]].shape)}. "
             f"The file mixes two models; download it again."
         )
-    if wrong := [key for key in wanted if state[key].is_floating_point() != wanted[key].is_floating_point()]:
+    if wrong := found.foreign:
         raise CheckpointError(
             f"{name}: {wrong[0]} holds numbers of the type {state[wrong[0]].dtype}. The file is no plain "
             f"{part.title}; download it again."
         )
-    unused = sorted(given - wanted.keys())
-    if unused:
+    if unused := found.unused:
         named = short(", ".join(unused[:8]))
         log.warning("%s: %d entries are not used by the %s: %s", name, len(unused), part.title, named)
-    return Weights(part, config, {key: state[key] for key in wanted}, name)
+    return Weights(part, laid.config, {key: state[key] for key in wanted}, name)
 
 
 def grow_input(state: State, in_channels: int) -> State:
@@ -138,7 +168,8 @@ def _refuse_missing(part: Part, name: str, missing: list[str]) -> None:
     )
 
 
-def _check_together(weights: dict[str, Weights]) -> None:
+def check_together(weights: dict[str, Weights]) -> None:
+    """Raises CheckpointError where the parts of a checkpoint, by name, are not of one model."""
     configs = {name: part.config for name, part in weights.items()}
     denoiser, appearance, encoder = (configs[name] for name in ("denoiser", "appearance_net", "landmark_encoder"))
     own = configs["image_encoder"].width if "image_encoder" in configs else denoiser.token_width

@@ -160,6 +160,8 @@ class Frontend:
                     .filter((error) => error && Object.keys(error).length).map((error) => JSON.stringify(error));
                 for (const dialog of document.querySelectorAll("[role=dialog]"))
                     if (dialog.checkVisibility()) said.push(dialog.innerText);
+                for (const node of window.app.graph._nodes)
+                    if (node.has_errors) said.push(`${node.title} has a red border`);
                 return said;
             }"""
         )
@@ -209,13 +211,5 @@ class Frontend:
 @pytest.fixture
 def frontend(browser: Any, server: Any) -> Iterator[Frontend]:
     opened = Frontend(browser, server)
-    yield opened
-    opened.page.close()
-
-
-@pytest.fixture(scope="module")
-def both_frontends(browser: Any, both_servers: Any) -> Iterator[Frontend]:
-    """A page of 1600x900 on each ComfyUI in turn, kept for all tests of a module: loading one takes seconds."""
-    opened = Frontend(browser, both_servers, 1600, 900)
     yield opened
     opened.page.close()

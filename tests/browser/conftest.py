@@ -169,7 +169,7 @@ class Frontend:
     def layout(self) -> dict[str, Any]:
         """Scale, whether text is left out, boxes (x, y, w, h) of nodes and groups; of wires the x of both ends, and of
         the points next to them."""
-        self.page.wait_for_timeout(1000)
+        self.page.wait_for_timeout(500)
         return self.page.evaluate(
             """() => {
                 const graph = window.app.graph, canvas = window.app.canvas;

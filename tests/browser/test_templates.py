@@ -32,6 +32,7 @@ RELEASED = {"FollowEmojiPreparePortrait": dict(width=128, height=128)}
 SHORTER: dict[str, dict[str, dict[str, Any]]] = {
     "animate_portrait": RELEASED | {"FollowEmojiSampler": dict(steps=2)},
     "context_windows": {"FollowEmojiDrawnMotion": dict(frames=20)},
+    "expressions": {"FollowEmojiNamedExpression": dict(sequence="smile_wide 8, wink_left 8, rest 2")},
     "folder_batch": RELEASED | {"FollowEmojiLongVideo": dict(steps=2)},
     "given_keyframes": {
         "FollowEmojiDrawnMotion": dict(frames=31),
@@ -40,6 +41,7 @@ SHORTER: dict[str, dict[str, dict[str, Any]]] = {
     "group_portrait": {"FollowEmojiDrawnMotion": dict(frames=10)},
     "ksampler": {"FollowEmojiDrawnMotion": dict(frames=8)},
     "long_video": {"FollowEmojiDrawnMotion": dict(frames=20)},
+    "place_face": {"FollowEmojiNamedExpression": dict(sequence="smile_wide 8, rest 2")},
     "paste_back": RELEASED | {"FollowEmojiSampler": dict(steps=2)},
     "refine_warp": {"FollowEmojiDrawnMotion": dict(frames=8)},
 }
@@ -48,7 +50,7 @@ MADE = {
     "animate_portrait": DRIVEN | dict(size=(128, 128)),
     "context_windows": dict(frames=20),
     "edit_expression": dict(frames=49),
-    "expressions": dict(frames=60, size=(256, 128)),
+    "expressions": dict(frames=18, size=(256, 128)),
     "first_animation": dict(frames=48),
     "folder_batch": DRIVEN | dict(size=(128, 128)),
     "given_keyframes": dict(frames=31),
@@ -57,7 +59,7 @@ MADE = {
     "long_video": dict(frames=20),
     "look_at_landmarks": DRIVEN | dict(size=(512 + 512, 512)),
     "paste_back": DRIVEN | dict(size=(384, 512)),
-    "place_face": dict(frames=36),
+    "place_face": dict(frames=10),
     "refine_warp": dict(frames=8),
 }
 

@@ -108,7 +108,9 @@ def test_template_opens_readable_and_runs(studio, both_servers, old, name, tmp_p
     picture = SHOTS / f"{name}{'_old' if old else ''}.png" if SHOTS else tmp_path / "shot.png"
     studio.page.screenshot(path=str(picture))
     assert studio.errors() == [] and entry["status"]["status_str"] == "success"
-    stays_in_place(studio.layout() | dict(nodes=reached))
+    seen = studio.layout()
+    stays_in_place(seen)
+    stays_in_place(seen | dict(nodes=reached))
     videos = [path for path in both_servers.outputs(entry) if path.suffix == ".mp4"]
     assert len(videos) == (2 if name == "folder_batch" else 1)
     for video in videos:

@@ -2,6 +2,7 @@
 
 Trees are found in COMFYUI_PATH and COMFYUI_OLD_PATH, else ~/comfy/ComfyUI and ~/comfy/ComfyUI-0.3.64. The interpreter
 is COMFYUI_PYTHON, else the one that runs pytest. A missing tree skips its tests and says which folder it looked in.
+The old one shows its own frontend where tests/get_comfyui.py has put that beside it, else the interpreter's.
 The fixtures live here, not in tests/comfy, because the browser tests use the same running server.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -44,11 +46,20 @@ def comfy_tree(fixture: str) -> Path:
     return tree
 
 
+def own_frontend(tree: Path) -> Path | None:
+    """The frontend that a tree asks for, in a folder of its own beside it; None where there is none."""
+    asked = re.search(r"^comfyui-frontend-package==(\S+)", (tree / "requirements.txt").read_text("utf-8"), re.MULTILINE)
+    folder = tree.parent / f"frontend-{asked[1]}" / "comfyui_frontend_package" / "static" if asked else None
+    return folder if folder and folder.is_dir() else None
+
+
 def run_server(fixture: str, root: Path, models: Path) -> Iterator[ComfyServer]:
     tree = comfy_tree(fixture)
     from tests.comfy.server import ComfyServer  # after the check: aiohttp may be what is missing
 
-    with ComfyServer(tree, root, models=models) as server:
+    frontend = own_frontend(tree)
+    argv = ("--front-end-root", str(frontend)) if frontend else ()
+    with ComfyServer(tree, root, models=models, argv=argv) as server:
         yield server
 
 

@@ -1,9 +1,10 @@
-"""The real frontend in a real browser: Debian's Chromium, driven by playwright, on the current ComfyUI."""
+"""The real frontend in a real browser: Debian's Chromium, driven by playwright, on both versions of ComfyUI."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -38,9 +39,10 @@ def browser() -> Iterator[Any]:
 class Frontend:
     """A page on a running server, ready for graphs; what it complained about is in `complaints`."""
 
-    def __init__(self, browser: Any, url: str) -> None:
+    def __init__(self, browser: Any, server: Any, width: int = 1900, height: int = 1000) -> None:
         self.complaints: list[str] = []
-        self.page = browser.new_page(viewport={"width": 1900, "height": 1000})
+        self.server, url = server, server.url
+        self.page = browser.new_page(viewport={"width": width, "height": height})
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("console", self._listen)
         self.page.goto(url)
@@ -64,12 +66,32 @@ class Frontend:
                 const virtual = ["Note", "MarkdownNote", "Reroute", "PrimitiveNode"];
                 const missing = window.app.graph._nodes.map((node) => node.type)
                     .filter((type) => !(type in known) && !virtual.includes(type));
+                return { missing };
+            }""",
+            graph,
+        ) | dict(api=self.api())
+
+    def load_template(self, pack: str, name: str) -> list[str]:
+        """What the template browser does once a graph has been clicked -> the types of its nodes."""
+        return self.page.evaluate(
+            """async ([pack, name]) => {
+                const at = (file) => window.app.api.fetchApi(`/workflow_templates/${pack}/${file}`);
+                if (!(await at(`${name}.jpg`)).ok) throw new Error(`${name} has no picture`);
+                await window.app.loadGraphData(await (await at(`${name}.json`)).json(), true, true, name);
+                return window.app.graph._nodes.map((node) => node.type);
+            }""",
+            [pack, name],
+        )
+
+    def api(self) -> dict[str, Any]:
+        """The API form of the graph."""
+        return self.page.evaluate(
+            """async () => {
                 const api = (await window.app.graphToPrompt()).output;
                 // A picture on the node, there only when its file is.
                 for (const node of Object.values(api)) delete node.inputs["video-preview"];
-                return { missing, api };
-            }""",
-            graph,
+                return api;
+            }"""
         )
 
     def open_template(self, pack: str, name: str) -> list[str]:
@@ -82,10 +104,72 @@ class Frontend:
         self.page.wait_for_function("() => window.app.graph._nodes.length > 0")
         return self.page.evaluate("() => window.app.graph._nodes.map((node) => node.type)")
 
+    def set(self, kind: str, **values: Any) -> None:
+        """Set widgets of every node of a type, by their names, also of those inside subgraphs."""
+        known = self.page.evaluate(
+            """([kind, values]) => {
+                const graphs = [window.app.graph, ...(window.app.graph.subgraphs?.values() ?? [])];
+                const nodes = graphs.flatMap((graph) => graph.nodes.filter((node) => node.type === kind));
+                for (const node of nodes) for (const [name, value] of Object.entries(values)) {
+                    const widget = node.widgets.find((widget) => widget.name === name);
+                    widget.value = value;
+                    widget.callback?.(value, window.app.canvas, node);
+                }
+                return nodes.length;
+            }""",
+            [kind, values],
+        )
+        assert known, f"no {kind} in the graph"
+
+    def run(self, timeout: float = 180) -> tuple[dict[str, Any], dict[str, list[float]]]:
+        """Press Run and wait -> the entry of the history, and how far each node reached meanwhile (x, y, w, h)."""
+        before = set(self.server.get("/history"))
+        self.page.evaluate(
+            """() => {
+                const reached = window.reached = {};
+                const look = () => {
+                    for (const node of window.app.graph._nodes) {
+                        const [x, y, w, h] = node.boundingRect, key = `${node.type} ${node.id}`;
+                        const old = reached[key] ?? [x, y, w, h];
+                        const left = Math.min(x, old[0]), top = Math.min(y, old[1]);
+                        const right = Math.max(x + w, old[0] + old[2]), bottom = Math.max(y + h, old[1] + old[3]);
+                        reached[key] = [left, top, right - left, bottom - top];
+                    }
+                };
+                clearInterval(window.looking);
+                window.looking = setInterval(look, 50);
+                window.app.lastExecutionError = null;
+                return window.app.queuePrompt(0);
+            }"""
+        )
+        deadline = time.monotonic() + timeout
+        while not (new := {key: entry for key, entry in self.server.get("/history").items() if key not in before}):
+            said = self.errors()
+            assert not said, said
+            assert time.monotonic() < deadline, "the run did not end"
+            self.page.wait_for_timeout(100)
+        (entry,) = new.values()
+        self.page.wait_for_timeout(500)  # what the last messages show
+        return entry, self.page.evaluate("() => (clearInterval(window.looking), window.reached)")
+
+    def errors(self) -> list[str]:
+        """What the frontend says is wrong: with the graph, with a node, in a dialog."""
+        return self.page.evaluate(
+            """() => {
+                const said = [window.app.lastNodeErrors, window.app.lastExecutionError]
+                    .filter((error) => error && Object.keys(error).length).map((error) => JSON.stringify(error));
+                for (const dialog of document.querySelectorAll("[role=dialog]"))
+                    if (dialog.checkVisibility()) said.push(dialog.innerText);
+                for (const node of window.app.graph._nodes)
+                    if (node.has_errors) said.push(`${node.title} has a red border`);
+                return said;
+            }"""
+        )
+
     def layout(self) -> dict[str, Any]:
         """Scale, whether text is left out, boxes (x, y, w, h) of nodes and groups; of wires the x of both ends, and of
         the points next to them."""
-        self.page.wait_for_timeout(1000)
+        self.page.wait_for_timeout(500)
         return self.page.evaluate(
             """() => {
                 const graph = window.app.graph, canvas = window.app.canvas;
@@ -126,6 +210,6 @@ class Frontend:
 
 @pytest.fixture
 def frontend(browser: Any, server: Any) -> Iterator[Frontend]:
-    opened = Frontend(browser, server.url)
+    opened = Frontend(browser, server)
     yield opened
     opened.page.close()

@@ -176,7 +176,7 @@ class EditorPage:
 
 @pytest.fixture(scope="module")
 def shown(browser: Any, server: Any) -> Iterator[EditorPage]:
-    opened = Frontend(browser, server.url)
+    opened = Frontend(browser, server)
     page = EditorPage(opened)
     page.set("FollowEmoji.EditorHintSeen", True)
     yield page
@@ -550,7 +550,7 @@ def test_both_themes(shown, tmp_path):
 def test_the_hint_comes_once(browser, server):
     """Three lines, put away for good."""
     setting = "FollowEmoji.EditorHintSeen"
-    opened = Frontend(browser, server.url)
+    opened = Frontend(browser, server)
     page = EditorPage(opened)
     page.set(setting, False)
     page.open(scene((1, 20_000_018, "")))

@@ -12,6 +12,7 @@ import av
 from followemoji_core.media import Clip, clip_info, read_audio, read_frames, write_video
 from tests import weights
 from tests.comfy.server import ComfyServer
+from tests.detector import detector_file
 from tests.parity.conftest import require_reference
 
 WORKFLOWS = Path(__file__).resolve().parents[2] / "workflows"
@@ -29,7 +30,7 @@ def write_models(models: Path) -> None:
     """Seeded weights in both layouts, VAEs, image encoder and face detector, under the names of the workflows."""
     if (models / "vae").exists():
         return
-    task = next(media().glob("*.task"))
+    task = detector_file()
     weights.published_files(models / "followemoji")
     weights.safetensors_split(models / "followemoji")
     weights.tiny_vae(models / "vae" / "sd-vae-ft-mse.safetensors")

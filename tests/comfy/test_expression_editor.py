@@ -15,7 +15,7 @@ from followemoji_core.face.extraction import extract_motion
 from followemoji_core.face.geometry import screen_points
 from followemoji_core.face.motion import stack_frames
 from followemoji_core.face.topology import INNER_LIP_LOWER, INNER_LIP_UPPER
-from followemoji_core.media import Clip, clip_info, read_frames
+from followemoji_core.media import Clip, read_frames
 from tests.comfy import graphs
 from tests.comfy.server import PromptFailed
 from tests.comfy.test_preview_routes import ask, pixels, refused
@@ -150,13 +150,3 @@ def test_nothing_breaks_when_the_server_restarts(tmp_path):
         drawn = {"drawn": {"person": PERSON, "style": "their own", "size": SIDE}}
         assert np.array_equal(pixels(ask(own, portrait=drawn, key=key)), before)
         assert ran(own, SMILE)[1]["followemoji_editor"][0]["key"] == key
-
-
-@pytest.mark.parametrize("name", ["edit_expression"])
-def test_the_template_runs_as_it_ships(both_servers, name):
-    shipped = graphs.load(name)
-    (editor,) = [node for node in shipped.values() if node["class_type"] == "FollowEmojiExpressionEditor"]
-    (video,) = [path for path in both_servers.outputs(both_servers.run(shipped)) if path.suffix == ".mp4"]
-    assert clip_info(Clip(video)).frame_count == parse_edit(editor["inputs"]["edit"]).length()
-    frames = np.stack(list(read_frames(Clip(video))))
-    assert np.abs(np.diff(frames.astype(int), axis=0)).mean() > 0.3

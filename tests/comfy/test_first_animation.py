@@ -38,8 +38,8 @@ def case(size: int = 128) -> Case:
     return Case(person, paint(person, rest)[0], paint(person, motion), motion, motion, aligned, acting)
 
 
-def test_it_runs_as_it_ships(both_servers):
-    made, true = video(both_servers, graphs.load("first_animation")), case()
+def test_it_runs_as_it_ships(server):
+    made, true = video(server, graphs.load("first_animation")), case()
     assert made.shape == (FRAMES, 128, 128, 3)
     untouched = box_error(true, np.broadcast_to(true.portrait, true.truth.shape))
     assert box_error(true, made) < 0.6 * untouched

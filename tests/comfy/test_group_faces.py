@@ -163,3 +163,26 @@ def test_all_faces_of_a_clip_are_followed_and_stay_apart(finding):
     }
     (found,), _ = saved(finding, prompt)
     assert np.abs(screen_points(found) - screen_points(left)).mean() < 12
+
+
+def test_several_drawn_motions_for_a_group_are_those_of_the_numbers(both_servers):
+    """One by default, as before; with count the next numbers of motion and person."""
+    motion = dict(motion=5, frames=4, person=20_000_003, still_head=True)
+    graph = {
+        "one": dict(class_type="FollowEmojiDrawnMotion", inputs=motion),
+        "three": dict(class_type="FollowEmojiDrawnMotion", inputs=motion | dict(count=3)),
+        "last": dict(class_type="FollowEmojiDrawnMotion", inputs=motion | dict(motion=7, person=20_000_005)),
+    }
+    for name in list(graph):
+        save = dict(motion=[name, 0], filename_prefix=f"kept/{name}")
+        graph[f"save_{name}"] = dict(class_type="FollowEmojiSaveMotion", inputs=save)
+    outputs = both_servers.run(graph)["outputs"]
+    one, three, last = (
+        [
+            load_motion(both_servers.output / text.partition(":")[0]).landmarks
+            for text in outputs[f"save_{name}"]["text"]
+        ]
+        for name in ("one", "three", "last")
+    )
+    assert len(one) == len(last) == 1 and len(three) == 3
+    assert np.array_equal(three[0], one[0]) and np.array_equal(three[2], last[0])

@@ -104,7 +104,7 @@ def test_given_frames_come_out_as_given(both_servers):
         both_servers.run(wanted)
 
 
-def test_template_given_keyframes(both_servers):
+def test_template_given_keyframes(server):
     """Shorter than it ships: keyframes come out as they were drawn, with their ground; not given, they do not."""
     wanted = graphs.load("given_keyframes")
     drawn = next(node["inputs"] for node in wanted.values() if node["class_type"] == "FollowEmojiDrawnFrames")
@@ -112,7 +112,7 @@ def test_template_given_keyframes(both_servers):
     assert [int(number) for number in drawn["frame_numbers"].split(",")] == list(range(0, motion["frames"], 15))
     assert motion["person"] == drawn["person"] and motion["frames"] == 121
     motion["frames"], drawn["frame_numbers"], keys = 31, "0, 15, -1", [0, 15, 30]
-    made = video(both_servers, wanted).astype(int)
+    made = video(server, wanted).astype(int)
     person, acting = Person.of(drawn["person"]), Acting.random(motion["motion"], 31, from_rest=True)
     state = Hidden.of(drawn["ground"], 31)
     true = paint_hidden(person, person.act(acting, (128, 128)), state)
@@ -121,7 +121,7 @@ def test_template_given_keyframes(both_servers):
     (node,) = [node["inputs"] for node in wanted.values() if node["class_type"] == NODE]
     node["frame_numbers"] = ""
     del node["given_frames"]
-    alone = video(both_servers, wanted).astype(int)
+    alone = video(server, wanted).astype(int)
     between = [*range(4, 12), *range(19, 27)]
     assert np.abs(made[between] - true[between]).mean() < 0.9 * np.abs(alone[between] - true[between]).mean()
     assert np.abs(alone[keys] - true[keys]).mean() > 2 * np.abs(made[keys] - true[keys]).mean()

@@ -396,20 +396,6 @@ def applied(name: str, **sampler) -> graphs.Graph:
     return graphs.change(graphs.load(name), "KSampler", **sampler)
 
 
-@pytest.mark.parametrize("name", ["ksampler", "refine_warp"])
-def test_native_template_runs(both_servers, name):
-    graph = graphs.change(graphs.load(name), "FollowEmojiDrawnMotion", frames=8)
-    entry = both_servers.run(graph, timeout=400)
-    (video,) = [path for path in both_servers.outputs(entry) if path.suffix == ".mp4"]
-    assert graphs.describe(video) == dict(frames=8, size=(128, 128), fps=25.0, sound=False)
-
-
-def test_native_context_windows_template_runs(server):
-    graph = graphs.change(graphs.load("context_windows"), "FollowEmojiDrawnMotion", frames=33)
-    (video,) = [path for path in server.outputs(server.run(graph, timeout=400)) if path.suffix == ".mp4"]
-    assert graphs.describe(video)["frames"] == 33
-
-
 def test_native_cancel_and_wrong_wires(both_servers):
     """Cancel within a step; landmark images as landmarks; a MODEL where the loader's model belongs is refused."""
     graph = graphs.change(applied("ksampler", steps=500), "FollowEmojiDrawnMotion", frames=4)

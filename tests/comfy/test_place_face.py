@@ -117,19 +117,6 @@ def test_place_corrects_a_face_that_is_connected(both_servers):
     assert moved[291] > 6 and moved[[33, 133, 468]].max() < 1
 
 
-def test_placed_face_is_framed_warped_and_animated_by_the_small_model(both_servers):
-    """The template: the small model's video moves, and the sketch stands on Warp Preview."""
-    graph_ = graphs.load("place_face")
-    entry = both_servers.run(graph_, timeout=300)
-    (video,) = [path for path in both_servers.outputs(entry) if path.suffix == ".mp4"]
-    found = graphs.describe(video)
-    assert found["size"] == (128, 128) and found["frames"] >= 24
-    frames = np.frombuffer(graphs.pixels(video), np.uint8).reshape(found["frames"], 128, 128, 3).astype(int)
-    assert np.abs(frames - frames[0]).mean(axis=(1, 2, 3)).max() > 2
-    (warp,) = [key for key, each in graph_.items() if each["class_type"] == "FollowEmojiWarpPreview"]
-    assert len(entry["outputs"][warp]["images"]) == 1
-
-
 @pytest.mark.parametrize(
     "text, said",
     [

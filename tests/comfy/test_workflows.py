@@ -47,33 +47,12 @@ def test_the_safetensors_split_gives_nearly_the_same(comfy):
     assert sum(abs(a - b) for a, b in zip(split, whole, strict=True)) / len(whole) < 4
 
 
-def test_folder_batch(current):
-    """A video for each portrait of a folder; core's folder node is younger than 0.3.64."""
-    folder = current.input / "portraits"
-    folder.mkdir(exist_ok=True)
-    picture = Image.open(current.input / "portrait.jpg")
-    for name, size in (("one.png", picture.size), ("two.png", (405, 720))):
-        picture.resize(size).save(folder / name)
-    graph = graphs.load("folder_batch")
-    graphs.change(graph, "LoadVideo", file="temple.mp4")
-    graphs.change(graph, "FollowEmojiPreparePortrait", width=128, height=128)
-    graphs.change(graph, "FollowEmojiLoadModel", **graphs.PUBLISHED)
-    graphs.change(graph, "FollowEmojiLongVideo", steps=2)
-    videos = [path for path in current.outputs(current.run(graph)) if path.suffix == ".mp4"]
-    assert len(videos) == 2 and graphs.pixels(videos[0]) != graphs.pixels(videos[1])
-    assert all(graphs.describe(path) == dict(frames=8, size=(128, 128), fps=30.0, sound=True) for path in videos)
-
-
-def test_look_at_landmarks(comfy):
+def test_look_at_landmarks_of_a_portrait_with_odd_sides(current):
     graph = graphs.load("look_at_landmarks")
-    graphs.change(graph, "LoadImage", image="portrait.jpg")
     graphs.change(graph, "LoadVideo", file="temple.mp4")
-    found = graphs.describe(run(comfy, graph))
-    assert (found["frames"], found["fps"], found["sound"]) == (8, 30.0, True)
-    assert found["size"] == (512 + 512, 512)  # the driver is square, the portrait framed as it is animated
-    Image.open(comfy.input / "portrait.jpg").resize((531, 733)).save(comfy.input / "odd.png")
+    Image.open(current.input / "portrait.jpg").resize((531, 733)).save(current.input / "odd.png")
     graphs.change(graph, "LoadImage", image="odd.png")
-    assert graphs.describe(run(comfy, graph))["frames"] == 8
+    assert graphs.describe(run(current, graph)) == dict(frames=8, size=(512 + 512, 512), fps=30.0, sound=True)
 
 
 def test_a_video_made_of_images_is_read_without_encoding(comfy):

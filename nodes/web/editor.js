@@ -221,7 +221,7 @@ export class Editor {
       const { controls } = await this.client.post("expression", { ...this.source(), frame: this.frame });
       this.clipboard = { controls };
       const { frame } = this;
-      this.say(say("editor.copied", "The driver's face in frame {frame} is copied: paste it into a frame.", { frame }));
+      this.say(say("editor.copied", "The driver's expression in frame {frame} is copied: paste it into any frame.", { frame }));
       this.draw();
     } catch (error) {
       this.say(error.message);
@@ -295,7 +295,7 @@ export class Editor {
     if (!body.portrait && !body.key) {
       this.stage.clear();
       return this.say(
-        say("editor.nothing", "Connect Load Image and its face, or press Run once: then the portrait shows here."),
+        say("editor.nothing", "Connect a picture and its face, or press Run once: then the portrait shows here."),
       );
     }
     const about = JSON.stringify({ ...body, frame: 0 });

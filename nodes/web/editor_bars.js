@@ -54,14 +54,14 @@ export function bars(editor) {
   } });
   const photo = button(
     say("editor.photo", "Photo"),
-    say("editor.photo_hint", "Copy the expression of a photo into this frame"),
+    say("editor.photo_hint", "Put the expression of a photo into this frame"),
     () => file.click(),
   );
   const undo = button(say("editor.undo", "Undo"), say("editor.undo_hint", "Undo (Ctrl+Z)"), () => state.undo());
   const redo = button(say("editor.redo", "Redo"), say("editor.redo_hint", "Redo (Ctrl+Y)"), () => state.redo());
   const rest = button(
-    say("editor.rest", "Rest"),
-    say("editor.rest_hint", "Take everything back: no keys"),
+    say("editor.rest", "Clear"),
+    say("editor.rest_hint", "Delete all keys: the face as it was"),
     () => state.clear(),
   );
   const fit = button(
@@ -118,7 +118,7 @@ export function bars(editor) {
   const length = number(say("editor.length_hint", "Frames of the clip"), time, { min: 1, max: LONGEST });
   const fps = number(say("editor.fps_hint", "Frames per second"), time, { min: 1, max: 240 });
   const bar = make("div.fye-bar", {}, play, back, frame, on, make("span.fye-space"), add, drop, easing, copy, paste, driver,
-    make("span.fye-space"), length, make("span", {}, say("editor.at", "at")), fps);
+    make("span.fye-space"), length, make("span", {}, say("editor.at", "frames, fps")), fps);
 
   const put = (input, value) => {
     if (document.activeElement !== input) input.value = value;

@@ -10,7 +10,7 @@ const lines = () => [
     "editor.second",
     "Go to another frame below and drag again: keyframes make a clip. Space plays, Ctrl+Z undoes, B held shows before.",
   ),
-  say("editor.third", "Shift: fine. Double click: back to rest. Tab and arrows do all of it without a mouse."),
+  say("editor.third", "Shift: finer steps. Double click: the dot goes back. Tab and arrows do all of it without a mouse."),
 ];
 
 export const hintSetting = { id: SETTING, name: "Expression Editor: the first hint was seen", type: "hidden", defaultValue: false };

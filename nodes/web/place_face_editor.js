@@ -47,7 +47,7 @@ export class PlaceEditor {
     this.state.future = [];
     this.chosen = null;
     this._setMode(Object.keys(this.state.points).length ? "points" : "whole");
-    if (!known) this.say(say("place.unknown", "The points are no placed face. Reset them, or paste the whole text."), true);
+    if (!known) this.say(say("place.unknown", "The text in points is not a placed face. Press Reset, or paste the whole text of one."), true);
     else this._settle();
   }
 
@@ -217,7 +217,7 @@ export class PlaceEditor {
     const about = this.chosen ? `${words(this.chosen)}: ` : "";
     this.say(
       this.mode === "whole"
-        ? say("place.whole_status", "Drag the frame over the face; corners scale it, the knob turns it. Then Points.")
+        ? say("place.whole_status", "Drag the box over the face; corners scale it, the knob turns it. Then Points.")
         : about + say("place.points_status", "{placed} of {all} points placed. Left and right are the face's own.", { placed, all }),
     );
   }
@@ -233,7 +233,7 @@ export class PlaceEditor {
       const [old, now] = [this.state.size, this.pictureSize].map((size) => size.join(" x "));
       const text = say(
         "place.other_picture",
-        "The points belong to a picture of {old} pixels, this one has {now}. Connect that, or Reset.",
+        "The points belong to a picture of {old} pixels, this one has {now}. Connect the other picture, or press Reset.",
         { old, now },
       );
       return this.say(text, true);

@@ -3,8 +3,8 @@ import { say } from "./words.js";
 
 const KEY = "FollowEmoji.PlaceFace.hint";
 const lines = () => [
-  say("place.first", "1. Drag the frame over the face: corners scale it, the knob turns it."),
-  say("place.second", "2. Points: drag each dot to its place. Shift is fine, double click lets go of it."),
+  say("place.first", "1. Drag the box over the face: corners scale it, the knob turns it."),
+  say("place.second", "2. Points: drag each dot to its place. Shift: finer steps. Double click: the dot goes back."),
   say("place.third", "3. Wheel zooms, dragging beside the face pans, Ctrl+Z takes back."),
 ];
 

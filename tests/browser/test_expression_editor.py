@@ -231,7 +231,7 @@ def test_shift_is_fine_double_click_resets_and_mirror_moves_both(editor):
     editor.page.keyboard.up("Shift")
     fine = editor.ready().edit()["keyframes"][0]["controls"]["browOuterUpRight"]
     assert 0 < fine < 0.5 * coarse
-    editor.press("Rest")
+    editor.press("Clear")
     editor.press("Mirror")
     editor.drag(editor.ready().handle("cornerRight"), -5, -12)
     found = editor.ready().edit()["keyframes"][0]["controls"]
@@ -244,7 +244,7 @@ def test_the_ring_turns_and_tilts_the_head(editor):
     editor.drag((x, y - 0.62 * radius), 14, -8)
     turned = editor.ready().edit()["keyframes"][0]["controls"]
     assert turned["headYaw"] > 1 and turned["headPitch"] > 0.5 and "headRoll" not in turned
-    editor.press("Rest")
+    editor.press("Clear")
     x, y, radius = editor.ready().ring()
     editor.drag((x + radius, y), 0, 30)
     tilted = editor.ready().edit()["keyframes"][0]["controls"]

@@ -31,7 +31,7 @@ FILES = ("main", "nodeDefs", "settings")
 PACK = "Follow-Your-Emoji"  # a name, in every language
 # What may stay as it is in every language, and in one: names, units, keys, words that the languages share.
 SAME = {"fps", "Ctrl+Z", "Ctrl+Shift+Z"}
-SAME_IN: dict[str, set[str]] = {}
+SAME_IN: dict[str, set[str]] = {"de": {"Sampling", "linear"}}
 
 _TEXT = r'"(?:[^"\\]|\\.)*"'
 _SAID = re.compile(rf"(?<![.\w])say\(\s*({_TEXT}),\s*({_TEXT}(?:\s*\+\s*{_TEXT})*)")

@@ -106,8 +106,8 @@ class LongVideo(io.ComfyNode):
                         default=0,
                         min=0,
                         max=10,
-                        tooltip="Extra passes in each step, for smoother joints between windows; each costs the time of "
-                        "the step again. Only for known_frames replace, with scheduler ddim.",
+                        tooltip="Extra passes in each step, for smoother joints between windows; each costs the time "
+                        "of the step again. Only for known_frames replace, with scheduler ddim.",
                     )
                 ),
                 *window_inputs(shortest=3),

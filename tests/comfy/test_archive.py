@@ -60,10 +60,10 @@ def test_what_stays_out(archive):
 def test_what_is_in(archive):
     """Code, small model, templates with thumbnails, blueprints, words, help pages and every picture that they show."""
     inside = {path.relative_to(archive).as_posix() for path in archive.rglob("*") if path.is_file()}
-    used = [name for name in packed() if name.startswith(("followemoji_core/", "nodes/", "subgraphs/", "locales/"))]
-    assert {name for name in used if name.endswith((".py", ".js", ".md", ".toml", ".npz", ".html", ".css"))} <= inside
-    for path in (ROOT / "followemoji_core").rglob("*.safetensors"):
-        assert path.relative_to(ROOT).as_posix() in inside
+    for folder in ("followemoji_core", "nodes"):
+        for path in (ROOT / folder).rglob("*.*"):
+            if path.suffix in (".py", ".js", ".toml", ".npz", ".safetensors", ".html", ".css"):
+                assert path.relative_to(ROOT).as_posix() in inside, path
     templates = [path.stem for path in (ROOT / "workflows").glob("*.json")]
     assert templates and {f"workflows/{name}.jpg" for name in templates} <= inside
     assert {path.relative_to(ROOT).as_posix() for path in (ROOT / "subgraphs").glob("*.json")} <= inside

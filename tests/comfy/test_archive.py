@@ -27,7 +27,7 @@ def packed() -> list[str]:
         pytest.skip(f"{ROOT} is no git clone: what is packed are the files that git knows")
     known = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     lines = (ROOT / ".comfyignore").read_text("utf-8").splitlines()
-    left_out = pathspec.PathSpec.from_lines("gitwildmatch", [line for line in lines if not line.startswith("#")])
+    left_out = pathspec.GitIgnoreSpec.from_lines(lines)
     return [name for name in known.splitlines() if (ROOT / name).is_file() and not left_out.match_file(name)]
 
 

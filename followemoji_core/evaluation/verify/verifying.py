@@ -222,7 +222,8 @@ def _sample(
                 made = sample_frames(report, name, studio, part, settings)
                 report.passed(name, "sampled", f"{len(made)} of {size}x{size}, finite")
                 judge_frames(report, name, made, part, not wishes.untrained)
-                expected = report.facts["samples"][name]["seconds"] * WINDOW
+                took = report.facts["samples"][name]
+                expected = took["seconds_before"] + (took["seconds"] - took["seconds_before"]) * WINDOW
     report.facts["process_peak_gib"] = None if (peak := process_peak()) is None else round(peak / 2**30, 2)
 
 

@@ -8,11 +8,14 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import textwrap
 
 import pytest
 
 from tests.comfy import graphs, schemas
+from tests.comfy.in_process import OWN_MODULES, REGISTER, in_comfy
 from tests.comfy.server import REPOSITORY
+from tests.conftest import comfy_tree
 
 # Broken once, each for an hour of one day; nodes/web/saved_graphs.js mends the first two when a graph is opened.
 MENDED = {
@@ -20,7 +23,7 @@ MENDED = {
     ("FollowEmojiExtractLandmarks", "07e6153"): ["outputs come in another order"],
     ("FollowEmojiPasteBack", "38ea5ff"): ["margin was 0.2 where it is left out, and is 0.3"],
 }
-# Graph, and how many frames come out of it here; 0 for those whose core nodes 0.3.64 lacks.
+# Graph, and how many frames come out of it here.
 RUN = {
     "07e6153_landmarks": 8,
     "4a7f438_expression": 6,
@@ -57,6 +60,26 @@ def test_every_schema_is_on_record(server):
     if changed and os.environ.get("FOLLOWEMOJI_WRITE_SCHEMAS"):
         schemas.write(record)
     assert changed == [], "a schema changed: read `breaks` of tests/comfy/schemas.py, then write the record"
+
+
+def test_python_has_the_same_defaults():
+    """What a job leaves out is what the schema says that it then is."""
+    compare = """
+    import inspect
+    for name, node in nodes.NODE_CLASS_MAPPINGS.items():
+        if not name.startswith("FollowEmoji"):
+            continue
+        taken = inspect.signature(node.execute).parameters
+        for one in node.GET_SCHEMA().inputs:
+            if one.optional and one.id in taken:
+                default = taken[one.id].default
+                if node.GET_SCHEMA().is_input_list:
+                    default = (*default, None)[0]
+                same = default == getattr(one, "default", None)
+                print("same" if same else f"{name}.{one.id} {default!r}")
+    """
+    found = in_comfy(comfy_tree("server"), OWN_MODULES + REGISTER + textwrap.dedent(compare)).split("\n")
+    assert found.count("same") > 30 and [line for line in found if "FollowEmoji" in line] == []
 
 
 @pytest.mark.parametrize("name", RUN)

@@ -22,11 +22,12 @@ def schema(info: dict[str, Any]) -> dict[str, Any]:
     for group in ("required", "optional"):
         for name in info["input_order"].get(group, []):
             kind, details = info["input"][group][name]
-            options = details.get("options")
-            if options is not None and any(Path(str(option)).suffix for option in options):
-                options = None  # names of files
-            one = dict(name=name, type=kind, optional=group == "optional", default=details.get("default"))
-            one |= dict(options=options) if options else {}
+            one = dict(name=name, type=kind, optional=group == "optional")
+            if one["optional"]:  # elsewhere the graph holds a value
+                one["default"] = details.get("default")
+            options = details.get("options") or [""]
+            if all(options) and not any(Path(str(option)).suffix for option in options):  # no names of files
+                one["options"] = options
             inputs.append(one | (dict(control=True) if details.get("control_after_generate") else {}))
     outputs = zip(info["output_name"], info["output"], strict=True)
     return dict(inputs=inputs, outputs=[list(pair) for pair in outputs])

@@ -8,8 +8,7 @@ const mend = {
   FollowEmojiExpression(node, saved) {
     const values = saved.widgets_values;
     if (!Array.isArray(values) || values.length !== STILL_LIDS.until) return;
-    saved.widgets_values = values.toSpliced?.(STILL_LIDS.at, 0, STILL_LIDS.value)
-      ?? [...values.slice(0, STILL_LIDS.at), STILL_LIDS.value, ...values.slice(STILL_LIDS.at)];
+    saved.widgets_values = [...values.slice(0, STILL_LIDS.at), STILL_LIDS.value, ...values.slice(STILL_LIDS.at)];
   },
   FollowEmojiExtractLandmarks(node, saved) {
     const [motion, fps, audio, ...more] = saved.outputs ?? [];

@@ -40,7 +40,8 @@ def register() -> None:
     for folder in (FOLDER, "vae"):  # the small model that ships with the pack
         folder_paths.add_model_folder_path(folder, str(SMALL_MODELS / folder))
     for nodes in folder_paths.get_folder_paths("custom_nodes"):  # a pack that brings two of the files itself
-        folder_paths.add_model_folder_path(FOLDER, os.path.join(nodes, _WRAPPER, "models"))
+        if os.path.isdir(folder := os.path.join(nodes, _WRAPPER, "models")):
+            folder_paths.add_model_folder_path(FOLDER, folder)
     paths, extensions = folder_paths.folder_names_and_paths[FOLDER]
     folder_paths.folder_names_and_paths[FOLDER] = (paths, {*extensions, *_EXTENSIONS, ".task"})
 

@@ -25,8 +25,8 @@ def schema(info: dict[str, Any]) -> dict[str, Any]:
             one = dict(name=name, type=kind, optional=group == "optional")
             if one["optional"]:  # elsewhere the graph holds a value
                 one["default"] = details.get("default")
-            options = details.get("options") or [""]
-            if all(options) and not any(Path(str(option)).suffix for option in options):  # no names of files
+            options = details.get("options") or [""]  # but those that are names of files, which differ by machine
+            if name != "file" and all(options) and not any(Path(str(option)).suffix for option in options):
                 one["options"] = options
             inputs.append(one | (dict(control=True) if details.get("control_after_generate") else {}))
     outputs = zip(info["output_name"], info["output"], strict=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from tests.comfy import graphs
+from tests.comfy.in_process import OWN_MODULES, REGISTER, in_comfy
+from tests.conftest import comfy_tree
 
 OLD, NEW = "DownloadAndLoadFYEModel", "FollowEmojiLoadModel"
 
@@ -25,15 +27,11 @@ def test_the_wrapper_s_loader_gives_the_same_video(current):
     assert theirs == ours and other != ours
 
 
-def test_the_wrapper_s_own_files_are_found(both_servers):
-    """Two of the files lie in the pack's folder itself."""
-    folder = both_servers.root / "custom_nodes" / "ComfyUI-FollowYourEmojiWrapper" / "models"
+def test_the_wrapper_s_own_files_are_found(tmp_path):
+    """Two of the files lie in the folder of the pack itself."""
+    folder = tmp_path / "custom_nodes" / "ComfyUI-FollowYourEmojiWrapper" / "models"
     folder.mkdir(parents=True)
-    try:
-        (folder / "FYE_from_wrapper.safetensors").touch()
-        inputs = both_servers.object_info()[NEW]["input"]["required"]
-        assert "FYE_from_wrapper.safetensors" in inputs["landmark_encoder"][1]["options"]
-    finally:
-        (folder / "FYE_from_wrapper.safetensors").unlink()
-        folder.rmdir()
-        folder.parent.rmdir()
+    (folder / "FYE_lmk_guider.safetensors").touch()
+    show = "import folder_paths; print('found', folder_paths.get_filename_list('followemoji'))"
+    found = in_comfy(comfy_tree("server"), OWN_MODULES + REGISTER + show, argv=("--base-directory", str(tmp_path)))
+    assert "FYE_lmk_guider.safetensors" in found.rsplit("found", 1)[1]

@@ -30,8 +30,7 @@ RUN = {
     "96a199f_animate_portrait": 8,
     "96a199f_look_at_landmarks": 8,
     "7550247_long_video": 20,
-    "d6d552a_first_animation": 48,
-    "38ea5ff_place_face": 36,
+    "38ea5ff_place_face": 8,
     "e7cd71a_group_portrait": 4,
 }
 
@@ -90,12 +89,13 @@ def test_runs(comfy, name):
         small = {
             "LoadImage": dict(image="portrait.jpg"),
             "LoadVideo": dict(file="temple.mp4"),
+            "FollowEmojiNamedExpression": dict(sequence="smile_wide 6, rest 2"),
             "FollowEmojiDrawnMotion": dict(frames=4 if "group" in name else 20),
             "FollowEmojiSampler": dict(steps=1),
             "FollowEmojiLongVideo": dict(steps=1),
             "FollowEmojiPreparePortrait": dict(width=128, height=128),
         }
-        node["inputs"].update({key: value for key, value in small.get(node["class_type"], {}).items()})
+        node["inputs"].update(small.get(node["class_type"], {}))
     if name.startswith("07e6153"):  # as the frontend makes it today: sound and frame rate have changed places
         (create,) = [node for node in graph.values() if node["class_type"] == "CreateVideo"]
         audio, fps = create["inputs"]["audio"], create["inputs"]["fps"]

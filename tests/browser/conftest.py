@@ -24,10 +24,14 @@ NOISE = ("ERR_NAME_NOT_RESOLVED", "https://huggingface.co/", "accessed before in
 ABSENT = ("/user.css", "/api/userdata")
 
 
+def find_chromium() -> str | None:
+    return os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    chromium = find_chromium()
     if chromium is None:
         pytest.skip("no Chromium: install Debian's chromium, or name one in CHROMIUM")
     with playwright.sync_playwright() as session:

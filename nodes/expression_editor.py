@@ -35,7 +35,7 @@ class ExpressionEditor(io.ComfyNode):
         return schema(
             "FollowEmojiExpressionEditor",
             "Expression Editor",
-            ["face editor", "face rig", "handles", "live portrait", "keyframes", "puppet", "drag face"],
+            ["face editor", "smile", "wink", "face rig", "live portrait", "keyframes", "puppet", "drag face"],
             description="Drag the handles to change the face: brows, lids, pupils, cheeks, jaw and lips, each side "
             "alone, and the head by its ring. Keyframes make a clip of it. Connect the motion to Align Motion, as "
             "driving. Left is the person's left: the right side of the picture.",

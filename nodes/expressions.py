@@ -225,7 +225,7 @@ class Expression(io.ComfyNode):
         return schema(
             "FollowEmojiExpression",
             "Expression",
-            ["face sliders", "arkit", "blendshapes", "gaze", "eyes", "brows", "mouth", "expression editor"],
+            ["face sliders", "smile", "wink", "arkit", "blendshapes", "gaze", "eyes", "mouth", "expression editor"],
             description="Makes an expression with sliders: brows, lids, gaze, cheeks, jaw, mouth and head, left and "
             "right apart. Connect the motion to Align Motion, as driving; it suits any portrait. Left is the person's "
             "left: the right side of the picture.",

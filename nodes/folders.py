@@ -78,11 +78,12 @@ def find(name: str) -> Path | None:
     path = folder_paths.get_full_path(FOLDER, name)
     if path is None:
         source = KNOWN.get(os.path.basename(name))
-        where = f" Download it from {source}" if source else " Put it there"
+        where = f" Download it from {source} into that folder" if source else " Put it there"
+        what, option = ("This one file", "--detector ") if name == DETECTOR else ("All released files", "")
         raise CheckpointError(
             f"{name} is not in models/{FOLDER}.{where} and press R to refresh. "
-            f"All released files at once: `python -m followemoji_core download --models ../../models` in the "
-            f"pack's folder, with ComfyUI's Python."
+            f"{what} by a command: `python -m followemoji_core download {option}--models ../../models` in the pack's "
+            f"folder, with ComfyUI's Python."
         )
     return Path(path)
 

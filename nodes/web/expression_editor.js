@@ -2,7 +2,7 @@
 import { app } from "/scripts/app.js";
 import { Editor } from "./editor.js";
 import { hintSetting } from "./editor_hint.js";
-import { chained, whileInGraph } from "./node_life.js";
+import { asWideAsItsNode, chained, whileInGraph } from "./node_life.js";
 
 const LEAST = [430, 560]; // pixels of a new editor
 
@@ -19,6 +19,7 @@ app.registerExtension({
           getMinHeight: () => 380,
           hideOnZoom: false,
         });
+        asWideAsItsNode(widget);
         editor.widget = widget;
         whileInGraph(node, () => editor.start(), () => editor.rest());
         chained(node, "onExecuted", (output) => {

@@ -10,6 +10,11 @@ export function chained(node, name, after) {
   };
 }
 
+// The node says how wide its widget is. The frontend's panel of parameters sets `width` to the panel's own, for good.
+export function asWideAsItsNode(widget) {
+  Object.defineProperty(widget, "width", { get: () => undefined, set: () => {}, configurable: true });
+}
+
 // start() whenever the node comes into a graph, stop() whenever it leaves.
 export function whileInGraph(node, start, stop) {
   chained(node, "onAdded", start);

@@ -1,7 +1,7 @@
 // Place Face: the editor stands on the node in the place of its text, which it writes and reads.
 import { app } from "/scripts/app.js";
 import { graphChanged } from "./graph_changed.js";
-import { chained, whileInGraph } from "./node_life.js";
+import { asWideAsItsNode, chained, whileInGraph } from "./node_life.js";
 import { PlaceEditor } from "./place_face_editor.js";
 import { isLinked } from "./graph_origin.js";
 import { lastRunUrl, pictureUrl } from "./place_face_picture.js";
@@ -28,6 +28,7 @@ function setUp(node) {
   });
   const options = { serialize: false, hideOnZoom: false, getMinHeight: () => LEAST, getValue: () => "", setValue: () => {} };
   const widget = node.addDOMWidget("editor", "FOLLOWEMOJI_PLACE", editor.element, options);
+  asWideAsItsNode(widget);
   widget.serialize = false;
   widget.serializeValue = () => undefined;
   node.hideOutputImages = true; // the editor shows what a run would show

@@ -458,6 +458,14 @@ def test_the_graphs_undo_knows_the_edit(plain):
     assert plain.page.evaluate(nodes) == 2 and plain.ready().text() == ""
 
 
+def test_the_panel_of_parameters_leaves_the_editor_its_width(plain):
+    """The frontend's panel sets a widget's width to the panel's own, and leaves it so."""
+    wide = plain.root().evaluate("(element) => element.offsetWidth")
+    plain.page.evaluate("() => { window.editorOf(1).width = 288; window.app.canvas.setDirty(true, true); }")
+    plain.page.wait_for_timeout(500)
+    assert plain.root().evaluate("(element) => element.offsetWidth") == wide > 300
+
+
 def test_inside_a_subgraph(editor):
     """Its inputs come from outside; it is still shown before any run."""
     made = editor.page.evaluate(

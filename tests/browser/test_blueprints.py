@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 from urllib.error import HTTPError
 
 import numpy as np
@@ -17,6 +19,7 @@ from tests.comfy import graphs
 from tests.comfy.server import PACK_FOLDER
 from tests.make_blueprints import BLUEPRINTS, CATEGORY, ROOT, text
 
+SHOTS = Path(os.environ["FOLLOWEMOJI_SCREENSHOTS"]) if "FOLLOWEMOJI_SCREENSHOTS" in os.environ else None
 NAMES = [blueprint.name for blueprint in BLUEPRINTS]
 # What is wired to the inputs: node, its file; and widgets of the blueprint that make its run short.
 FILES = dict(portrait=("LoadImage", "blueprint.png"), picture=("LoadImage", "blueprint_group.png"),
@@ -111,7 +114,7 @@ def test_blueprint_is_found_added_wired_changed_and_run(library, server, bluepri
         library.page.evaluate(SET, {label: widgets[label]["value"]})
     library.page.evaluate(SET, SHORT[blueprint.name])
     entry, _ = library.run()
-    library.page.screenshot(path=str(tmp_path / "shot.png"))
+    library.page.screenshot(path=str((SHOTS or tmp_path) / f"{blueprint.name}.png"))
     assert library.errors() == library.complaints == [] and entry["status"]["status_str"] == "success"
     (video,) = [path for path in server.outputs(entry) if path.suffix == ".mp4"]
     found = graphs.describe(video)
@@ -129,10 +132,10 @@ def inside(library: Frontend, numbers: dict[str, str]) -> dict[str, dict]:
 
 
 def other(widget: dict):
-    """Another value that the widget allows."""
+    """Another value; of a list that holds no other, one that will be there some day."""
     value = widget["value"]
     if isinstance(widget["options"], list):
-        return next(option for option in widget["options"] if option != value)
+        return next((option for option in widget["options"] if option != value), "another.safetensors")
     return "smile_wide 12" if isinstance(value, str) else value + (8 if isinstance(value, int) else 0.5)
 
 

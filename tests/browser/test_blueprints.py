@@ -149,7 +149,7 @@ def test_blueprint_files_are_what_their_script_writes():
         assert (subgraph["name"], subgraph["category"]) == (blueprint.name, CATEGORY)
         offered = {model["name"] for node in subgraph["nodes"] for model in node["properties"].get("models", [])}
         values = [value for node in subgraph["nodes"] for value in node.get("widgets_values") or ()]
-        assert offered == {value for value in values if str(value).endswith((".safetensors", ".pth", ".task"))}
+        assert offered == {value for value in values if str(value).endswith((".safetensors", ".pth"))}
 
 
 def test_blueprints_are_served_and_0_3_64_passes_them_over(server, old_server):

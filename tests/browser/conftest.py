@@ -146,6 +146,8 @@ class Frontend:
                     .filter((error) => error && Object.keys(error).length).map((error) => JSON.stringify(error));
                 for (const dialog of document.querySelectorAll("[role=dialog]"))
                     if (dialog.checkVisibility()) said.push(dialog.innerText);
+                for (const toast of document.querySelectorAll(".p-toast-message-warn, .p-toast-message-error"))
+                    said.push(toast.innerText);
                 for (const node of window.app.graph._nodes)
                     if (node.has_errors) said.push(`${node.title} has a red border`);
                 return said;

@@ -73,11 +73,13 @@ def _open(clip: Clip):
 
     if hasattr(clip.source, "seek"):
         clip.source.seek(0)
+    # Titles are not always UTF-8; from 19 on PyAV minds that no longer, and refuses the argument.
+    titles = {"metadata_errors": "ignore"} if int(av.__version__.split(".")[0]) < 19 else {}
     try:
-        # Titles are not always UTF-8; and only containers of films are tried, on this machine's own files.
+        # Only containers of films are tried, on this machine's own files.
         container = av.open(
             str(clip.source) if isinstance(clip.source, Path) else clip.source,
-            metadata_errors="ignore",
+            **titles,
             options={"format_whitelist": _FORMATS, "protocol_whitelist": "file,pipe"},
         )
     except (*LEAKS, av.FFmpegError) as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from comfy_api.v0_0_2 import ComfyExtension, io
 
-from . import folders, place_route, routes
+from . import folders, place_route, replacements, routes
 from .alignment import AlignMotion
 from .appearance import EncodeAppearance, PreparePortrait
 from .capture import LoadCapture
@@ -70,4 +70,5 @@ class FollowEmojiExtension(ComfyExtension):
         folders.register()  # not in on_load, which ComfyUI 0.3.64 does not call
         routes.register()
         place_route.register()
+        await replacements.register()
         return NODES

@@ -48,7 +48,7 @@ class CompareFrames(io.ComfyNode):
                     "second_face",
                     types=[Aligned, Motion],
                     optional=True,
-                    tooltip="Optional: the face in the second clip; or the aligned motion that it should follow.",
+                    tooltip="Optional: the face in the second clip; or the aligned motion that it is to follow.",
                 ),
             ],
             outputs=[

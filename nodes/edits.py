@@ -67,7 +67,7 @@ def frames_input(own: str) -> io.Input:
 
 def easing_inputs() -> list[io.Input]:
     """ease_in, ease_out."""
-    tooltip = "Number of frames in which the expression {}. At most half of all frames are used."
+    tooltip = "Number of frames in which the expression {}. Longer than half of all frames counts as half."
     return [
         io.Int.Input("ease_in", default=8, min=0, max=10_000, tooltip=tooltip.format("comes in; 0 is at once")),
         io.Int.Input(
@@ -96,7 +96,9 @@ def timing_inputs() -> list[io.Input]:
 def start_input() -> io.Input:
     """start: folded away."""
     return advanced(
-        io.Int.Input("start", default=0, min=0, max=LONGEST, tooltip="The frame, counted from 0, in which it begins.")
+        io.Int.Input(
+            "start", default=0, min=0, max=LONGEST, tooltip="The frame, counted from 0, in which the expression begins."
+        )
     )
 
 

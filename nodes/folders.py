@@ -15,6 +15,7 @@ FOLDER = "followemoji"
 NONE = "none"
 WITH_DENOISER = "same file as the denoiser"
 DETECTOR = "face_landmarker.task"
+_WRAPPER = "ComfyUI-FollowYourEmojiWrapper"
 _EXTENSIONS = {".safetensors", ".pth", ".pt", ".ckpt", ".bin"}
 _HUB = "https://huggingface.co"
 # Where the known files come from, for the error that says that one is absent.
@@ -38,6 +39,9 @@ def register() -> None:
         folder_paths.add_model_folder_path(FOLDER, os.path.join(models, folder), is_default=folder == FOLDER)
     for folder in (FOLDER, "vae"):  # the small model that ships with the pack
         folder_paths.add_model_folder_path(folder, str(SMALL_MODELS / folder))
+    for nodes in folder_paths.get_folder_paths("custom_nodes"):  # a pack that brings two of the files itself
+        if os.path.isdir(folder := os.path.join(nodes, _WRAPPER, "models")):
+            folder_paths.add_model_folder_path(FOLDER, folder)
     paths, extensions = folder_paths.folder_names_and_paths[FOLDER]
     folder_paths.folder_names_and_paths[FOLDER] = (paths, {*extensions, *_EXTENSIONS, ".task"})
 

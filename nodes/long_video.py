@@ -96,8 +96,8 @@ class LongVideo(io.ComfyNode):
                         options=[AUTO, *CARRIERS],
                         default=AUTO,
                         tooltip="How the model is told of frames that are made already. auto: as the checkpoint was "
-                        "trained, the right choice for most. concat: beside the noise, only for checkpoints trained "
-                        "for it. replace: within the noise, for any.",
+                        "trained, the right choice for most. concat: as further channels, only for checkpoints "
+                        "trained for it. replace: put into the picture that is being made, for any.",
                     )
                 ),
                 advanced(
@@ -106,8 +106,8 @@ class LongVideo(io.ComfyNode):
                         default=0,
                         min=0,
                         max=10,
-                        tooltip="Extra passes in each step, for smoother joints between windows; each takes as long "
-                        "again. Only for known_frames replace, with scheduler ddim.",
+                        tooltip="Extra passes in each step, for smoother joints between windows; each costs the time "
+                        "of the step again. Only for known_frames replace, with scheduler ddim.",
                     )
                 ),
                 *window_inputs(shortest=3),

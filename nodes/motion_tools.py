@@ -174,8 +174,8 @@ class EditMotion(io.ComfyNode):
                     min=-1,
                     max=100_000,
                     optional=True,
-                    tooltip="join, loop: number of frames in which the end turns into the start. They overlap, so the "
-                    "result gets shorter. -1: chosen by the length.",
+                    tooltip="join, loop: number of frames in which the end blends into the start that follows. They "
+                    "overlap, so the result gets shorter. -1: chosen by the length.",
                 ),
                 io.Float.Input(
                     "share",

@@ -31,9 +31,9 @@ class ApplyNative(io.ComfyNode):
             "FollowEmojiApply",
             "Apply Follow-Your-Emoji",
             ["native model", "ksampler", "model", "lora", "context windows", "easycache"],
-            description="Prepares ComfyUI's own samplers: gives the model, what it knows of portrait and motion, and a "
-            "latent for each frame. Connect all four outputs to KSampler. LoRAs, context windows, caches and merges "
-            "go between model and sampler.",
+            description="Prepares ComfyUI's own samplers: gives the model, what tells it the portrait and the motion "
+            "(positive, negative), and a latent for each frame. Connect all four outputs to KSampler. LoRAs, context "
+            "windows, caches and merges go between model and sampler.",
             inputs=[
                 Model.Input("model", tooltip="From Load Follow-Your-Emoji Model."),
                 Appearance.Input("appearance", tooltip="The portrait, from Encode Portrait."),

@@ -213,7 +213,9 @@ class PasteBack(io.ComfyNode):
                 io.Image.Output(
                     "images", display_name="images", tooltip="The first frames as images; image_frames says how many."
                 ),
-                io.Mask.Output("changed", display_name="mask", tooltip="White: what was changed; grey: partly."),
+                io.Mask.Output(
+                    "changed", display_name="mask", tooltip="White is changed, black is the original, grey is a mix."
+                ),
             ],
             **showing(),
         )

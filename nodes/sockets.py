@@ -116,7 +116,7 @@ def window_inputs(shortest: int) -> list[io.Input]:
                 min=0,
                 max=31,
                 tooltip="How many frames two neighbouring windows share, less than window_length. More is smoother and "
-                "slower. Only for gaussian.",
+                "slower. Counts only where windows or strategy is gaussian.",
             )
         ),
         advanced(

@@ -37,7 +37,7 @@ class WarpPreview(io.ComfyNode):
             ["preview animation", "warp", "sketch", "no gpu", "cpu", "fast preview"],
             description="Shows the animation at once, without the model: the portrait itself is bent, faster than real "
             "time on a CPU. For small turns of the head, up to about 12 degrees. Wrinkles do not change, teeth are "
-            "made up. Clips of any length fit into memory.",
+            "invented. Clips of any length fit into memory.",
             inputs=[
                 io.Image.Input("portrait", tooltip="The portrait, one picture: from Frame Portrait, or your own."),
                 Motion.Input(

@@ -1,11 +1,13 @@
 """Lays out the two versions of ComfyUI that the server and browser tests run: python tests/get_comfyui.py
 
-From their public tags, with git, into the folders where tests/conftest.py looks. What is there is left alone.
+From their public tags, with git, into the folders where tests/conftest.py looks; beside the older one the frontend that
+it came with, from PyPI. What is there is left alone.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -30,6 +32,11 @@ def main() -> int:
         except OSError as error:
             print(f"ComfyUI {tag} cannot be put into {tree}: {error}", file=sys.stderr)
             return 1
+    old = Path(os.environ.get("COMFYUI_OLD_PATH") or VERSIONS["v0.3.64"][1]).expanduser()
+    try:
+        print(lay_out_frontend(old), flush=True)
+    except OSError as error:  # the interpreter's frontend serves as well
+        print(f"The frontend of {old} cannot be had: {error}", file=sys.stderr)
     current = Path(os.environ.get("COMFYUI_PATH") or VERSIONS["v0.33.0"][1]).expanduser()
     # One environment serves both; 0.3.64 imports requests without asking for it.
     print(f"Now: {sys.executable} -m pip install -r {current / 'requirements.txt'} requests")
@@ -51,6 +58,25 @@ def lay_out(tag: str, tree: Path) -> str:
             tree.rmdir()
         clone.rename(tree)
     return f"{tree}: ComfyUI {tag}"
+
+
+def lay_out_frontend(tree: Path) -> str:
+    """Put the frontend that a tree asks for beside it. Raises OSError, saying why, where that cannot be done."""
+    asked = re.search(r"^comfyui-frontend-package==(\S+)", (tree / "requirements.txt").read_text("utf-8"), re.MULTILINE)
+    if asked is None:
+        raise OSError("its requirements.txt names none")
+    folder = tree.parent / f"frontend-{asked[1]}"
+    if folder.is_dir():
+        return f"{folder} is there already and stays as it is"
+    with tempfile.TemporaryDirectory(prefix=".frontend-", dir=tree.parent) as partial:
+        inside = Path(partial) / folder.name
+        argv = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", f"--target={inside}", asked[0]]
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        if done.returncode:
+            said = done.stderr.strip().splitlines() or ["nothing"]
+            raise OSError(f"pip says: {said[-1]}")
+        inside.rename(folder)
+    return f"{folder}: the frontend of {tree.name}"
 
 
 def git(*arguments: str, seconds: float) -> None:

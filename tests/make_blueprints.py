@@ -134,7 +134,7 @@ BLUEPRINTS = [
             "driving_2": ("VIDEO", [("drivings", "inputs.input1")]),
             "driving_3": ("VIDEO", [("drivings", "inputs.input2")]),
         },
-        {**SAMPLING, "feather": ("paste", "feather"), "height": ("paste", "height"), **MODELS},
+        {**SAMPLING, "feather": ("paste", "feather"), **MODELS},
         {"video": ("paste", "video")},
     ),
     Blueprint(

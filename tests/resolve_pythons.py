@@ -16,6 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 SYSTEMS = ("x86_64-unknown-linux-gnu", "x86_64-pc-windows-msvc", "aarch64-apple-darwin")
+MACOS = "14.0"  # what torch 2.12 and dlib-bin need; uv takes 13 for granted
 TREES = (("COMFYUI_PATH", "~/comfy/ComfyUI"), ("COMFYUI_OLD_PATH", "~/comfy/ComfyUI-0.3.64"))
 EXTRAS = ("standalone", "cluster", "train", "evaluate", "fvd", "test")
 SHOWN = ("numpy", "mediapipe", "opencv-contrib-python", "diffusers", "torch", "comfyui-frontend-package")
@@ -39,7 +40,8 @@ def resolve(python: str, system: str, *what: str) -> dict[str, str]:
         raise NoIndex("no uv: pip install uv")
     flags = ["--quiet", "--no-header", "--no-annotate", "--python-version", python, "--python-platform", system]
     command = [uv, "pip", "compile", *flags, *what]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=WITHIN)
+    env = dict(os.environ, MACOSX_DEPLOYMENT_TARGET=MACOS)
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=WITHIN)
     if done.returncode:
         if any(word in done.stderr.lower() for word in ("failed to fetch", "error sending request", "dns")):
             raise NoIndex(done.stderr.strip()[:300])

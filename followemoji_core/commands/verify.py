@@ -108,7 +108,7 @@ def _subject(options: argparse.Namespace) -> Callable[[int], Subject]:
     from ..face.align import AlignOptions, align
     from ..face.crop import frame_portrait
     from ..pictures import read_picture
-    from .animate import driving_motion, finder
+    from .animation import driving_motion, finder
     from .kept import Kept
 
     chosen = argparse.Namespace(**vars(options), which=_WHICH, confidence=0.5, missing="interpolate")

@@ -320,7 +320,7 @@ export class Editor {
     if (this.curved !== this.seen) this.fetchCurves(told.driven);
     const absent = isDriven(this.node) && !told.driven;
     const { wrong } = this.state;
-    if (absent) this.say(say("editor.absent", "The driving motion shows here once the graph has run."));
+    if (absent) this.say(say("editor.absent", "The driving motion shows here after a run."));
     else this.say(wrong && say("editor.unreadable", "The edit cannot be read: {why}", { why: wrong }));
     if (!this.dragging) this.show(told);
   }

@@ -28,12 +28,12 @@ export function bars(editor) {
   );
   const lines = button(
     say("editor.lines", "Lines"),
-    say("editor.lines_hint", "Landmarks on the picture (L)"),
+    say("editor.lines_hint", "Show the landmarks (L)"),
     toggle("landmarks"),
   );
   const before = button(
     say("editor.before", "Before"),
-    say("editor.before_hint", "Hold: the face without the edit (B)"),
+    say("editor.before_hint", "Hold to see the face without the edit (B)"),
     () => {},
   );
   before.addEventListener("pointerdown", () => editor.showBefore(true));
@@ -45,7 +45,7 @@ export function bars(editor) {
   };
   const dials = button(
     say("editor.dials", "Expressions"),
-    say("editor.dials_hint", "Named expressions as dials that add up (X)"),
+    say("editor.dials_hint", "Dials for named expressions, which add up (X)"),
     showDials,
   );
   const file = make("input", { type: "file", accept: "image/*", hidden: true, onchange: () => {
@@ -61,25 +61,25 @@ export function bars(editor) {
   const redo = button(say("editor.redo", "Redo"), say("editor.redo_hint", "Redo (Ctrl+Y)"), () => state.redo());
   const rest = button(
     say("editor.rest", "Clear"),
-    say("editor.rest_hint", "Delete all keys: the face as it was"),
+    say("editor.rest_hint", "Delete all keyframes"),
     () => state.clear(),
   );
   const fit = button(
     say("editor.fit", "Fit"),
-    say("editor.fit_hint", "The whole picture (0); the wheel zooms"),
+    say("editor.fit_hint", "See the whole picture (0); the wheel zooms"),
     () => editor.stage.fit(),
   );
   const top = make("div.fye-bar", {}, mirror, lines, before, dials, photo, make("span.fye-space"), fit, undo, redo, rest, file);
 
   // Time.
-  const play = button(say("editor.play", "Play"), say("editor.play_hint", "Play and stop (Space)"), () => editor.toggle());
-  const back = button("<", say("editor.back_hint", "One frame back (,)"), () => editor.goTo(editor.frame - 1));
-  const on = button(">", say("editor.on_hint", "One frame on (.)"), () => editor.goTo(editor.frame + 1));
+  const play = button(say("editor.play", "Play"), say("editor.play_hint", "Play or stop (Space)"), () => editor.toggle());
+  const back = button("<", say("editor.back_hint", "Previous frame (,)"), () => editor.goTo(editor.frame - 1));
+  const on = button(">", say("editor.on_hint", "Next frame (.)"), () => editor.goTo(editor.frame + 1));
   const go = (value) => Number.isFinite(value) && editor.goTo(Math.round(value));
-  const frame = number(say("editor.frame_hint", "Frame that is shown, from 0"), go, { min: 0 });
+  const frame = number(say("editor.frame_hint", "The frame that is shown, counted from 0"), go, { min: 0 });
   const add = button(
     say("editor.add", "Key"),
-    say("editor.add_hint", "A keyframe here (K)"),
+    say("editor.add_hint", "Make a keyframe here (K)"),
     () => state.addKey(editor.frame),
   );
   const drop = button(
@@ -104,7 +104,7 @@ export function bars(editor) {
   );
   const easing = ownsKeys(
     make("select", {
-      title: say("editor.easing_hint", "How it goes on from this key"),
+      title: say("editor.easing_hint", "How the face moves on from this key"),
       "aria-label": say("editor.easing", "Easing"),
     }),
   );
@@ -115,7 +115,7 @@ export function bars(editor) {
     if (count >= 1 && count <= LONGEST && rate >= 1 && rate <= 240) state.setTime(count, rate);
     editor.draw();
   };
-  const length = number(say("editor.length_hint", "Frames of the clip"), time, { min: 1, max: LONGEST });
+  const length = number(say("editor.length_hint", "Number of frames in the clip"), time, { min: 1, max: LONGEST });
   const fps = number(say("editor.fps_hint", "Frames per second"), time, { min: 1, max: 240 });
   const bar = make("div.fye-bar", {}, play, back, frame, on, make("span.fye-space"), add, drop, easing, copy, paste, driver,
     make("span.fye-space"), length, make("span", {}, say("editor.at", "frames, fps")), fps);

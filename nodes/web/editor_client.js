@@ -23,7 +23,7 @@ export class EditorClient {
         body: JSON.stringify({ node: `${this.node} ${route}`, ...body }),
       });
     } catch {
-      const text = say("editor.no_answer", "ComfyUI does not answer. It is asked again until it does.");
+      const text = say("editor.no_answer", "ComfyUI does not answer. The editor keeps asking.");
       throw Object.assign(new Error(text), { status: 0 });
     }
     const told = await answer.json().catch(() => ({}));

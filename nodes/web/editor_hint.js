@@ -8,7 +8,7 @@ const lines = () => [
   say("editor.first", "Drag the dots: each moves its part of the face. Inside the ring the head turns, on the ring it tilts."),
   say(
     "editor.second",
-    "Go to another frame below and drag again: keyframes make a clip. Space plays, Ctrl+Z undoes, B held shows before.",
+    "Go to another frame below and drag again: keyframes make a clip. Space plays, Ctrl+Z undoes, hold B to see the face without the edit.",
   ),
   say("editor.third", "Shift: finer steps. Double click: the dot goes back. Tab and arrows do all of it without a mouse."),
 ];
@@ -20,7 +20,7 @@ export function addHint(element) {
   if (settings?.get(SETTING)) return;
   const hint = make("div.fye-hint", { role: "note" }, ...lines().map((line) => make("p", {}, line)));
   hint.append(
-    button(say("editor.got_it", "Got it"), say("editor.got_it_hint", "Put this away for good"), () => {
+    button(say("editor.got_it", "Got it"), say("editor.got_it_hint", "Do not show this again"), () => {
       settings?.set(SETTING, true);
       for (const other of document.querySelectorAll(".fye-hint")) other.remove();
     }),

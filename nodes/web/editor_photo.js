@@ -10,7 +10,7 @@ export async function photoPixels(file) {
     picture = await createImageBitmap(file);
   } catch {
     throw new Error(
-      say("editor.no_picture", "{file} is no picture that the browser can open. Choose a JPEG, PNG or WebP.", { file: file.name }),
+      say("editor.no_picture", "The browser cannot open {file}. Choose a JPEG, PNG or WebP.", { file: file.name }),
     );
   }
   const scale = Math.min(LARGEST / Math.max(picture.width, picture.height), 1);

@@ -20,7 +20,7 @@ export class EditorTimeline {
         role: "slider",
         title: say(
           "editor.timeline_hint",
-          "Drag: scrub. Drag a key: move it, with Alt a copy. Double click: a new key. " +
+          "Drag: go through the frames. Drag a key: move it, with Alt a copy. Double click: a new key. " +
             "Lines: the driver's mouth (red), lids (blue), head (orange).",
         ),
         "aria-label": say("editor.timeline", "Timeline"),

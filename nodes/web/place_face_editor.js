@@ -124,7 +124,7 @@ export class PlaceEditor {
       say("place.view_hint", "See the whole picture (0)"),
       () => this._seeAll(),
     );
-    this.buttons.reset = button(say("place.reset", "Reset"), say("place.reset_hint", "Begin anew"), () => this._reset());
+    this.buttons.reset = button(say("place.reset", "Reset"), say("place.reset_hint", "Start again"), () => this._reset());
 
     const label = say("place.stage", "Place the face");
     this.svg = element("svg", { tabindex: "0", preserveAspectRatio: "xMidYMid meet", "aria-label": label });
@@ -170,7 +170,7 @@ export class PlaceEditor {
     for (const name of ["frame", "points"]) this.layers[name].replaceChildren();
     const size = this.pictureSize ?? state.size;
     this.image.style.display = this.url ? "" : "none";
-    if (!size) return this.say(say("place.nothing", "Connect a picture. Run the graph once if it is not seen here."));
+    if (!size) return this.say(say("place.nothing", "Connect a picture. If it does not show here, run the graph once."));
     this.view ??= [0, 0, ...size];
     this.svg.setAttribute("viewBox", this.view.join(" "));
     this.image.setAttribute("width", size[0]);

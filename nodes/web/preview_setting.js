@@ -8,7 +8,7 @@ app.registerExtension({
       id: "FollowEmoji.Preview",
       category: ["Follow-Your-Emoji", "Sampling", "Preview"],
       name: "Show previews while sampling",
-      tooltip: "Rough pictures of the clip as it takes shape, whatever ComfyUI's own preview method is.",
+      tooltip: "Rough pictures of the clip while it is made, whatever preview method ComfyUI uses.",
       type: "boolean",
       defaultValue: true,
     },

@@ -24,10 +24,14 @@ NOISE = ("ERR_NAME_NOT_RESOLVED", "https://huggingface.co/", "accessed before in
 ABSENT = ("/user.css", "/api/userdata")
 
 
+def find_chromium() -> str | None:
+    return os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    chromium = find_chromium()
     if chromium is None:
         pytest.skip("no Chromium: install Debian's chromium, or name one in CHROMIUM")
     with playwright.sync_playwright() as session:
@@ -56,20 +60,6 @@ class Frontend:
         absent = "404 (Not Found)" in message.text and any(path in url for path in ABSENT)
         if message.type == "error" and not absent and not any(noise in message.text for noise in NOISE):
             self.complaints.append(f"{message.text} ({url})")
-
-    def open(self, graph: dict[str, Any]) -> dict[str, Any]:
-        """Load a graph as a file that is dropped on the page -> types without a node, and the API form."""
-        return self.page.evaluate(
-            """async (graph) => {
-                await window.app.loadGraphData(graph);
-                const known = window.LiteGraph.registered_node_types;
-                const virtual = ["Note", "MarkdownNote", "Reroute", "PrimitiveNode"];
-                const missing = window.app.graph._nodes.map((node) => node.type)
-                    .filter((type) => !(type in known) && !virtual.includes(type));
-                return { missing };
-            }""",
-            graph,
-        ) | dict(api=self.api())
 
     def load_template(self, pack: str, name: str) -> list[str]:
         """What the template browser does once a graph has been clicked -> the types of its nodes."""
@@ -160,6 +150,8 @@ class Frontend:
                     .filter((error) => error && Object.keys(error).length).map((error) => JSON.stringify(error));
                 for (const dialog of document.querySelectorAll("[role=dialog]"))
                     if (dialog.checkVisibility()) said.push(dialog.innerText);
+                for (const toast of document.querySelectorAll(".p-toast-message-warn, .p-toast-message-error"))
+                    said.push(toast.innerText);
                 for (const node of window.app.graph._nodes)
                     if (node.has_errors) said.push(`${node.title} has a red border`);
                 return said;
@@ -188,24 +180,6 @@ class Frontend:
                 return { scale: ds.scale, low_quality, nodes: Object.fromEntries(nodes), groups, wires };
             }"""
         )
-
-    def screenshot(self, path: str) -> None:
-        """The whole graph, large enough that titles and values are drawn."""
-        self.page.set_viewport_size({"width": 1660, "height": 1120})
-        self.page.wait_for_timeout(500)
-        self.page.evaluate(
-            """() => {
-                const nodes = window.app.graph._nodes, canvas = window.app.canvas;
-                const low = [0, 1].map((axis) => Math.min(...nodes.map((node) => node.pos[axis])));
-                const high = [0, 1].map((axis) => Math.max(...nodes.map((node) => node.pos[axis] + node.size[axis])));
-                const scale = Math.min(1500 / (high[0] - low[0]), 960 / (high[1] - low[1]));
-                canvas.ds.scale = scale;
-                canvas.ds.offset = [100 / scale - low[0], 130 / scale - low[1]];
-                canvas.setDirty(true, true);
-            }"""
-        )
-        self.page.wait_for_timeout(1000)
-        self.page.screenshot(path=path)
 
 
 @pytest.fixture

@@ -168,7 +168,7 @@ class EditorPage:
             self.page.keyboard.press(name)
 
     def go_to(self, frame: int, number: int = 1) -> None:
-        field = self.root(number).get_by_label("Frame that is shown, from 0")
+        field = self.root(number).get_by_label("The frame that is shown, counted from 0")
         field.fill(str(frame))
         field.press("Enter")
         self.ready(number)
@@ -304,7 +304,7 @@ def test_three_keyframes_make_a_clip_that_scrubs_and_plays(editor):
     # Scrubbing, by the pointer.
     box = editor.root().locator(".fye-time").bounding_box()
     editor.drag((box["x"] + 14, box["y"] + 8), box["width"] / 2 - 14, 0)
-    assert editor.ready().root().get_by_label("Frame that is shown, from 0").input_value() == "12"
+    assert editor.ready().root().get_by_label("The frame that is shown, counted from 0").input_value() == "12"
     assert np.abs(editor.pixels()[380:] - 0).any() and editor.source() != rest
     # Playing: frames go by, at the clip's rate once they are known, and stop.
     editor.focus()

@@ -60,17 +60,15 @@ def test_the_preview_setting_is_in_the_panel_and_reaches_the_server(frontend, se
 
 @pytest.mark.parametrize("name", ["animate_portrait", "look_at_landmarks", "folder_batch", "paste_back"])
 def test_every_file_that_a_graph_names_can_be_downloaded(name):
-    """The frontend offers what properties.models names, if it is on huggingface.co and no .task; it only lists the
-    rest, and from some version on not even that, so the note links to the detector."""
+    """The frontend offers what properties.models names, if it is on huggingface.co. The detector is not named there:
+    no frontend downloads a .task, and that of 0.3.64 calls it missing when it is there. The note links to it."""
     offered, chosen = {}, set()
     for node in graph(name)["nodes"]:
         for model in node.get("properties", {}).get("models", []):
             offered[model["name"]] = model
     for node in graphs.load(name).values():
         chosen |= {value for value in node["inputs"].values() if str(value).endswith((".safetensors", ".pth", ".task"))}
-    assert chosen == set(offered)
-    detector = offered.pop("face_landmarker.task")
-    assert detector == dict(name="face_landmarker.task", url=TASK_URL, directory="followemoji")
+    assert chosen == {*offered, "face_landmarker.task"}
     (note,) = [node for node in graph(name)["nodes"] if node["type"] == "MarkdownNote"]
     assert TASK_URL in note["widgets_values"][0] or "Models as for animate_portrait" in note["widgets_values"][0]
     for model in offered.values():

@@ -1,20 +1,13 @@
-"""The pack in Chinese, in the current frontend and in the oldest supported one.
-
-The oldest, comfyui_frontend_package 1.27.10, is looked for in COMFYUI_OLD_FRONTEND: its folder `static`.
-"""
+"""The pack in Chinese, in the current frontend and in the oldest supported one."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.browser.conftest import Frontend
-from tests.comfy.server import ComfyServer
-from tests.conftest import comfy_tree
 from tests.list_words import LOCALES, read
 
 SETTING = "Comfy.Locale"
@@ -33,26 +26,13 @@ PUT = """async (type) => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def old(tmp_path_factory, comfy_models) -> Iterator[ComfyServer]:
-    """ComfyUI 0.3.64 with the frontend that it came with."""
-    folder = os.environ.get("COMFYUI_OLD_FRONTEND")
-    if not folder:
-        pytest.skip("name the folder `static` of comfyui_frontend_package 1.27.10 in COMFYUI_OLD_FRONTEND")
-    argv = ("--front-end-root", str(Path(folder).expanduser()))
-    tree, root = comfy_tree("old_server"), tmp_path_factory.mktemp("comfy_old_frontend")
-    with ComfyServer(tree, root, models=comfy_models, argv=argv) as server:
-        yield server
-
-
-@pytest.fixture(params=["server", "old"])
-def speaking(request, browser) -> Iterator[Any]:
-    """speaking(language, break_off) -> a page in it; English again afterwards."""
-    url = request.getfixturevalue(request.param).url
+@pytest.fixture
+def speaking(both_servers, browser) -> Iterator[Any]:
+    """speaking(language) -> a page in it; English again afterwards."""
     pages = []
 
     def open_page() -> Frontend:
-        pages.append(Frontend(browser, url))
+        pages.append(Frontend(browser, both_servers))
         return pages[-1]
 
     def choose(language: str) -> None:
@@ -62,7 +42,9 @@ def speaking(request, browser) -> Iterator[Any]:
 
     def speak(language: str) -> Frontend:
         choose(language)
-        return open_page()
+        page = open_page()
+        page.complaints.clear()  # old frontends complain of themselves when they start
+        return page
 
     yield speak
     choose("en")

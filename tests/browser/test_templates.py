@@ -32,7 +32,7 @@ RELEASED = {"FollowEmojiPreparePortrait": dict(width=128, height=128)}
 SHORTER: dict[str, dict[str, dict[str, Any]]] = {
     "animate_portrait": RELEASED | {"FollowEmojiSampler": dict(steps=2)},
     "context_windows": {"FollowEmojiDrawnMotion": dict(frames=20)},
-    "expressions": {"FollowEmojiNamedExpression": dict(sequence="smile_wide 8, wink_left 8, rest 2")},
+    "expressions": {"FollowEmojiNamedExpression": dict(sequence="laugh 12, rest 6")},
     "folder_batch": RELEASED | {"FollowEmojiLongVideo": dict(steps=2)},
     "given_keyframes": {
         "FollowEmojiDrawnMotion": dict(frames=31),
@@ -58,8 +58,8 @@ MADE = {
     "ksampler": dict(frames=8),
     "long_video": dict(frames=20),
     "look_at_landmarks": DRIVEN | dict(size=(512 + 512, 512)),
-    "paste_back": DRIVEN | dict(size=(384, 512)),
-    "place_face": dict(frames=10, size=(512, 512)),
+    "paste_back": DRIVEN | dict(size=(640, 704)),
+    "place_face": dict(frames=10),
     "refine_warp": dict(frames=8),
 }
 
@@ -71,6 +71,7 @@ def studio(browser, both_servers, comfy_models):
     graphs.write_models(comfy_models)
     person, driver = Person.of(7), Person.of(14)
     portrait = paint(person, person.act(Acting.rest(), (384, 512)))[0]
+    portrait = np.pad(portrait, [(64, 128), (128, 128), (0, 0)], "edge")  # a face with room around it
     Image.fromarray(portrait).save(both_servers.input / "portrait.png")
     driving = paint(driver, driver.act(Acting.random(14, 8, from_rest=True), (256, 256)))
     tone = np.sin(np.arange(6_000) / 20)[None].astype(np.float32)

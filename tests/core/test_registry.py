@@ -20,14 +20,16 @@ else:
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 COMFY = PROJECT["tool"]["comfy"]
+PLACEHOLDER = "your-publisher-id"
 FRONTEND = "comfyui-frontend-package"
 
 
 def test_one_owner_everywhere():
-    """Publisher, repository, pictures, README's clone and links of help pages name one owner and one repository."""
+    """Repository, pictures, README's clone and links of help pages name one owner, who is set with the publisher."""
     repository = PROJECT["project"]["urls"]["Repository"]
-    owner, name = re.fullmatch(r"https://github\.com/([a-z0-9-]+)/([\w-]+)", repository).groups()
-    assert owner == COMFY["PublisherId"]
+    owner, name = re.fullmatch(r"https://github\.com/([\w-]+)/([\w-]+)", repository).groups()
+    if PLACEHOLDER in (owner, COMFY["PublisherId"]):
+        assert owner == COMFY["PublisherId"], "the placeholder is to be replaced in both places, see CONTRIBUTING"
     pages = [ROOT / "pyproject.toml", ROOT / "README.md", *(ROOT / "nodes").rglob("*.md")]
     named = {}
     for page in pages:
@@ -88,7 +90,8 @@ def test_comfy_test_lint_passes(clone):
 def test_comfy_node_validate_passes(clone):
     command = [tool("comfy"), "--skip-prompt", "--no-enable-telemetry", "node", "validate"]
     done = subprocess.run(command, cwd=clone, capture_output=True, text=True)
-    assert done.returncode == 0 and "All validation checks passed" in done.stdout, done.stdout + done.stderr
+    said = done.stdout + done.stderr  # which of the two depends on its version
+    assert done.returncode == 0 and "All validation checks passed" in said, said
 
 
 @pytest.mark.parametrize("python", ["3.10", "3.13"])

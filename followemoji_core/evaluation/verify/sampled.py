@@ -58,7 +58,11 @@ def sample_frames(report: Report, name: str, studio: Studio, subject: Subject, s
     with memory_counted(device) as peak:
         wait(device)
         started = time.perf_counter()
-        frames = np.stack(list(studio.frames(studio.animate(subject.portrait, subject.motion, settings))))
+        passes: list[float] = []
+        latents = studio.animate(
+            subject.portrait, subject.motion, settings, on_pass=lambda done, total: passes.append(time.perf_counter())
+        )
+        frames = np.stack(list(studio.frames(latents)))
         wait(device)
         seconds, most = time.perf_counter() - started, peak() or process_peak()
     report.facts.setdefault("samples", {})[name] = {
@@ -68,6 +72,7 @@ def sample_frames(report: Report, name: str, studio: Studio, subject: Subject, s
         "guidance": settings.guidance,
         "precision": str(studio.host.dtype).removeprefix("torch."),
         "seconds": round(seconds, 3),
+        "seconds_before": round(passes[0] - started, 3),  # of them, for the portrait
         "peak_gib": None if most is None else round(most / 2**30, 3),
         "mean": round(float(frames.mean()), 3),
         "deviation": round(float(frames.std()), 3),

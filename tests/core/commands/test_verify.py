@@ -63,7 +63,7 @@ def copy(published, tmp_path) -> Path:
 
 def verify(models: Path, out: Path, *more: str) -> tuple[int, dict, str]:
     """Exit code, facts and the Markdown."""
-    line = ["verify", f"--models={models}", f"--out={out}", "--device=cpu", "--size=64", "--steps=2", *more]
+    line = ["verify", f"--models={models}", f"--out={out}", "--device=cpu", "--size=64", "--steps=1", *more]
     code = main([*line, "--untrained"])
     return code, json.loads((out / "verify.json").read_text()), (out / "verify.md").read_text()
 

@@ -59,7 +59,7 @@ MADE = {
     "long_video": dict(frames=20),
     "look_at_landmarks": DRIVEN | dict(size=(512 + 512, 512)),
     "paste_back": DRIVEN | dict(size=(640, 704)),
-    "place_face": dict(frames=10),
+    "place_face": dict(frames=10, size=(512, 512)),
     "refine_warp": dict(frames=8),
 }
 

@@ -132,7 +132,7 @@ def draw_editor() -> None:
 
 def animate_drawn_people(studio: Studio) -> None:
     """Thumbnails of the templates that run with the small model, made by it."""
-    for name, number, motion in (("first_animation", 20_000_007, 7), ("long_video", 20_000_012, 12)):
+    for name, number, motion in (("first_animation", 20_000_018, 7), ("long_video", 20_000_012, 12)):
         acting = Acting.random(motion, 48, from_rest=True)
         portrait, _, made = animate(studio, Person.of(number), Person.of(20_000_001), acting)
         save(name, [[resize(picture, 256) for picture in (portrait, made[20], made[36])]])

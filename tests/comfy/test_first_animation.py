@@ -17,7 +17,7 @@ from followemoji_core.media import Clip, read_frames
 from tests.comfy import graphs
 from tests.comfy.server import PromptFailed
 
-PERSON, MOTION, FRAMES = 20_000_007, 7, 48  # what the graph shows: its portrait, and how talking.safetensors was made
+PERSON, MOTION, FRAMES = 20_000_018, 7, 48  # what the graph shows: its portrait, and how talking.safetensors was made
 
 
 def video(server, graph) -> np.ndarray:

@@ -32,7 +32,6 @@ from followemoji_core.face.motion import stack_frames  # noqa: E402
 from followemoji_core.face.named_expressions import find  # noqa: E402
 from followemoji_core.face.paste import PasteOptions, Paster, Patch  # noqa: E402
 from followemoji_core.face.place import Placement, placed_face  # noqa: E402
-from followemoji_core.face.topology import BLENDSHAPE_NAMES  # noqa: E402
 from followemoji_core.face.warp import warp_motion  # noqa: E402
 from followemoji_core.types import AlignedMotion  # noqa: E402
 from followemoji_core.walk.studio import SMALL_SETTINGS, Studio, small_studio  # noqa: E402
@@ -46,17 +45,17 @@ MOVING = (
     (20_000_021, "cartoon", 20_000_005, 20_000_048),
 )
 GROUP_FRAME = 26  # of the template group_portrait: three different faces
-EXPRESSIONS = ("jawOpen", "mouthPucker", "eyeBlinkLeft")
+EXPRESSIONS = ("laugh", "wink_left", "surprise")
 
 
 def main() -> None:
-    person, actor = Person.of(7), Person.of(12)
-    acting = Acting.random(14, 75, from_rest=True).with_head_of(Acting.rest())
-    motion = actor.act(acting, (SIDE, SIDE))
-    frames = [int(motion.blendshapes[:, BLENDSHAPE_NAMES.index(name)].argmax()) for name in EXPRESSIONS]
+    person, actor = Person.of(7), Person.of(33)
+    poses = [find(name).held(np.zeros(1)) for name in EXPRESSIONS]
+    motion = actor.express(Controls(np.concatenate([np.zeros_like(poses[0]), *poses])), (SIDE, SIDE))
+    frames = range(1, len(motion))
     driver, rest = paint(actor, motion), person.act(Acting.rest(), (SIDE, SIDE))
     portrait = paint(person, rest)[0]
-    aligned = align(rest.frame(0), motion, AlignOptions(rotation="relative"))
+    aligned = align(rest.frame(0), motion)
     seen = [overlay(driver[frame], screen_points(motion)[frame]) for frame in frames]
     placed = [overlay(portrait, aligned.points[frame]) for frame in frames]
     read = [draw_landmarks(aligned.points[frame], aligned.size, line_width=2) for frame in frames]

@@ -25,7 +25,7 @@ NAMES = [blueprint.name for blueprint in BLUEPRINTS]
 FILES = dict(portrait=("LoadImage", "blueprint.png"), picture=("LoadImage", "blueprint_group.png"),
              driving=("LoadVideo", "blueprint.mp4"), driving_2=("LoadVideo", "blueprint_2.mp4"))  # fmt: skip
 SHORT = {
-    "Animate Portrait": dict(steps=2),
+    "Animate Portrait": dict(steps=2, width=128, height=128),
     "Animate Group": dict(steps=1),
     "Express": dict(sequence="smile_wide 8, wink_left 8"),
 }
@@ -113,7 +113,7 @@ def test_blueprint_is_found_added_wired_changed_and_run(library, server, bluepri
         assert changed == {(key, name)} and after[key][name] == new, f"{label} reaches {name}"
         library.page.evaluate(SET, {label: widgets[label]["value"]})
     library.page.evaluate(SET, SHORT[blueprint.name])
-    if "frame" in blueprint.nodes:
+    if "frame" in blueprint.nodes and "width" not in blueprint.widgets:
         library.set("FollowEmojiPreparePortrait", width=128, height=128)
     entry, _ = library.run()
     library.page.screenshot(path=str((SHOTS or tmp_path) / f"{blueprint.name}.png"))

@@ -10,7 +10,7 @@ import pytest
 from tests.browser.conftest import Frontend
 from tests.list_words import LOCALES, read
 
-SETTING = "Comfy.Locale"
+SETTING, HINT = "Comfy.Locale", "FollowEmoji.EditorHintSeen"
 EDITOR = "FollowEmojiExpressionEditor"
 PUT = """async (type) => {
     window.app.graph.clear();
@@ -29,25 +29,28 @@ PUT = """async (type) => {
 @pytest.fixture
 def speaking(both_servers, browser) -> Iterator[Any]:
     """speaking(language) -> a page in it; English again afterwards."""
-    pages = []
+    pages, before = [], []
 
     def open_page() -> Frontend:
         pages.append(Frontend(browser, both_servers))
         return pages[-1]
 
-    def choose(language: str) -> None:
+    def choose(language: str, hint_seen: bool = False) -> bool:
         page = open_page().page
-        page.evaluate("([name, value]) => window.app.extensionManager.setting.set(name, value)", [SETTING, language])
+        seen = page.evaluate("(name) => window.app.extensionManager.setting.get(name)", HINT)
+        for setting in ([SETTING, language], [HINT, hint_seen]):
+            page.evaluate("([name, value]) => window.app.extensionManager.setting.set(name, value)", setting)
         page.wait_for_timeout(1500)
+        return seen
 
     def speak(language: str) -> Frontend:
-        choose(language)
+        before.append(choose(language))
         page = open_page()
         page.complaints.clear()  # old frontends complain of themselves when they start
         return page
 
     yield speak
-    choose("en")
+    choose("en", *before[:1])
     for each in pages:
         each.page.close()
 

@@ -185,7 +185,7 @@ def pictures() -> None:
     from pack.followemoji_core.face.warp import warp_motion
 
     bench = Bench(0, 0)
-    person, driver = Person.of(20_000_007), Person.of(20_000_001)
+    person, driver = Person.of(20_000_018), Person.of(20_000_001)
     for name, frames, motion, shown in (("ksampler", 24, 7, (11, 18)), ("context_windows", 64, 7, (30, 55))):
         case = case_of(person, driver, Acting.random(motion, frames, from_rest=True))
         case = replace(case, aligned=replace(case.aligned, points=case.aligned.points[[0, *shown]]))

@@ -97,7 +97,7 @@ def save(commit: str, wanted: list[str]) -> None:
         root = Path(folder) / "server"
         with ComfyServer(tree, root, packs={PACK_FOLDER: pack}) as server:
             (server.input / "driving.mp4").touch()
-            page = Frontend(browser, server.url).page
+            page = Frontend(browser, server).page
             for each in wanted:
                 kind, _, what = each.rpartition(":")
                 if kind == "nodes":

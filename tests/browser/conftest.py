@@ -73,6 +73,19 @@ class Frontend:
             [pack, name],
         )
 
+    def open(self, graph: dict[str, Any]) -> list[str]:
+        """Load a graph as a file that is dropped on the page -> types that the frontend does not know."""
+        return self.page.evaluate(
+            """async (graph) => {
+                await window.app.loadGraphData(graph);
+                const known = window.LiteGraph.registered_node_types;
+                const virtual = ["Note", "MarkdownNote", "Reroute", "PrimitiveNode"];
+                return window.app.graph._nodes.map((node) => node.type)
+                    .filter((type) => !(type in known) && !virtual.includes(type));
+            }""",
+            graph,
+        )
+
     def api(self) -> dict[str, Any]:
         """The API form of the graph."""
         return self.page.evaluate(

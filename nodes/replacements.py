@@ -9,6 +9,7 @@ from comfy_api.v0_0_2 import ComfyAPI, io
 
 from . import folders
 
+_OURS, _THEIRS = "FollowEmojiLoadModel", "DownloadAndLoadFYEModel"
 _LANDMARK_ENCODERS = ("FYE_lmk_guider.safetensors", "lmk_guider.pth")
 
 
@@ -29,8 +30,8 @@ def _replacements() -> list:
     encoder = next((name for name in _LANDMARK_ENCODERS if name in there), _LANDMARK_ENCODERS[-1])
     return [
         io.NodeReplace(
-            new_node_id="FollowEmojiLoadModel",
-            old_node_id="DownloadAndLoadFYEModel",
+            new_node_id=_OURS,
+            old_node_id=_THEIRS,
             old_widget_ids=["precision"],
             input_mapping=[
                 {"new_id": "denoiser", "set_value": "FYE_unet-fp16.safetensors"},

@@ -25,7 +25,7 @@ const mend = {
 };
 
 app.registerExtension({
-  name: "FollowEmoji.SavedGraphs",
+  name: "followyouremoji.SavedGraphs",
   beforeRegisterNodeDef(nodeType, { name }) {
     if (!mend[name]) return;
     const configure = nodeType.prototype.configure;

@@ -19,7 +19,7 @@ export function say(key, english, given = {}) {
 }
 
 app.registerExtension({
-  name: "FollowEmoji.Words",
+  name: "followyouremoji.Words",
   // All languages at once: when another is chosen, the frontend only builds the graph's nodes anew.
   async init() {
     try {

@@ -195,7 +195,7 @@ def test_the_split_in_circulation(tmp_path):
     """Without positions in the UNet's file, and with the projection beside it; alone, without VAE and image encoder."""
     weights.safetensors_split(tmp_path)
     (tmp_path / "FYE_lmk_guider.safetensors").unlink()
-    torch.save({"conv_in.weight": torch.nn.Linear(1, 1)}, tmp_path / "lmk_guider.pth")
+    torch.save({"conv_in.weight": torch.nn.Flatten()}, tmp_path / "lmk_guider.pth")
     code, facts, _ = verify(tmp_path, tmp_path / "out")
     assert code == 1 and not lines(facts, "denoiser") and not lines(facts, "appearance net")
     assert "computed" in lines(facts, "denoiser", "noted")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -22,6 +22,8 @@ from .recognise import BUNDLE, recognise
 from .sizes import Config, check_sizes
 
 log = logging.getLogger(__name__)
+
+_COMPUTED = "pos_encoder.pe"  # positional tables, which files may lack
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,8 @@ class Layout:
 
     @property
     def fit(self) -> Fit:
-        return fit(self.wanted, self.state, self.given)
+        found = fit(self.wanted, self.state, self.given)
+        return replace(found, missing=tuple(key for key in found.missing if not key.endswith(_COMPUTED)))
 
 
 def lay_out(part: Part | str, state: State, name: str, helpers: Iterable[State] = ()) -> Layout:
@@ -104,8 +107,9 @@ def lay_out(part: Part | str, state: State, name: str, helpers: Iterable[State] 
             wanted = part.network(config, TORCH.on("meta")).state_dict()
     except LEAKS as error:
         raise CheckpointError(f"{name} does not describe a {part.title}: {short(error)}. Download it again.") from error
-    tables = [key for key in wanted if key.endswith("pos_encoder.pe") and key not in state]
-    state |= {key: sinusoids(*wanted[key].shape[1:]) for key in tables}
+    missing = [key for key in wanted if key not in state]
+    if all(key.endswith(_COMPUTED) for key in missing):  # a file that lacks more may name tables as large as it likes
+        state |= {key: sinusoids(*wanted[key].shape[1:]) for key in missing}
     return Layout(part, config, wanted, state, frozenset(given))
 
 

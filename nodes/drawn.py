@@ -20,6 +20,26 @@ from .sockets import Motion, schema
 _OWN = "their own"
 
 
+def _look_inputs() -> list[io.Input]:
+    """style, size: of every node that draws one person."""
+    return [
+        io.Combo.Input(
+            "style",
+            options=[_OWN, *STYLES],
+            default=_OWN,
+            tooltip="How the person is drawn. their own: the style that belongs to the number.",
+        ),
+        io.Int.Input(
+            "size",
+            default=128,
+            min=64,
+            max=1024,
+            step=8,
+            tooltip="Width and height in pixels; 128 for the small model.",
+        ),
+    ]
+
+
 class DrawnPortrait(io.ComfyNode):
     """A person's number and a side in pixels -> IMAGE (1,size,size,3) and FaceMotion of one frame, at rest."""
 
@@ -41,20 +61,7 @@ class DrawnPortrait(io.ComfyNode):
                     tooltip="Each number is another person. The small model has already seen 0 to 3199 and 100000 to "
                     "100399.",
                 ),
-                io.Combo.Input(
-                    "style",
-                    options=[_OWN, *STYLES],
-                    default=_OWN,
-                    tooltip="How the person is drawn. their own: the style that belongs to the number.",
-                ),
-                io.Int.Input(
-                    "size",
-                    default=128,
-                    min=64,
-                    max=1024,
-                    step=8,
-                    tooltip="Width and height in pixels; 128 for the small model.",
-                ),
+                *_look_inputs(),
             ],
             outputs=[
                 io.Image.Output("portrait", display_name="portrait", tooltip="The portrait, for Encode Portrait."),
@@ -152,20 +159,7 @@ class DrawnFrames(io.ComfyNode):
                     max=0x7FFFFFFF,
                     tooltip="Each number is another person. Use the same number as in Drawn Motion.",
                 ),
-                io.Combo.Input(
-                    "style",
-                    options=[_OWN, *STYLES],
-                    default=_OWN,
-                    tooltip="How the person is drawn. their own: the style that belongs to the number.",
-                ),
-                io.Int.Input(
-                    "size",
-                    default=128,
-                    min=64,
-                    max=1024,
-                    step=8,
-                    tooltip="Width and height in pixels; 128 for the small model.",
-                ),
+                *_look_inputs(),
                 io.String.Input(
                     "frame_numbers",
                     default="0, -1",

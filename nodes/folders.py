@@ -10,6 +10,7 @@ import folder_paths
 from ..followemoji_core.errors import CheckpointError
 from ..followemoji_core.face.detector import TASK_URL
 from ..followemoji_core.small import SMALL_MODELS
+from ..followemoji_core.walk.places import NETWORK_FOLDERS
 
 FOLDER = "followemoji"
 NONE = "none"
@@ -35,8 +36,9 @@ def register() -> None:
     Extensions are set here: a folder added by a yaml file starts without any.
     """
     models = folder_paths.models_dir
-    for folder in (FOLDER, "FYE", os.path.join("follow_emoji", "ckpts")):
-        folder_paths.add_model_folder_path(FOLDER, os.path.join(models, folder), is_default=folder == FOLDER)
+    for folder in NETWORK_FOLDERS:
+        path = os.path.join(models, *folder.split("/"))
+        folder_paths.add_model_folder_path(FOLDER, path, is_default=folder == FOLDER)
     for folder in (FOLDER, "vae"):  # the small model that ships with the pack
         folder_paths.add_model_folder_path(folder, str(SMALL_MODELS / folder))
     for nodes in folder_paths.get_folder_paths("custom_nodes"):  # a pack that brings two of the files itself

@@ -15,7 +15,7 @@ from ..followemoji_core.walk.settings import Settings
 from .host.loading import LoadedModel
 from .host.native_conds import KEY, Clip, Half
 from .host.pictures import checked_landmarks
-from .sockets import Aligned, Appearance, Model, schema
+from .sockets import Aligned, Appearance, Model, schema, steps_input
 
 
 class ApplyNative(io.ComfyNode):
@@ -138,13 +138,7 @@ class PublishedSigmas(io.ComfyNode):
             "nothing but noise on. Connect it to sigmas of SamplerCustomAdvanced.",
             inputs=[
                 io.Model.Input("native", display_name="model", tooltip="From Apply Follow-Your-Emoji."),
-                io.Int.Input(
-                    "steps",
-                    default=30,
-                    min=1,
-                    max=1000,
-                    tooltip="How many steps take the noise away. More takes longer; 30 as in the paper's code.",
-                ),
+                steps_input(),
                 io.Float.Input(
                     "denoise",
                     default=1.0,

@@ -58,6 +58,17 @@ def advanced(widget: io.Input) -> io.Input:
     return widget
 
 
+def steps_input() -> io.Input:
+    """steps: of the published schedule."""
+    return io.Int.Input(
+        "steps",
+        default=30,
+        min=1,
+        max=1000,
+        tooltip="How many steps take the noise away. More takes longer; 30 as in the paper's code.",
+    )
+
+
 def solver_inputs() -> list[io.Input]:
     """seed, steps, guidance, scheduler: of every node that samples."""
     return [
@@ -70,13 +81,7 @@ def solver_inputs() -> list[io.Input]:
             tooltip="Another number gives another video. The same number gives the same video, with slight differences "
             "between graphics cards.",
         ),
-        io.Int.Input(
-            "steps",
-            default=30,
-            min=1,
-            max=1000,
-            tooltip="How many steps take the noise away. More takes longer; 30 as in the paper's code.",
-        ),
+        steps_input(),
         io.Float.Input(
             "guidance",
             default=3.5,

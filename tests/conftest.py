@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -18,6 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.get_comfyui import own_frontend
 
 if TYPE_CHECKING:
     from tests.comfy.server import ComfyServer
@@ -46,10 +47,10 @@ def comfy_tree(fixture: str) -> Path:
     return tree
 
 
-def own_frontend(tree: Path) -> Path | None:
-    """The frontend that a tree asks for, in a folder of its own beside it; None where there is none."""
-    asked = re.search(r"^comfyui-frontend-package==(\S+)", (tree / "requirements.txt").read_text("utf-8"), re.MULTILINE)
-    folder = tree.parent / f"frontend-{asked[1]}" / "comfyui_frontend_package" / "static" if asked else None
+def frontend_of(tree: Path) -> Path | None:
+    """What a server of that tree shows: its own frontend, from a folder beside it; None where there is none."""
+    asked = own_frontend(tree)
+    folder = asked[1] / "comfyui_frontend_package" / "static" if asked else None
     return folder if folder and folder.is_dir() else None
 
 
@@ -57,7 +58,7 @@ def run_server(fixture: str, root: Path, models: Path) -> Iterator[ComfyServer]:
     tree = comfy_tree(fixture)
     from tests.comfy.server import ComfyServer  # after the check: aiohttp may be what is missing
 
-    frontend = own_frontend(tree)
+    frontend = frontend_of(tree)
     argv = ("--front-end-root", str(frontend)) if frontend else ()
     with ComfyServer(tree, root, models=models, argv=argv) as server:
         yield server

@@ -60,17 +60,23 @@ def lay_out(tag: str, tree: Path) -> str:
     return f"{tree}: ComfyUI {tag}"
 
 
+def own_frontend(tree: Path) -> tuple[str, Path] | None:
+    """The frontend that a tree asks for: its requirement, and its folder beside the tree; None where it names none."""
+    asked = re.search(r"^comfyui-frontend-package==(\S+)", (tree / "requirements.txt").read_text("utf-8"), re.MULTILINE)
+    return (asked[0], tree.parent / f"frontend-{asked[1]}") if asked else None
+
+
 def lay_out_frontend(tree: Path) -> str:
     """Put the frontend that a tree asks for beside it. Raises OSError, saying why, where that cannot be done."""
-    asked = re.search(r"^comfyui-frontend-package==(\S+)", (tree / "requirements.txt").read_text("utf-8"), re.MULTILINE)
+    asked = own_frontend(tree)
     if asked is None:
         raise OSError("its requirements.txt names none")
-    folder = tree.parent / f"frontend-{asked[1]}"
+    requirement, folder = asked
     if folder.is_dir():
         return f"{folder} is there already and stays as it is"
     with tempfile.TemporaryDirectory(prefix=".frontend-", dir=tree.parent) as partial:
         inside = Path(partial) / folder.name
-        argv = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", f"--target={inside}", asked[0]]
+        argv = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", f"--target={inside}", requirement]
         done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True)
         if done.returncode:
             said = done.stderr.strip().splitlines() or ["nothing"]

@@ -357,10 +357,10 @@ def _fits(
     whole = open_original(original[0], height[0])
     for each in crops:
         check_crop(each, whole.own_size)
-    if max(whole.size) > WIDEST:
+    if not 2 <= min(whole.size) <= max(whole.size) <= WIDEST:
         raise InputError(
-            f"The result would have {whole.size[0]}x{whole.size[1]} pixels; a video takes sides up to {WIDEST}. Set a "
-            f"smaller height."
+            f"The result would have {whole.size[0]}x{whole.size[1]} pixels; a video takes sides from 2 to {WIDEST}. "
+            f"Set another height."
         )
     return whole, patches, options
 
@@ -436,9 +436,10 @@ def _check_counts(streams: list[Footage], clips: list, crops: list[Crop], whole:
     counts = [stream.count for stream in streams]
     if len(set(counts)) > 1:
         sentences.append(f"The faces have {', '.join(map(str, counts))} frames; shorter ones hold their last.")
-    if not whole.still and 1 < whole.count < max(counts):
+    likely = 0 if whole.footage is None else 1  # counts of videos are estimates
+    if not whole.still and min(whole.count, max(counts)) > 1 and abs(whole.count - max(counts)) > likely:
         sentences.append(
-            f"The original has {whole.count} frames, {max(counts)} are to be pasted: the video ends there."
+            f"The original has {whole.count} frames, {max(counts)} are to be pasted: the video has the fewer of them."
         )
     return sentences
 

@@ -47,10 +47,10 @@ def whole_size(options: argparse.Namespace, picture_size: tuple[int, int]) -> tu
     width, height = picture_size
     if options.height is not None:
         width, height = max(round(width * options.height / height), 2), options.height
-    if max(width, height) > WIDEST:
+    if not 2 <= min(width, height) <= max(width, height) <= WIDEST:
         raise InputError(
-            f"The video would have {width} x {height} pixels; sides up to {WIDEST} are possible. Choose another "
-            f"--height, such as {max(height * WIDEST // max(width, height) // 2 * 2, 2)}."
+            f"The video would have {width} x {height} pixels; sides from 2 to {WIDEST} are possible. Choose another "
+            f"--height, or another picture."
         )
     return width, height
 

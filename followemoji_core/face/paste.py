@@ -185,8 +185,8 @@ class Paster:
         return mask.clip(0, 1)
 
     def place(self, index: int, picture: np.ndarray, frames: Sequence[np.ndarray]) -> list[Placed]:
-        """What frame `index` puts on the picture (H,W,C). frames: (h,w,C) uint8 or float in [0,1], one a patch, of its
-        crop's size or so many times as large. Raises InputError for a picture or frame of another size, and where a
+        """What frame `index` puts on the picture (H,W,C). frames: (h,w,C) uint8 or float in [0,1], grey ones too, one a
+        patch, of its crop's size or so many times as large. Raises InputError for a picture or frame of another size, and where a
         crop has no such frame."""
         if picture.shape[1::-1] != self._size:
             raise InputError(
@@ -267,6 +267,8 @@ class _Piece:
         return _trimmed(box, weights, depth)
 
     def place(self, index: int, picture: np.ndarray, frame: np.ndarray, region: _Region) -> Placed:
+        if frame.ndim == 3 and frame.shape[2] == 1:
+            frame = np.repeat(frame, 3, axis=2)
         times = self._times(index, frame)
         pixels = as_float(frame[..., :3])
         if self._colours is not None:

@@ -113,7 +113,7 @@ def test_the_sound_is_of_the_driver_that_is_named(group, tmp_path):
         (["--paste-back"], dict(faces="1,1"), "Name each number once"),
         (["--paste-back"], dict(faces="1"), "2 drivers for 1 face. Name fewer"),
         (["--paste-back", "--sound-of=3"], {}, "--sound-of is 3; allowed: 1 to 2"),
-        (["--paste-back", "--height=12000"], {}, "The video would have 18000 x 12000 pixels; sides up to 16384"),
+        (["--paste-back", "--height=12000"], {}, "The video would have 18000 x 12000 pixels; sides from 2 to 16384"),
         (["--paste-back", "--margin=2"], {}, "margin is 2"),
         (["--paste-back", "--driving=a.mp4"], {}, "--driving for all of them, or --drivings for one each"),
         (["--paste-back", "--given=0=a.png"], {}, "--given is for one face"),

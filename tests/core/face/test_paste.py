@@ -200,6 +200,14 @@ def test_paste_of_enlarged_frames(portrait):
     assert np.abs(results[0].astype(int) - results[1]).mean() < 0.3
 
 
+def test_paste_of_grey_frames_is_that_of_grey_colours(portrait):
+    picture, face = portrait
+    crop = framed(portrait).crop
+    thin = [grey(crop)[0][..., :1]]
+    shown, same = (next(paster(Patch(crop)).paste(picture, [frames])) for frames in (thin, grey(crop)))
+    assert np.array_equal(shown, same)
+
+
 def test_paste_of_the_bars_of_a_fitted_portrait_does_not_darken_the_border(portrait):
     white = np.full_like(portrait[0], 250)
     own = frame_portrait(white, portrait[1], (64, 64), "fit")

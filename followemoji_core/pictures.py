@@ -45,7 +45,7 @@ def read_picture(path: str | os.PathLike[str]) -> np.ndarray:
         with opened:
             check_size(*opened.size)
             opened.load()
-            return np.ascontiguousarray(_rgb(_upright(opened, Path(path).name)))
+            return np.ascontiguousarray(_rgb(_upright(opened, Path(path).name), Path(path).name))
 
 
 def write_picture(path: Path, picture: np.ndarray) -> None:
@@ -66,7 +66,7 @@ def _upright(image: Image, name: str) -> Image:
         return image
 
 
-def _rgb(image: Image) -> np.ndarray:
+def _rgb(image: Image, name: str) -> np.ndarray:
     from PIL import Image
 
     if image.mode.startswith("I;16"):
@@ -76,6 +76,8 @@ def _rgb(image: Image) -> np.ndarray:
     clear = image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info
     if clear:
         shown = image.convert("RGBA")
+        if shown.getextrema()[3][0] < 255:
+            log.warning("%s: where it is transparent it is taken as white.", name)
         return np.array(Image.alpha_composite(Image.new("RGBA", shown.size, (*GROUND, 255)), shown).convert("RGB"))
     return np.array(image.convert("RGB"))
 

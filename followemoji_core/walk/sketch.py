@@ -26,10 +26,10 @@ def sketch_report(portrait: np.ndarray, face: FaceFrame, aligned: AlignedMotion)
             "Take a portrait that looks to the camera."
         )
     if dark := dark_eyes(portrait, screen_points(face)):
-        which = "Both eyes" if dark == 2 else "One eye"
+        which = "Both eyes of the portrait show" if dark == 2 else "One eye of the portrait shows"
         report.append(
-            f"{which} of the portrait show{'' if dark == 2 else 's'} no white: dark, in shadow or covered. Gaze, blinks "
-            f"and wide eyes look wrong there. Take a portrait with open, lit eyes, or leave the eyes still."
+            f"{which} no white: dark, in shadow or covered. Gaze, blinks and wide eyes look wrong there. "
+            "Take a portrait with open, lit eyes, or leave the eyes still."
         )
     if beyond := int(beyond_sketch(aligned).sum()):
         report.append(

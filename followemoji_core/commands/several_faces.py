@@ -119,7 +119,7 @@ def _frames(
         from ..face.warp import warp_motion
         from ..walk.sketch import sketch_report
 
-        for sentence in sketch_report(face, aligned):
+        for sentence in sketch_report(portrait, face, aligned):
             say(sentence)
         return warp_motion(portrait, face, aligned)
     return animation.sampled_frames(options, kept, held, portrait, aligned)

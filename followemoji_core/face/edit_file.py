@@ -101,9 +101,9 @@ class Edit:
             keys = [(key.frame, key.expressions[name], key.easing) for key in self.keyframes if name in key.expressions]
             values += _track(frames, keys)[:, None] * find(name).held(np.zeros(1))
         for added in self.added:
-            given = _controls_of(added, self.fps).values
-            inside = (frames >= added.frame) & (frames < added.frame + len(given))
-            values[inside] += given[frames[inside] - added.frame]
+            inside = slice(*np.searchsorted(frames, [added.frame, added.frame + _frames_of(added, self.fps)]))
+            if inside.start < inside.stop:
+                values[inside] += _controls_of(added, self.fps, frames[inside] - added.frame).values
         return Controls(bounded(values), self.fps)
 
 
@@ -204,10 +204,11 @@ def _track(time: np.ndarray, keys: list[tuple[float, float, str]]) -> np.ndarray
     return values[before] + share * (values[after] - values[before])
 
 
-def _controls_of(added: Added, fps: float) -> Controls:
+def _controls_of(added: Added, fps: float, at: np.ndarray) -> Controls:
+    """(N,59) of its frames `at` (N,), which are in order."""
     if added.sequence is not None:
-        return sequence(added.sequence, fps).scaled(added.strength)
-    return expression(added.expression or "", added.frames, added.strength, fps)
+        return sequence(added.sequence, fps, at=at).scaled(added.strength)
+    return expression(added.expression or "", added.frames, added.strength, fps, at)
 
 
 def _frames_of(added: Added, fps: float) -> int:

@@ -46,7 +46,7 @@ class Editor:
 
     def settled(self) -> None:
         """Until the picture is there and the server has answered what was asked last."""
-        done = "editor?.answer && editor.pictureSize && !editor.fit.busy && editor.url"
+        done = "editor?.answer && editor.pictureSize && !editor.client.busy && editor.url"
         self.page.wait_for_function(
             f"() => {{ const node = {self.node}, editor = node?.followEmojiPlace; return {done}; }}", timeout=60_000
         )
@@ -61,13 +61,13 @@ class Editor:
         return parse_placement(self.text)
 
     def on_page(self, x: float, y: float) -> tuple[float, float]:
-        at = self.ask(f"(({{ x, y }}) => [x, y])(new DOMPoint({x}, {y}).matrixTransform(editor.svg.getScreenCTM()))")
+        at = self.ask(f"(({{ x, y }}) => [x, y])(new DOMPoint({x}, {y}).matrixTransform(editor.stage.element.getScreenCTM()))")
         return at[0], at[1]
 
     def where(self, selector: str) -> tuple[float, float]:
         """The middle of something drawn, on the page."""
         middle = "(({ x, y, width, height }) => [x + width / 2, y + height / 2])"
-        box = self.ask(f"{middle}(editor.svg.querySelector({selector!r}).getBoundingClientRect())")
+        box = self.ask(f"{middle}(editor.stage.element.querySelector({selector!r}).getBoundingClientRect())")
         return box[0], box[1]
 
     def point(self, name: str) -> tuple[float, float]:
@@ -160,7 +160,7 @@ def test_the_whole_face_then_single_points_are_dragged_and_taken_back(editor, fr
     for _ in range(4):
         page.mouse.wheel(0, -200)
     editor.settled()
-    assert editor.ask("editor.view[2]") < 0.6 * SIDE and np.allclose(
+    assert editor.ask("editor.stage.view[2]") < 0.6 * SIDE and np.allclose(
         editor.on_page(*editor.point("eye_outer_left")), place, atol=2
     )
     at = editor.point("eye_outer_left")

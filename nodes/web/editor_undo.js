@@ -1,7 +1,7 @@
 // Undo and redo of an editor: its texts of before, of bounded number and size.
 
 const MOST = 200; // steps
-const MOST_LETTERS = 4_000_000; // of all of them; the newest is kept whatever its size
+const MOST_LETTERS = 16_000_000; // of all of them; the newest is kept whatever its size
 
 export class Undo {
   constructor() {

@@ -25,11 +25,12 @@ _LARGEST = 400 << 20  # bytes of a file: 64 million pixels of 48 bits, not compr
 _HIGHLIGHTS = 4.0  # up to here the numbers of a float picture are taken to be of [0,1], with highlights above
 
 
-def read_picture(path: str | os.PathLike[str]) -> np.ndarray:
+def read_picture(path: str | os.PathLike[str], ground: tuple[int, int, int] | None = GROUND) -> np.ndarray:
     """A PNG, JPEG, WebP, TIFF, BMP or GIF (its first frame) -> (H,W,3) uint8 RGB, turned as its EXIF says.
 
-    Transparency shows white. Grey of 16 bits is divided by 257; of float pictures 0 to 1 is black to white, or 0 to 255
-    or 0 to 65535 where numbers above 4 say so. Palettes, CMYK and the like become RGB as Pillow does it.
+    Transparency shows `ground`, white; None: the colours that the file has there, as in ComfyUI's Load Image. Grey of
+    16 bits is divided by 257; of float pictures 0 to 1 is black to white, or 0 to 255 or 0 to 65535 where numbers above
+    4 say so. Palettes, CMYK and the like become RGB as Pillow does it.
     Raises InputError for a file that cannot be read, of another format, of more than 64 million pixels, or with numbers
     that are not finite.
     """
@@ -45,7 +46,7 @@ def read_picture(path: str | os.PathLike[str]) -> np.ndarray:
         with opened:
             check_size(*opened.size)
             opened.load()
-            return np.ascontiguousarray(_rgb(_upright(opened, Path(path).name), Path(path).name))
+            return np.ascontiguousarray(_rgb(_upright(opened, Path(path).name), Path(path).name, ground))
 
 
 def write_picture(path: Path, picture: np.ndarray) -> None:
@@ -66,7 +67,7 @@ def _upright(image: Image, name: str) -> Image:
         return image
 
 
-def _rgb(image: Image, name: str) -> np.ndarray:
+def _rgb(image: Image, name: str, ground: tuple[int, int, int] | None) -> np.ndarray:
     from PIL import Image
 
     if image.mode.startswith("I;16"):
@@ -74,12 +75,12 @@ def _rgb(image: Image, name: str) -> np.ndarray:
     if image.mode in ("I", "F"):
         return _grey(_levels(np.asarray(image, np.float32), whole=image.mode == "I"))
     clear = image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info
-    if clear:
-        shown = image.convert("RGBA")
+    shown = image.convert("RGBA") if clear else image
+    if clear and ground is not None:
         if shown.getextrema()[3][0] < 255:
-            log.warning("%s: where it is transparent it is taken as white.", name)
-        return np.array(Image.alpha_composite(Image.new("RGBA", shown.size, (*GROUND, 255)), shown).convert("RGB"))
-    return np.array(image.convert("RGB"))
+            log.warning("%s: where it is transparent it is taken as %s.", name, "white" if ground == GROUND else ground)
+        shown = Image.alpha_composite(Image.new("RGBA", shown.size, (*ground, 255)), shown)
+    return np.array(shown.convert("RGB"))
 
 
 def _levels(numbers: np.ndarray, whole: bool) -> np.ndarray:

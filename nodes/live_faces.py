@@ -112,7 +112,7 @@ def _of_input(asked: CheckedObject) -> tuple[tuple, Portrait]:
         raise InputError(f"There is no picture {shown(name, 80)} in the input folder. Choose one in Load Image.")
     stamp = os.stat(real)
     key = (real, stamp.st_mtime_ns, stamp.st_size, *_looked_for(asked))
-    return key, _found.get(key) or _looked_at(key, Path(real), asked)
+    return key, _found.get(key) or _looked_at(key, read_picture(real, ground=None), asked)
 
 
 def _of_pixels(asked: CheckedObject) -> tuple[tuple, Portrait]:
@@ -128,7 +128,7 @@ def _of_pixels(asked: CheckedObject) -> tuple[tuple, Portrait]:
     with tempfile.TemporaryDirectory(prefix="followemoji-") as folder:
         path = Path(folder) / "picture"
         path.write_bytes(content)
-        return key, _looked_at(key, path, asked)
+        return key, _looked_at(key, read_picture(path), asked)
 
 
 def _drawn(asked: CheckedObject) -> tuple[tuple, Portrait]:
@@ -182,8 +182,7 @@ def _looked_for(asked: CheckedObject) -> tuple[str | float, ...]:
     return detector, asked.whole("number", 0, 999, 0) or which, asked.number("confidence", 0, 1, 0.5)
 
 
-def _looked_at(key: tuple, path: Path, asked: CheckedObject) -> Portrait:
-    picture = read_picture(path)
+def _looked_at(key: tuple, picture: np.ndarray, asked: CheckedObject) -> Portrait:
     if "placed" in asked.given:
         return _kept_portrait(key, picture, _placed_face(asked, picture))
     detector, which, confidence = _looked_for(asked)

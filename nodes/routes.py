@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
 
-from ..followemoji_core.errors import FollowEmojiError
 from ..followemoji_core.face.checked_json import CheckedObject
 from ..followemoji_core.face.controls import CHANNELS, limits
 from ..followemoji_core.face.edit_file import Edit, parse_edit
 from ..followemoji_core.face.handles import HANDLES
 from ..followemoji_core.face.live import LiveFace, answer, expression_of
 from ..followemoji_core.face.named_expressions import LONGEST, named_expressions
-from .host.newest import Newest, Superseded
-from .host.requests import answering, read_json, refused
+from .host.requests import Absent, answered_by
 from .live_faces import live_face, picture_face
 
 MOST_BYTES = 13_000_000  # of a request: a photo that is sent whole; edits are smaller
 _LETTERS = 4_000_000  # of an edit
 _PLACES = 100_000.0  # pixels from the picture within which a handle can be dragged
-_newest: Newest | None = None
 
 
 def register() -> None:
@@ -34,7 +30,7 @@ def register() -> None:
         return
     server.routes.get("/followemoji/editor")(_about)
     for name, work in (("preview", _preview), ("curve", _curve), ("expression", _expression)):
-        server.routes.post(f"/followemoji/{name}")(_answered_by(work))
+        server.routes.post(f"/followemoji/{name}")(answered_by(work, MOST_BYTES, "Choose a smaller picture."))
 
 
 async def _about(_: web.Request) -> web.Response:
@@ -80,30 +76,8 @@ def _expression(asked: CheckedObject) -> dict[str, Any]:
     return {"controls": _live(asked).copied(asked.whole("frame", 0, LONGEST))}
 
 
-class _Absent(FollowEmojiError):
-    """What an editor has run with is not kept."""
-
-
 def _live(asked: CheckedObject) -> LiveFace:
     live = live_face(asked)
     if live is None:
-        raise _Absent("The portrait is not here yet. Press Run once, or connect Load Image and its face.")
+        raise Absent("The portrait is not here yet. Press Run once, or connect Load Image and its face.")
     return live
-
-
-def _answered_by(work: Callable[[CheckedObject], dict[str, Any]]):
-    """A handler that answers with what `work` makes of the request's JSON, in a thread; the newest of a node wins."""
-
-    async def respond(request: web.Request) -> web.Response:
-        global _newest
-        _newest = _newest or Newest()
-        asked = CheckedObject(await read_json(request, MOST_BYTES, "Choose a smaller picture."), "", "a request")
-        who = asked.text("node", 100)
-        try:
-            return web.json_response(await _newest.run(who, lambda: work(asked)))
-        except Superseded:
-            return refused(409, "Something newer was asked for.")
-        except _Absent as error:
-            return refused(404, str(error))
-
-    return answering(respond)

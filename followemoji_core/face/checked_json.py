@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import InputError
+from ..gate import Refused, parse_json, short
 from .controls import nearest
 
 
@@ -28,6 +29,14 @@ class CheckedObject:
             if key not in keys:
                 named = self.name(shown(key, 60, str))
                 raise InputError(f"{named} is not a key of {self.what}.{nearest(key[:60], keys)}")
+
+    def of_format(self, name: str, newest: int, advice: str) -> None:
+        """Nothing for an object of that format in a version up to `newest`."""
+        if self.given.get("format") != name:
+            raise InputError(f"format is {shown(self.given.get('format'))}; {self.what} has {name!r}. {advice}")
+        version = self.whole("version", 1, 10**9)
+        if version > newest:
+            raise InputError(f"version is {version}; this pack reads up to {newest}. Update the pack.")
 
     def number(self, key: str, low: float, high: float, default: float | None = None) -> float:
         if key not in self.given and default is not None:
@@ -73,6 +82,18 @@ class CheckedObject:
         if not isinstance(value, list) or len(value) > most:
             raise InputError(f"{self.name(key)} must be a list in brackets, of at most {most} entries.")
         return [CheckedObject(entry, f"{self.name(key)}[{index}]", self.what) for index, entry in enumerate(value)]
+
+
+def checked_object(text: str, what: str, most: int, advice: str) -> CheckedObject:
+    """The object of JSON text of at most so many letters. Raises InputError, with `advice`, for another text."""
+    named = f"The {what.split(' ', 1)[1]}"
+    if len(text) > most:
+        raise InputError(f"{named} has {len(text):,} letters; at most {most:,} are read. {advice}")
+    try:
+        given = parse_json(text.encode("utf-8", "replace"))
+    except (ValueError, Refused) as error:
+        raise InputError(f"{named} is not JSON ({short(error)}). {advice}") from error
+    return CheckedObject(given, "", what)
 
 
 def checked_number(value: Any, name: str, low: float, high: float) -> float:

@@ -14,8 +14,8 @@ import numpy as np
 
 from ..errors import InputError
 from ..files import write_whole
-from ..gate import Refused, loading, parse_json, read_bytes, short
-from .checked_json import CheckedObject, checked_number, shown
+from ..gate import loading, read_bytes
+from .checked_json import CheckedObject, checked_number, checked_object, shown
 from .controls import CHANNELS, Controls, bounded, channel, limits
 from .named_expressions import LONGEST, STRONGEST, ease, expression, find, sequence, sequence_frames
 
@@ -101,9 +101,9 @@ class Edit:
             keys = [(key.frame, key.expressions[name], key.easing) for key in self.keyframes if name in key.expressions]
             values += _track(frames, keys)[:, None] * find(name).held(np.zeros(1))
         for added in self.added:
-            given = _controls_of(added, self.fps).values
-            inside = (frames >= added.frame) & (frames < added.frame + len(given))
-            values[inside] += given[frames[inside] - added.frame]
+            inside = slice(*np.searchsorted(frames, [added.frame, added.frame + _frames_of(added, self.fps)]))
+            if inside.start < inside.stop:
+                values[inside] += _controls_of(added, self.fps, frames[inside] - added.frame).values
         return Controls(bounded(values), self.fps)
 
 
@@ -120,19 +120,9 @@ def read_edit(path: str | os.PathLike[str]) -> Edit:
 @functools.lru_cache(8)  # an editor sends the same text again and again
 def parse_edit(text: str) -> Edit:
     """The edit of JSON text. Raises InputError that names the key which is wrong, and what is allowed."""
-    if len(text) > MOST_BYTES:
-        raise InputError(f"The edit is larger than edits get ({MOST_BYTES // 1_000_000} MB).")
-    try:
-        given = parse_json(text.encode())
-    except (ValueError, Refused) as error:
-        raise InputError(f"The edit is not JSON ({short(error)}). Save it again, or paste the whole of it.") from error
-    root = CheckedObject(given, "")
+    root = checked_object(text, "an edit", MOST_BYTES, "Save it again, or paste the whole of it.")
     root.known("format", "version", "base", "frames", "fps", "keyframes", "add")
-    if root.given.get("format") != FORMAT:
-        raise InputError(f"format is {shown(root.given.get('format'))}; an edit has {FORMAT!r}. Choose an edit's file.")
-    version = root.whole("version", 1, 10**9)
-    if version > VERSION:
-        raise InputError(f"version is {version}; this pack reads up to {VERSION}. Update the pack.")
+    root.of_format(FORMAT, VERSION, "Choose an edit's file.")
     fps = root.number("fps", 0.01, 1000.0, 25.0)
     frames = None if root.given.get("frames") is None else root.whole("frames", 1, LONGEST)
     end = LONGEST if frames is None else frames
@@ -204,10 +194,11 @@ def _track(time: np.ndarray, keys: list[tuple[float, float, str]]) -> np.ndarray
     return values[before] + share * (values[after] - values[before])
 
 
-def _controls_of(added: Added, fps: float) -> Controls:
+def _controls_of(added: Added, fps: float, at: np.ndarray) -> Controls:
+    """(N,59) of its frames `at` (N,), which are in order."""
     if added.sequence is not None:
-        return sequence(added.sequence, fps).scaled(added.strength)
-    return expression(added.expression or "", added.frames, added.strength, fps)
+        return sequence(added.sequence, fps, at=at).scaled(added.strength)
+    return expression(added.expression or "", added.frames, added.strength, fps, at)
 
 
 def _frames_of(added: Added, fps: float) -> int:

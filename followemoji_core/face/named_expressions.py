@@ -52,9 +52,9 @@ class NamedExpression:
         share = ease(np.clip((shares - self.moments[before]) / span, 0.0, 1.0))[:, None]
         return self.poses[before] * (1 - share) + self.poses[after] * share
 
-    def over(self, frames: int, strength: float = 1.0) -> np.ndarray:
-        """(frames,59): onset, apex and offset in proportion, from rest and back to it."""
-        time = (np.arange(frames) + 0.5) / frames * self.seconds
+    def over(self, frames: int, strength: float = 1.0, at: np.ndarray | None = None) -> np.ndarray:
+        """(frames,59): onset, apex and offset in proportion, from rest and back to it; or only its frames `at` (N,)."""
+        time = ((np.arange(frames) if at is None else at) + 0.5) / frames * self.seconds
         risen = ease(np.clip(time / self.onset, 0, 1)) * ease(np.clip((self.seconds - time) / self.offset, 0, 1))
         return self.held(np.clip((time - self.onset) / self.apex, 0, 1)) * (strength * risen[:, None])
 
@@ -78,27 +78,33 @@ def named_expressions() -> dict[str, NamedExpression]:
     return found
 
 
+@functools.cache
+def _by_any_name() -> dict[str, NamedExpression]:
+    known = named_expressions()
+    return known | {other: one for one in known.values() for other in one.also}
+
+
 def find(name: str) -> NamedExpression:
     """The expression of that name, or of another that it goes by. Raises InputError, with the nearest, for no such."""
-    known = named_expressions()
     plain = re.sub(r"[\s-]+", "_", name.strip().lower())
-    for expression in known.values():
-        if plain in (expression.name, *expression.also):
-            return expression
-    others = [other for one in known.values() for other in one.also]
-    raise InputError(f"{name!r} is not a named expression.{nearest(plain, [*known, REST, *others])}")
+    if found := _by_any_name().get(plain):
+        return found
+    raise InputError(f"{name!r} is not a named expression.{nearest(plain, [*_by_any_name(), REST])}")
 
 
-def expression(name: str, frames: int | None = None, strength: float = 1.0, fps: float = 25.0) -> Controls:
+def expression(
+    name: str, frames: int | None = None, strength: float = 1.0, fps: float = 25.0, at: np.ndarray | None = None
+) -> Controls:
     """A named expression from rest and back to it, over T = `frames` frames; in its own time unless given.
 
-    strength: 0 to 2, 1 as it was made. Raises InputError for an unknown name, and numbers outside their range.
+    strength: 0 to 2, 1 as it was made. at (N,): only these of its frames, in order. Raises InputError for an unknown
+    name, and numbers outside their range.
     """
     found = find(name)
     if not (math.isfinite(fps) and fps > 0):
         raise InputError(f"Frame rate is {fps}; it must be a positive number of frames per second.")
     frames = max(round(found.seconds * fps), 1) if frames is None else _counted(frames, name)
-    return Controls(bounded(found.over(frames, _strong(strength, name))), fps)
+    return Controls(bounded(found.over(frames, _strong(strength, name), at)), fps)
 
 
 def blend(parts: Sequence[tuple[str, float]], frames: int, fps: float = 25.0) -> Controls:
@@ -109,12 +115,13 @@ def blend(parts: Sequence[tuple[str, float]], frames: int, fps: float = 25.0) ->
     return total
 
 
-def sequence(text: str, fps: float = 25.0, cross_fade: float = CROSS_FADE) -> Controls:
+def sequence(text: str, fps: float = 25.0, cross_fade: float = CROSS_FADE, at: np.ndarray | None = None) -> Controls:
     """Expressions one after the other: `smile 12, wink_left 8 0.7, rest 6` -> 26 frames.
 
     Each is a name, its frames, and its strength where it is not 1; several at once are joined by +, as in
     `smile + wink_left 10`. One fades into the next within `cross_fade` seconds; the first comes from rest, the last
-    goes back to it. Raises InputError that names the entry which cannot be read.
+    goes back to it. at (N,): only these of its frames, in order. Raises InputError that names the entry which cannot
+    be read.
     """
     if not (math.isfinite(cross_fade) and cross_fade >= 0):
         raise InputError(f"Cross-fade is {cross_fade}; it must be 0 seconds or more.")
@@ -127,15 +134,18 @@ def sequence(text: str, fps: float = 25.0, cross_fade: float = CROSS_FADE) -> Co
     first, last = min(fade, lengths[0] / 2) / 2, min(fade, lengths[-1] / 2) / 2
     middle = [min(fade, shorter) / 2 for shorter in np.minimum(lengths[:-1], lengths[1:])]
     borders = np.concatenate([[first], np.cumsum(lengths)[:-1], [total - last]])
-    widths = [first, *middle, last]
+    widths = np.array([first, *middle, last])
 
     # 2. Each is held in its share of the face, from the border before it to the one after.
-    values = np.zeros((total, len(CHANNELS)))
+    at = np.arange(total) if at is None else at
+    values = np.zeros((len(at), len(CHANNELS)))
+    begins, ends = borders[:-1] - widths[:-1], borders[1:] + widths[1:]
+    parts = np.searchsorted(at, [begins.astype(int) - 1, ends.astype(int) + 2]).T
     starts = np.cumsum(lengths) - lengths
-    for index, (expressions, frames, strength) in enumerate(read):
-        begin, end = borders[index] - widths[index], borders[index + 1] + widths[index + 1]
-        part = slice(max(int(begin) - 1, 0), int(end) + 2)
-        time = np.arange(total)[part] + 0.5
+    for index in np.flatnonzero(parts[:, 0] < parts[:, 1]):
+        expressions, frames, strength = read[index]
+        part = slice(*parts[index])
+        time = at[part] + 0.5
         weight = _risen(time, borders[index], widths[index]) - _risen(time, borders[index + 1], widths[index + 1])
         for one in expressions:
             values[part] += strength * weight[:, None] * one.held(np.clip((time - starts[index]) / frames, 0, 1))
@@ -159,6 +169,7 @@ def ease(t: np.ndarray) -> np.ndarray:
     return t * t * (3 - 2 * t)
 
 
+@functools.lru_cache(64)  # an edit is asked for again and again
 def _entries(text: str) -> list[tuple[list[NamedExpression], int, float]]:
     """Of each entry of a sequence its expressions, frames and strength."""
     entries = [entry for entry in re.split(r"[,;\n]", text) if entry.strip()]

@@ -186,8 +186,8 @@ class Paster:
 
     def place(self, index: int, picture: np.ndarray, frames: Sequence[np.ndarray]) -> list[Placed]:
         """What frame `index` puts on the picture (H,W,C). frames: (h,w,C) uint8 or float in [0,1], grey ones too, one a
-        patch, of its crop's size or so many times as large. Raises InputError for a picture or frame of another size, and where a
-        crop has no such frame."""
+        patch, of its crop's size or so many times as large. Raises InputError for a picture or frame of another size,
+        and where a crop has no such frame."""
         if picture.shape[1::-1] != self._size:
             raise InputError(
                 f"A frame of the original has {_by(picture.shape[1::-1])} pixels, the first has {_by(self._size)}. "

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
-from ..gate import MOST_SIDE, Refused, loading, parse_json, read_bytes, short
+from ..gate import MOST_SIDE
 from ..types import LANDMARKS, FaceFrame
-from .checked_json import CheckedObject, checked_numbers, shown
+from .checked_json import CheckedObject, checked_numbers, checked_object, shown
 from .place import LEAST_HEIGHT, POINTS, Frame, Placement
 
 FORMAT = "followemoji.place"
@@ -21,36 +20,15 @@ _FAR = 10.0 * MOST_SIDE  # pixels; what is too far from its own picture is told 
 _ADVICE = "Copy the whole text that Place Face gives, or leave it empty to begin anew."
 
 
-def read_placement(path: str | os.PathLike[str]) -> Placement:
-    """The points of a file. Raises InputError, with the file's name and the key that is wrong."""
-    with loading(path, "Placed face", InputError, "Choose a .json file with the text that Place Face gives."):
-        text = read_bytes(path, MOST_BYTES).decode("utf-8-sig")
-    try:
-        return parse_placement(text)
-    except InputError as error:
-        raise InputError(f"{os.path.basename(path)}: {error}") from error
-
-
 def parse_placement(text: str) -> Placement:
     """The points of JSON text. Raises InputError that names the key which is wrong, and what is allowed."""
-    if len(text) > MOST_BYTES:
-        raise InputError(f"The placed face has {len(text):,} letters; at most {MOST_BYTES:,} are read. {_ADVICE}")
-    try:
-        given = parse_json(text.encode("utf-8", "replace"))
-    except (ValueError, Refused) as error:
-        raise InputError(f"The placed face is not JSON ({short(error)}). {_ADVICE}") from error
-    return placement_of(given)
+    return placement_of(checked_object(text, "a placed face", MOST_BYTES, _ADVICE))
 
 
-def placement_of(given: Any) -> Placement:
+def placement_of(placed: CheckedObject) -> Placement:
     """The same of JSON that is parsed already."""
-    placed = CheckedObject(given, "", "a placed face")
     placed.known("format", "version", "size", "frame", "points")
-    if given.get("format") != FORMAT:
-        raise InputError(f"format is {shown(given.get('format'))}; a placed face has {FORMAT!r}. {_ADVICE}")
-    version = placed.number("version", 1, 10**9)
-    if version > VERSION:
-        raise InputError(f"version is {version:g}; this pack reads up to {VERSION}. Update the pack.")
+    placed.of_format(FORMAT, VERSION, _ADVICE)
     width, height = placed.numbers("size", 2, 1, MOST_SIDE)
     if width != int(width) or height != int(height):
         raise InputError(f"size is {width:g}, {height:g}; it must be whole pixels, width and height of the picture.")
@@ -78,12 +56,13 @@ def placement_text(placement: Placement) -> str:
     return json.dumps(content, allow_nan=False)
 
 
-def placement_request(given: Any) -> tuple[Placement, np.ndarray | None]:
-    """What the editor asks for, {"placement": ..., "face": ...} of parsed JSON: points, and the landmarks (478,3)
-    float32 of a face to correct, or None. Raises InputError as parse_placement does."""
-    CheckedObject(given, "", "a request").known("placement", "face")
-    face = given.get("face")
-    return placement_of(given.get("placement")), None if face is None else landmarks_of(face)
+def placement_request(asked: CheckedObject) -> tuple[Placement, np.ndarray | None]:
+    """What the editor asks for, {"placement": ..., "face": ...}: points, and the landmarks (478,3) float32 of a face to
+    correct, or None. Raises InputError as parse_placement does."""
+    asked.known("node", "placement", "face")
+    face = asked.given.get("face")
+    placed = CheckedObject(asked.given.get("placement"), "", "a placed face")
+    return placement_of(placed), None if face is None else landmarks_of(face)
 
 
 def landmarks_text(face: FaceFrame) -> list[list[float]]:

@@ -89,7 +89,8 @@ class Mouth:
             tooth = np.clip((edge - v) / max(0.03 * width, 1.5) + 0.5, 0, 1) * np.clip((v - top) / 1.5, 0, 1)
             tooth *= np.clip((wide - 0.04) / 0.06, 0, 1) * np.clip(1.25 * (1 - np.abs(u) ** 2.5), 0, 1)
             shade = (0.72 + 0.28 * np.clip((v - top) / (0.07 * width), 0, 1)) * (1 - 0.45 * u * u)
-            inside += (0.85 * self.teeth * (1 - self.shown) * tooth)[..., None] * (shade[..., None] * self._tooth() - inside)
+            tooth *= 0.85 * self.teeth * (1 - self.shown)
+            inside += tooth[..., None] * (shade[..., None] * self._tooth() - inside)
         rim = 0.7 + 0.3 * np.clip(np.minimum(v - top, bottom - v) / (0.03 * width), 0, 1)
         inside *= rim[..., None]
 

@@ -14,15 +14,21 @@ class Superseded(Exception):
     """Something newer was asked for; this is not done any more."""
 
 
-class Newest:
-    """Runs work in threads, off the event loop."""
+class Busy(Exception):
+    """Too many have work in progress already."""
 
-    def __init__(self, threads: int = 2):
+
+class Newest:
+    """Runs work in threads, off the event loop, for at most so many at once."""
+
+    def __init__(self, threads: int = 2, most: int = 64):
+        self._most = most
         self._pool = ThreadPoolExecutor(threads, "followemoji-editor")
         self._waiting: dict[str, asyncio.Future[bool] | None] = {}  # of who has work in progress
 
     async def run(self, who: str, work: Callable[[], Result]) -> Result:
-        """What `work` returns or raises. Raises Superseded where the same `who` asked for something else meanwhile."""
+        """What `work` returns or raises. Raises Superseded where the same `who` asked for something else meanwhile,
+        Busy where too many others wait."""
         if who in self._waiting:
             older, turn = self._waiting[who], asyncio.get_running_loop().create_future()
             self._waiting[who] = turn
@@ -35,6 +41,8 @@ class Newest:
                 if turn.done() and not turn.cancelled() and turn.result():
                     self._next(who)
                 raise
+        elif len(self._waiting) >= self._most:
+            raise Busy
         else:
             self._waiting[who] = None
         try:

@@ -13,11 +13,36 @@ from typing import Any
 from aiohttp import web
 
 from ...followemoji_core.errors import FollowEmojiError, InputError
+from ...followemoji_core.face.checked_json import CheckedObject
 from ...followemoji_core.gate import Refused, parse_json, short
 from .error_texts import relative
+from .newest import Busy, Newest, Result, Superseded
 
 log = logging.getLogger(__name__)
 _LARGE = 200_000  # bytes that are parsed in a thread: the event loop has others to serve
+_newest: Newest | None = None
+
+
+class Absent(FollowEmojiError):
+    """What a request is about is not kept, or no more: 404."""
+
+
+async def newest(who: str, work: Callable[[], Result]) -> Result:
+    """What `work` gives, in one of the few threads that all routes share; see Newest.run."""
+    global _newest
+    _newest = _newest or Newest()
+    return await _newest.run(who, work)
+
+
+def answered_by(work: Callable[[CheckedObject], dict[str, Any]], most: int, way_out: str):
+    """A handler that answers with what `work` makes of the request's JSON, of at most so many bytes; of the requests of
+    a `node` the newest wins."""
+
+    async def respond(request: web.Request) -> web.Response:
+        asked = CheckedObject(await read_json(request, most, way_out), "", "a request")
+        return web.json_response(await newest(asked.text("node", 100), lambda: work(asked)))
+
+    return answering(respond)
 
 
 async def read_json(request: web.Request, most: int, way_out: str) -> Any:
@@ -37,23 +62,27 @@ async def read_json(request: web.Request, most: int, way_out: str) -> Any:
 
 
 def answering(respond: Callable[[web.Request], Awaitable[web.StreamResponse]]):
-    """A handler that never shows a traceback: what is wrong with the request is said with status 400, what is wrong
-    with us with 500 and in the log."""
+    """A handler that never shows a traceback: what is wrong with the request is said with status 400, what is Absent
+    with 404, what is wrong with us with 500 and in the log."""
 
     async def handler(request: web.Request) -> web.StreamResponse:
         try:
             return await respond(request)
         except FollowEmojiError as error:
-            return refused(400, relative(str(error)))
+            return _refused(404 if isinstance(error, Absent) else 400, relative(str(error)))
+        except Superseded:
+            return _refused(409, "Something newer was asked for.")
+        except Busy:
+            return _refused(503, "Too much is asked for at once. It is asked for again.")
         except web.HTTPException:
             raise
         except Exception:
             log.exception("%s failed", request.path)
-            return refused(500, "The preview failed; ComfyUI's log says why.")
+            return _refused(500, "The preview failed; ComfyUI's log says why.")
 
     return handler
 
 
-def refused(status: int, text: str) -> web.Response:
+def _refused(status: int, text: str) -> web.Response:
     """{"error": text}, which the editors show."""
     return web.json_response({"error": text}, status=status)

@@ -88,7 +88,7 @@ export class Editor {
         this.state.set(this.frame, "expressions", { [name]: strength }, { gesture }),
       );
       this.timeline.element.before(this.presets.element);
-      addHint(this.element);
+      addHint(this.element, "expression");
       this.draw();
     } catch {
       if (!this.presets) this.again = setTimeout(() => this.begin(), 2000);
@@ -136,7 +136,7 @@ export class Editor {
   changed() {
     if (!this.dragging) this.nudged = null; // an arrow goes on from nothing but itself
     this.widget?.callback?.(this.state.text);
-    this.frame = Math.min(this.frame, this.state.length - 1);
+    this.frame = Math.min(this.frame, this.state.room - 1);
     this.node.setDirtyCanvas?.(true, true);
     if (!this.dragging) this.refresh();
     this.draw();
@@ -156,7 +156,7 @@ export class Editor {
     if (!drag) return;
     drag.last = { handle, x, y };
     const body = { ...this.body(), edit: drag.text, frame: drag.frame, drag: { handle, x, y, mirror: drag.mirror } };
-    this.client.preview(body, (told) => this.dragged(drag, told), (error) => this.fail(error, drag));
+    this.client.ask("preview", body, (told) => this.dragged(drag, told), (error) => this.fail(error, drag));
   }
 
   dragged(drag, told) {
@@ -245,7 +245,7 @@ export class Editor {
   // Time.
 
   goTo(frame) {
-    this.frame = Math.min(Math.max(frame, 0), this.state.length - 1);
+    this.frame = Math.min(Math.max(frame, 0), this.state.room - 1);
     this.refresh();
     this.draw();
   }
@@ -303,7 +303,7 @@ export class Editor {
     this.keptFor = about;
     const known = this.kept.get(body.frame);
     if (known) return this.show(known);
-    this.client.preview(body, (told) => this.answered(told, body, about), (error) => this.fail(error));
+    this.client.ask("preview", body, (told) => this.answered(told, body, about), (error) => this.fail(error));
   }
 
   answered(told, body, about) {
@@ -312,10 +312,11 @@ export class Editor {
     if (about !== this.keptFor) return; // something else is shown by now, and asked for
     if (this.kept.size >= KEPT) this.kept.clear();
     this.kept.set(body.frame, told);
+    if (!told.driven && body.edit === this.state.text) this.state.reach = told.frames;
     const driven = told.driven ? { frames: told.frames, fps: told.fps } : null;
     if (JSON.stringify(driven) !== JSON.stringify(this.state.driven)) {
       this.state.driven = driven;
-      this.frame = Math.min(this.frame, this.state.length - 1);
+      this.frame = Math.min(this.frame, this.state.room - 1);
     }
     if (this.curved !== this.seen) this.fetchCurves(told.driven);
     const absent = isDriven(this.node) && !told.driven;

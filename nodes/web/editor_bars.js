@@ -57,8 +57,8 @@ export function bars(editor) {
     say("editor.photo_hint", "Put the expression of a photo into this frame"),
     () => file.click(),
   );
-  const undo = button(say("editor.undo", "Undo"), say("editor.undo_hint", "Undo (Ctrl+Z)"), () => state.undo());
-  const redo = button(say("editor.redo", "Redo"), say("editor.redo_hint", "Redo (Ctrl+Y)"), () => state.redo());
+  const undo = button(say("editor.undo", "Undo"), say("editor.undo_hint", "Undo (Ctrl+Z)"), () => state.step("undo"));
+  const redo = button(say("editor.redo", "Redo"), say("editor.redo_hint", "Redo (Ctrl+Y)"), () => state.step("redo"));
   const rest = button(
     say("editor.rest", "Clear"),
     say("editor.rest_hint", "Delete all keyframes"),
@@ -135,18 +135,19 @@ export function bars(editor) {
       for (const [each, down] of pressed) each.setAttribute("aria-pressed", down);
       dials.setAttribute("aria-pressed", Boolean(editor.presets && !editor.presets.element.hidden));
       dials.disabled = !editor.presets;
-      undo.disabled = !state.done.length;
-      redo.disabled = !state.undone.length;
+      undo.disabled = !state.steps.done.length;
+      redo.disabled = !state.steps.undone.length;
       add.disabled = Boolean(key);
       drop.disabled = easing.disabled = !key;
       paste.disabled = !editor.clipboard;
       driver.hidden = !state.driven;
-      length.disabled = fps.disabled = Boolean(state.driven);
+      const known = !state.onMotion() || state.driven;
+      length.disabled = fps.disabled = state.onMotion();
       easing.value = key?.easing ?? "smooth";
       play.textContent = editor.playing ? say("editor.stop", "Stop") : say("editor.play", "Play");
       put(frame, editor.frame);
-      put(length, state.length);
-      put(fps, state.fps);
+      put(length, known ? state.length : "");
+      put(fps, known ? state.fps : "");
     },
   };
 }

@@ -6,7 +6,7 @@ const answered = (status) => say("editor.answers", "ComfyUI answers {status}.", 
 
 export class EditorClient {
   // onTurn(): whenever it has begun to work, or has come to rest.
-  constructor(onTurn) {
+  constructor(onTurn = () => {}) {
     this.onTurn = onTurn;
     this.node = globalThis.crypto?.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
     this.busy = false;
@@ -31,9 +31,9 @@ export class EditorClient {
     return told;
   }
 
-  // Ask for a preview; done(told, body) or failed(error) for what was sent, nothing for what gave way to something newer.
-  preview(body, done, failed) {
-    this.waiting = { body, done, failed };
+  // done(told) or failed(error) for what was sent, nothing for what gave way to something newer.
+  ask(route, body, done, failed) {
+    this.waiting = { route, body, done, failed };
     if (!this.busy) this.next();
   }
 
@@ -44,7 +44,7 @@ export class EditorClient {
     this.busy = true;
     this.onTurn();
     try {
-      asked.done(await this.post("preview", asked.body), asked.body);
+      asked.done(await this.post(asked.route, asked.body));
     } catch (error) {
       if (error.status !== 409) asked.failed(error);
     } finally {

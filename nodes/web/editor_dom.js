@@ -1,4 +1,4 @@
-// Elements of the editor, and its look in ComfyUI's own colours, light or dark.
+// Elements of the editors, and their look in ComfyUI's own colours, light or dark.
 
 // A new element: make("button.fye-button", { title }, child, "text").
 export function make(what, properties = {}, ...children) {
@@ -43,7 +43,8 @@ export function localPoint(element, event) {
 }
 
 const STYLE = `
-.fye-editor { --fye-accent: #23a67c; --fye-line: color-mix(in srgb, var(--input-text, #ddd) 30%, transparent);
+.fye-editor, .fye-place { --fye-accent: #23a67c; }
+.fye-editor { --fye-line: color-mix(in srgb, var(--input-text, #ddd) 30%, transparent);
   display: flex; flex-direction: column; gap: 4px; width: 100%; height: 100%; min-height: 0; box-sizing: border-box;
   color: var(--input-text, #ddd); background: var(--comfy-menu-bg, #222); border-radius: 6px; padding: 6px;
   font: 12px/1.3 system-ui, sans-serif; position: relative; overflow: hidden; user-select: none; }
@@ -78,10 +79,13 @@ const STYLE = `
   cursor: pointer; touch-action: none; outline: none; }
 .fye-time svg { width: 100%; height: 100%; display: block; pointer-events: none; }
 .fye-time .tick { stroke: var(--fye-line); }
+.fye-time .beyond { fill: var(--comfy-menu-bg, #222); opacity: .7; }
 .fye-time .head { stroke: #ffb300; stroke-width: 2; }
 .fye-time .key { fill: var(--fye-accent); stroke: var(--input-text, #ddd); }
 .fye-time .key.here { fill: #ffb300; }
 .fye-time text { fill: var(--descrip-text, #999); font: 9px system-ui, sans-serif; }
+.fye-hint { flex: none; padding: 5px 8px; border-radius: 6px; border: 1px solid var(--fye-accent); }
+.fye-hint p { margin: 0 0 2px; }
 .fye-time polyline { fill: none; stroke-width: 1.2; opacity: .75; }
 .fye-dials { flex: none; max-height: 34%; overflow: auto; display: grid; gap: 1px 10px;
   grid-template-columns: repeat(auto-fill, minmax(168px, 1fr)); }
@@ -89,8 +93,6 @@ const STYLE = `
 .fye-dials label { display: grid; grid-template-columns: 82px 1fr 30px; align-items: center; gap: 4px; }
 .fye-dials span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .fye-dials input { width: 100%; accent-color: var(--fye-accent); }
-.fye-hint { flex: none; padding: 5px 8px; border-radius: 6px; border: 1px solid var(--fye-accent); }
-.fye-hint p { margin: 0 0 2px; }
 `;
 
 // Lies inside each editor, not in the page's head, which all packs share.

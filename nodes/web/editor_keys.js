@@ -18,8 +18,8 @@ export function onKey(editor, event) {
 function withControl(editor, key, event) {
   const { state } = editor;
   return {
-    z: () => (event.shiftKey ? state.redo() : state.undo()),
-    y: () => state.redo(),
+    z: () => state.step(event.shiftKey ? "redo" : "undo"),
+    y: () => state.step("redo"),
     c: () => editor.copyPose(),
     v: () => editor.pastePose(),
   }[key];
@@ -86,7 +86,7 @@ function nudge(editor, [dx, dy], step) {
 }
 
 function moveKey(editor, by) {
-  const to = Math.min(Math.max(editor.frame + by, 0), editor.state.length - 1);
+  const to = Math.min(Math.max(editor.frame + by, 0), editor.state.room - 1);
   editor.state.moveKey(editor.frame, to);
   editor.goTo(to);
 }

@@ -17,7 +17,10 @@ export async function photoPixels(file) {
   const canvas = document.createElement("canvas");
   canvas.width = Math.max(Math.round(picture.width * scale), 1);
   canvas.height = Math.max(Math.round(picture.height * scale), 1);
-  canvas.getContext("2d").drawImage(picture, 0, 0, canvas.width, canvas.height);
+  const context = canvas.getContext("2d", { alpha: false });
+  context.fillStyle = "#fff"; // behind what is transparent, as the server has it
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  context.drawImage(picture, 0, 0, canvas.width, canvas.height);
   picture.close();
   return canvas.toDataURL("image/jpeg", 0.92).split(",")[1];
 }

@@ -1,7 +1,7 @@
 // The edit of one editor: keyframes with controls and named expressions, its text, undo and redo. Knows no page.
+import { Undo } from "./editor_undo.js";
 
-export const STILL_LENGTH = 25; // frames that a timeline shows before anything says how long it is
-const MOST_UNDONE = 200;
+const STILL_ROOM = 25; // frames that a timeline has room for before anything says how long the clip is
 const EASE = {
   smooth: (share) => share * share * (3 - 2 * share),
   linear: (share) => share,
@@ -14,12 +14,12 @@ const copy = (value) => JSON.parse(JSON.stringify(value));
 const rounded = (value) => Math.round(value * 1e4) / 1e4;
 
 // An edit of others as this editor needs it. Throws for what is none; the server says more of it.
-function readable(edit, fps) {
+function readable(edit) {
   for (const name of ["keyframes", "add"])
     if (!Array.isArray(edit[name]) || edit[name].some((each) => !each || typeof each !== "object"))
       throw new Error(`${name} is no list of objects`);
   for (const key of edit.keyframes) {
-    key.frame ??= key.second * fps;
+    key.frame ??= key.second * edit.fps;
     delete key.second;
     if (!Number.isFinite(key.frame)) throw new Error("a keyframe has no frame");
   }
@@ -36,9 +36,8 @@ export class EditState {
     this.edit = empty();
     this.raw = ""; // the widget's value as it was set, until something is changed here
     this.wrong = ""; // why an edit of others cannot be read
-    this.undone = [];
-    this.done = [];
-    this.gesture = null; // changes of one gesture are undone together
+    this.steps = new Undo();
+    this.reach = 1; // frames of the clip as the server last said, which knows how long what is added is
     this.driven = null; // { frames, fps } of a driving motion
   }
 
@@ -49,15 +48,17 @@ export class EditState {
 
   set text(value) {
     if (value === this.raw) return;
-    this.raw = value ?? "";
+    this.steps.clear();
+    this.read(value ?? "");
+  }
+
+  read(text) {
+    this.raw = text;
     this.edit = empty();
     this.wrong = "";
-    this.done = [];
-    this.undone = [];
-    this.gesture = null;
-    if (this.raw.trim()) {
+    if (text.trim()) {
       try {
-        this.edit = readable({ ...empty(), ...JSON.parse(this.raw) }, this.fps);
+        this.edit = readable({ ...empty(), ...JSON.parse(text) });
       } catch (error) {
         this.wrong = error.message;
       }
@@ -69,9 +70,16 @@ export class EditState {
     return this.driven?.fps ?? this.edit.fps ?? 25;
   }
 
+  // Frames that a run makes.
   get length() {
     if (this.driven) return this.driven.frames;
-    return this.edit.frames ?? Math.max(STILL_LENGTH, Math.ceil(this.keys.at(-1)?.frame ?? 0) + 1);
+    const added = this.edit.add?.length ? this.reach : 1;
+    return this.edit.frames ?? Math.max(Math.ceil(this.keys.at(-1)?.frame ?? 0) + 1, added);
+  }
+
+  // Frames that a key can be in: a clip whose length nobody has set grows with its first key beyond the end.
+  get room() {
+    return this.driven || this.edit.frames ? this.length : Math.max(STILL_ROOM, this.length);
   }
 
   get keys() {
@@ -105,18 +113,9 @@ export class EditState {
     return { controls: named("controls"), expressions: named("expressions") };
   }
 
-  // One undo for all changes under the same name; a drag, a dial that is turned.
-  begin(gesture) {
-    if (gesture && this.gesture === gesture) return;
-    this.gesture = gesture ?? null;
-    this.done.push({ edit: copy(this.edit), raw: this.raw });
-    if (this.done.length > MOST_UNDONE) this.done.shift();
-    this.undone = [];
-  }
-
   // Change the edit; change(edit) works on a copy of `from`, by default of what it is.
   change(change, gesture, from) {
-    this.begin(gesture);
+    this.steps.mark(this.raw, gesture);
     const edit = copy(from ?? this.edit);
     change(edit);
     edit.keyframes.sort((one, other) => one.frame - other.frame);
@@ -135,22 +134,11 @@ export class EditState {
     this.edited();
   }
 
-  undo() {
-    this.swap(this.done, this.undone);
-  }
-
-  redo() {
-    this.swap(this.undone, this.done);
-  }
-
-  swap(from, to) {
-    const state = from.pop();
-    if (!state) return;
-    to.push({ edit: copy(this.edit), raw: this.raw });
-    this.gesture = null;
-    this.edit = state.edit;
-    this.raw = state.raw;
-    this.onChange();
+  // way: "undo" or "redo".
+  step(way) {
+    const text = this.steps[way](this.raw);
+    if (text === undefined) return;
+    this.read(text);
     this.edited();
   }
 
@@ -160,7 +148,7 @@ export class EditState {
     const base = new EditState(() => {});
     base.edit = copy(from ?? this.edit);
     const fresh = Object.keys(values).filter((name) => !base.used(part).includes(name));
-    const length = this.length;
+    const { room } = this;
     this.change(
       (edit) => {
         for (const key of edit.keyframes)
@@ -168,7 +156,7 @@ export class EditState {
         let key = edit.keyframes.find((each) => Math.round(each.frame) === frame);
         if (!key) edit.keyframes.push((key = { frame, easing: "smooth", ...base.pose(frame) }));
         key[part] = { ...key[part], ...values };
-        if (frame > 0 && !this.driven) edit.frames ??= length;
+        if (frame > 0 && !this.driven) edit.frames ??= room;
       },
       gesture,
       from,
@@ -188,7 +176,7 @@ export class EditState {
   moveKey(frame, target, { copied = false, gesture, from } = {}) {
     const base = from ?? this.edit;
     const key = base.keyframes.find((each) => Math.round(each.frame) === frame);
-    const to = Math.min(Math.max(Math.round(target), 0), this.length - 1);
+    const to = Math.min(Math.max(Math.round(target), 0), this.room - 1);
     if (!key) return;
     this.change(
       (edit) => {
@@ -197,7 +185,7 @@ export class EditState {
           return at === frame ? copied && to !== frame : at !== to;
         });
         edit.keyframes.push({ ...copy(key), frame: to });
-        if (to > 0 && !this.driven) edit.frames ??= this.length;
+        if (to > 0 && !this.driven) edit.frames ??= this.room;
       },
       gesture,
       from,
@@ -214,13 +202,13 @@ export class EditState {
     const rest = (part) => Object.fromEntries(this.used(part).filter((name) => !kept(name)).map((name) => [name, 0]));
     this.set(frame, "controls", { ...rest("controls"), ...controls }, { gesture: "paste" });
     this.set(frame, "expressions", { ...rest("expressions"), ...expressions }, { gesture: "paste" });
-    this.gesture = null;
+    this.steps.gesture = null;
   }
 
   // frames, fps of a still portrait; keys beyond the end are left out, but for the only one.
   setTime(frames, fps) {
     this.change((edit) => {
-      edit.frames = frames;
+      if (frames !== this.length) edit.frames = frames;
       edit.fps = fps;
       const inside = edit.keyframes.filter((key) => key.frame < frames);
       edit.keyframes = inside.length || !edit.keyframes.length ? inside : [{ ...edit.keyframes[0], frame: frames - 1 }];

@@ -40,12 +40,12 @@ export class EditorTimeline {
   }
 
   x(frame) {
-    return EDGE + (frame * (this.element.clientWidth - 2 * EDGE)) / Math.max(this.state.length - 1, 1);
+    return EDGE + (frame * (this.element.clientWidth - 2 * EDGE)) / Math.max(this.state.room - 1, 1);
   }
 
   frameAt(x) {
     const share = (x - EDGE) / Math.max(this.element.clientWidth - 2 * EDGE, 1);
-    const last = this.state.length - 1;
+    const last = this.state.room - 1;
     return Math.min(Math.max(Math.round(share * last), 0), last);
   }
 
@@ -84,8 +84,12 @@ export class EditorTimeline {
   draw() {
     const { state } = this;
     const height = this.element.clientHeight;
-    const last = state.length - 1;
+    const last = state.room - 1;
     const drawn = [];
+    if (state.length <= last) {
+      const x = this.x(state.length - 0.5);
+      drawn.push(svg("rect", { x, y: 0, width: this.element.clientWidth - x, height, class: "beyond" }));
+    }
     const every = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 5000].find((step) => this.x(step) - this.x(0) >= 34) ?? 10000;
     for (let frame = 0; frame <= last; frame += every) {
       const x = this.x(frame);

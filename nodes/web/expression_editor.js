@@ -1,14 +1,12 @@
 // The widget of Expression Editor: the editor is the widget, its value is the whole edit as text.
 import { app } from "/scripts/app.js";
 import { Editor } from "./editor.js";
-import { hintSetting } from "./editor_hint.js";
 import { asWideAsItsNode, chained, whileInGraph } from "./node_life.js";
 
 const LEAST = [430, 560]; // pixels of a new editor
 
 app.registerExtension({
   name: "followyouremoji.ExpressionEditor",
-  settings: [hintSetting],
   getCustomWidgets() {
     return {
       FOLLOWEMOJI_EDIT(node, inputName) {

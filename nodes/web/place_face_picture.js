@@ -2,8 +2,10 @@
 import { api } from "/scripts/api.js";
 import { origin, value, values } from "./graph_origin.js";
 
-function viewUrl({ filename, subfolder = "", type = "input" }) {
-  const query = new URLSearchParams({ filename, subfolder, type });
+const CLEAR = /\.(png|webp|gif|avif|tiff?)$/i; // files that may be transparent
+
+function viewUrl({ filename, subfolder = "", type = "input" }, more = {}) {
+  const query = new URLSearchParams({ filename, subfolder, type, ...more });
   return api.apiURL(`/view?${query}`);
 }
 
@@ -18,7 +20,9 @@ function named(value) {
 export function pictureUrl(node) {
   const found = origin(node, "image")?.node;
   const type = found?.comfyClass ?? found?.type;
-  if (type === "LoadImage" && typeof value(found, "image") === "string") return viewUrl(named(value(found, "image")));
+  const image = type === "LoadImage" && value(found, "image");
+  // Load Image, too, takes the colours that lie beneath what is transparent.
+  if (typeof image === "string") return viewUrl(named(image), CLEAR.test(named(image).filename) && { channel: "rgb" });
   const drawn = type === "FollowEmojiDrawnAnimal" && values(found, ["animal", "size"]);
   return drawn ? api.apiURL(`/followemoji/animal?${new URLSearchParams(drawn)}`) : null;
 }

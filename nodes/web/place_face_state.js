@@ -1,19 +1,17 @@
 // What is placed: the whole face's frame and single points, in pixels of the picture, as the text that the server reads.
-export const FORMAT = "followemoji.place";
-const MOST_STEPS = 200;
+import { Undo } from "./editor_undo.js";
 
+export const FORMAT = "followemoji.place";
 const round = (value) => Math.round(value * 100) / 100;
-const copy = (value) => JSON.parse(JSON.stringify(value));
 
 export class PlacedState {
   // size [width, height] of the picture, or null before it is known; frame { centre, height, turn } or null; points by
-  // name [x, y]. listeners are called after every change of theirs that is finished.
+  // name [x, y].
   constructor() {
     this.size = null;
     this.frame = null;
     this.points = {};
-    this.past = [];
-    this.future = [];
+    this.steps = new Undo();
   }
 
   // The text; empty where nothing was placed.
@@ -70,29 +68,20 @@ export class PlacedState {
 
   // --- one step back and forth; `mark` before a change begins
 
-  snapshot() {
-    return copy({ size: this.size, frame: this.frame, points: this.points });
+  get exact() {
+    const { size, frame, points } = this;
+    return JSON.stringify({ size, frame, points });
   }
 
   mark() {
-    this.past.push(this.snapshot());
-    if (this.past.length > MOST_STEPS) this.past.shift();
-    this.future = [];
+    this.steps.mark(this.exact);
   }
 
-  undo() {
-    return this._swap(this.past, this.future);
-  }
-
-  redo() {
-    return this._swap(this.future, this.past);
-  }
-
-  _swap(from, to) {
-    if (!from.length) return false;
-    to.push(this.snapshot());
-    Object.assign(this, from.pop());
-    return true;
+  // way: "undo" or "redo". Returns whether anything changed.
+  step(way) {
+    const text = this.steps[way](this.exact);
+    if (text !== undefined) Object.assign(this, JSON.parse(text));
+    return text !== undefined;
   }
 
   // --- changes

@@ -1,4 +1,4 @@
-import { make } from "./editor_dom.js";
+import { make, style as editorStyle } from "./editor_dom.js";
 
 // How the editor of Place Face looks, in the colours of the frontend's theme.
 const CSS = `
@@ -7,13 +7,7 @@ const CSS = `
   background: var(--comfy-input-bg, #222); color: var(--input-text, #ddd); font: 12px sans-serif;
   user-select: none; -webkit-user-select: none; }
 .fye-place:focus-within, .fye-place:focus { outline: none; border-color: #4dd0a6; }
-.fye-place-bar { display: flex; flex-wrap: wrap; gap: 4px; padding: 4px; background: var(--comfy-menu-bg, #353535); }
-.fye-place-bar button { font: inherit; color: var(--input-text, #ddd); background: var(--comfy-input-bg, #222);
-  border: 1px solid var(--border-color, #4e4e4e); border-radius: 4px; padding: 3px 7px; cursor: pointer; }
-.fye-place-bar button:hover { border-color: #4dd0a6; }
-.fye-place-bar button[aria-pressed="true"] { background: #1f7a5f; color: #fff; border-color: #4dd0a6; }
-.fye-place-bar button:disabled { opacity: 0.4; cursor: default; }
-.fye-place-bar span { flex: 1; }
+.fye-place-bar { padding: 4px; background: var(--comfy-menu-bg, #353535); }
 .fye-place svg { flex: 1; min-height: 0; width: 100%; display: block; touch-action: none; outline: none; cursor: grab; }
 .fye-place svg .mesh { fill: none; stroke: #4dd0a6; stroke-width: 1.4; vector-effect: non-scaling-stroke;
   pointer-events: none; stroke-linejoin: round; }
@@ -31,11 +25,7 @@ const CSS = `
 .fye-place-line { padding: 3px 6px; height: 30px; line-height: 15px; overflow: auto; flex: none; background: var(--comfy-menu-bg, #353535);
   color: var(--descrip-text, #999); white-space: normal; overflow-wrap: anywhere; }
 .fye-place-line.wrong { color: var(--error-text, #ff6e6e); }
-.fye-place-hint { position: absolute; left: 8px; right: 8px; bottom: 44px; padding: 7px 26px 7px 9px;
-  border-radius: 5px; background: var(--comfy-menu-bg, #353535); color: var(--input-text, #ddd);
-  border: 1px solid #4dd0a6; line-height: 1.45; }
-.fye-place-hint button { position: absolute; right: 4px; top: 4px; border: 0; background: none; color: inherit;
-  cursor: pointer; font: 14px sans-serif; }
+.fye-place .fye-hint { margin: 4px; }
 `;
 
-export const style = () => make("style", { textContent: CSS });
+export const styles = () => [editorStyle(), make("style", { textContent: CSS })];

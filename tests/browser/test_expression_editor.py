@@ -15,163 +15,10 @@ from PIL import Image
 from followemoji_core.drawn import Acting, Person, paint
 from followemoji_core.face.edit_file import parse_edit
 from tests.browser.conftest import Frontend
+from tests.browser.editor_page import FRAME, EditorPage, scene
 from tests.comfy import graphs
 
 SHOTS = Path(os.environ["FOLLOWEMOJI_SCREENSHOTS"]) if "FOLLOWEMOJI_SCREENSHOTS" in os.environ else None
-MOTION = "FOLLOWEMOJI_MOTION"
-SET = "([id, value]) => window.app.extensionManager.setting.set(id, value)"
-
-
-def node(number: int, kind: str, x: int, size: tuple[int, int], inputs=(), outputs=(), values=()) -> dict[str, Any]:
-    """A node of a saved graph. inputs: (name, type, link); outputs: (name, type, links)."""
-    return {
-        "id": number, "type": kind, "pos": [x, 20], "size": list(size), "flags": {}, "order": number, "mode": 0,
-        "properties": {}, "widgets_values": list(values),
-        "inputs": [dict(name=name, type=type_, link=link) for name, type_, link in inputs],
-        "outputs": [dict(name=name, type=type_, links=list(links)) for name, type_, links in outputs],
-    }  # fmt: skip
-
-
-def scene(*editors: tuple[int, int, str], driven: bool = False) -> dict[str, Any]:
-    """A graph: for each (id, person, edit) a drawn portrait with an editor; driven: a drawn motion for all."""
-    nodes, links = [], []
-    if driven:
-        nodes.append(node(90, "FollowEmojiDrawnMotion", 0, (240, 130), outputs=[("driving", MOTION, [])],
-                          values=[7, 30, 20_000_001, False]))  # fmt: skip
-    for index, (number, person, edit) in enumerate(editors):
-        x, first, source = 280 + 620 * index, 10 * number, number + 50
-        links += [[first, source, 0, number, 0, "IMAGE"], [first + 1, source, 1, number, 1, MOTION]]
-        inputs = [("portrait", "IMAGE", first), ("face", MOTION, first + 1), ("motion", MOTION, None)]
-        if driven:
-            links.append([first + 2, 90, 0, number, 2, MOTION])
-            nodes[0]["outputs"][0]["links"].append(first + 2)
-            inputs[2] = ("motion", MOTION, first + 2)
-        drawn = [("portrait", "IMAGE", [first]), ("face", MOTION, [first + 1])]
-        nodes.append(node(source, "FollowEmojiDrawnPortrait", x - 270, (240, 140), outputs=drawn,
-                          values=[person, "their own", 512]))  # fmt: skip
-        nodes[-1]["pos"][1] = 200 if driven else 20
-        nodes.append(node(number, "FollowEmojiExpressionEditor", x, (540, 760), inputs, values=[edit]))
-    return dict(
-        last_node_id=99, last_link_id=999, nodes=nodes, links=links, groups=[], config={}, extra={}, version=0.4
-    )
-
-
-PICTURE = """async ([id]) => {
-    const image = window.editorOf(id).element.querySelector(".fye-stage img");
-    await image.decode();
-    const canvas = document.createElement("canvas");
-    [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
-    canvas.getContext("2d").drawImage(image, 0, 0);
-    return [canvas.width, canvas.height, image.src];
-}"""
-
-
-class EditorPage:
-    """A page with editors, addressed by their nodes' ids."""
-
-    def __init__(self, frontend: Frontend):
-        self.frontend, self.page = frontend, frontend.page
-        self.page.set_default_timeout(90_000)
-        self.page.set_viewport_size({"width": 1500, "height": 1000})
-        self.page.evaluate(
-            """() => { window.editorOf = (id) => {
-                const graphs = [window.app.graph, ...(window.app.graph.subgraphs?.values?.() ?? [])];
-                const nodes = graphs.flatMap((graph) => graph._nodes ?? graph.nodes);
-                return nodes.find((node) => node.id == id && node.type === "FollowEmojiExpressionEditor")
-                    .widgets.find((widget) => widget.name === "edit");
-            }; }"""
-        )
-
-    def set(self, name: str, value: Any) -> None:
-        self.page.evaluate(SET, [name, value])
-        self.page.wait_for_timeout(500)
-
-    def open(self, graph: dict[str, Any], scale: float = 1.0) -> None:
-        self.page.evaluate("(graph) => window.app.loadGraphData(graph)", graph)
-        self.zoom(scale)
-
-    def zoom(self, scale: float, left: int = 100, top: int = 70) -> None:
-        """The graph at a scale, its origin at a place of the page."""
-        self.page.evaluate(
-            """([scale, left, top]) => {
-                const { canvas } = window.app;
-                canvas.ds.scale = scale;
-                canvas.ds.offset = [left / scale, top / scale];
-                canvas.setDirty(true, true);
-            }""",
-            [scale, left, top],
-        )
-        self.page.wait_for_timeout(400)
-
-    def root(self, number: int = 1):
-        return self.page.locator(".fye-editor").nth(
-            self.page.evaluate(
-                "(id) => [...document.querySelectorAll('.fye-editor')].indexOf(window.editorOf(id).element)", number
-            )
-        )
-
-    def ready(self, number: int = 1) -> EditorPage:
-        """Wait until its preview stands still."""
-        self.page.wait_for_function(
-            """(id) => {
-                const editor = document.querySelector(".fye-editor") && window.editorOf(id).element;
-                const now = performance.now();
-                if (!editor?.querySelector(".fye-handle, .fye-stage:not(:has(.fye-ring)) img[src]")) return false;
-                if (editor.getAttribute("aria-busy") !== "false") editor.since = now;
-                return now - (editor.since ??= now) > 250;
-            }""",
-            arg=number,
-            timeout=90_000,
-            polling=50,
-        )
-        return self
-
-    def text(self, number: int = 1) -> str:
-        return self.page.evaluate("(id) => window.editorOf(id).value", number)
-
-    def edit(self, number: int = 1) -> dict[str, Any]:
-        return json.loads(self.text(number))
-
-    def source(self, number: int = 1) -> str:
-        return self.page.evaluate("(id) => window.editorOf(id).element.querySelector('.fye-stage img').src", number)
-
-    def pixels(self, number: int = 1) -> np.ndarray:
-        import base64
-        import io
-
-        content = base64.b64decode(self.source(number).split(",")[1])
-        return np.asarray(Image.open(io.BytesIO(content)).convert("RGB")).astype(int)
-
-    def handle(self, name: str, number: int = 1) -> tuple[float, float]:
-        """Where a handle is on the page."""
-        box = self.root(number).locator(f'.fye-handle[data-handle="{name}"]').bounding_box()
-        return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-
-    def ring(self, number: int = 1) -> tuple[float, float, float]:
-        box = self.root(number).locator(".fye-ring").bounding_box()
-        return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, box["width"] / 2
-
-    def drag(self, start: tuple[float, float], dx: float, dy: float, steps: int = 6) -> None:
-        self.page.mouse.move(*start)
-        self.page.mouse.down()
-        self.page.mouse.move(start[0] + dx, start[1] + dy, steps=steps)
-        self.page.mouse.up()
-
-    def press(self, label: str, number: int = 1) -> None:
-        self.root(number).locator(".fye-button", has_text=label).filter(has_text=label).first.click()
-
-    def focus(self, number: int = 1) -> None:
-        self.page.evaluate("(id) => window.editorOf(id).element.querySelector('.fye-stage').focus()", number)
-
-    def keys(self, *names: str) -> None:
-        for name in names:
-            self.page.keyboard.press(name)
-
-    def go_to(self, frame: int, number: int = 1) -> None:
-        field = self.root(number).get_by_label("The frame that is shown, counted from 0")
-        field.fill(str(frame))
-        field.press("Enter")
-        self.ready(number)
 
 
 @pytest.fixture(scope="module")
@@ -183,10 +30,15 @@ def shown(browser: Any, server: Any) -> Iterator[EditorPage]:
     opened.page.close()
 
 
-@pytest.fixture(params=["canvas", "vue"])
-def editor(request, shown) -> EditorPage:
-    """One editor on a drawn portrait, in both ways in which the frontend draws nodes."""
-    shown.set("Comfy.VueNodes.Enabled", request.param == "vue")
+@pytest.fixture(params=["canvas", "vue"], scope="module")
+def nodes(request) -> bool:
+    """Whether the frontend draws nodes as elements of the page: for tests of pointers, focus, wheel and clipboard."""
+    return request.param == "vue"
+
+
+def alone(shown: EditorPage, vue: bool) -> Iterator[EditorPage]:
+    """One editor on a drawn portrait."""
+    shown.set("Comfy.VueNodes.Enabled", vue)
     shown.open(scene((1, 20_000_018, "")))
     shown.frontend.complaints.clear()
     yield shown.ready()
@@ -194,10 +46,13 @@ def editor(request, shown) -> EditorPage:
 
 
 @pytest.fixture
-def plain(shown) -> EditorPage:
-    shown.set("Comfy.VueNodes.Enabled", False)
-    shown.open(scene((1, 20_000_018, "")))
-    return shown.ready()
+def editor(nodes, shown) -> Iterator[EditorPage]:
+    yield from alone(shown, nodes)
+
+
+@pytest.fixture
+def plain(shown) -> Iterator[EditorPage]:
+    yield from alone(shown, False)
 
 
 def controls(edit: dict[str, Any], index: int = 0) -> set[str]:
@@ -221,33 +76,33 @@ def test_left_corner_up_changes_the_left_alone_and_undo_restores_it(editor):
     assert parse_edit(editor.text()).keyframes[0].frame == 0
 
 
-def test_shift_is_fine_double_click_resets_and_mirror_moves_both(editor):
-    editor.drag(editor.handle("browOuterRight"), 0, -20)
-    coarse = editor.ready().edit()["keyframes"][0]["controls"]["browOuterUpRight"]
-    editor.page.mouse.dblclick(*editor.handle("browOuterRight"))
-    assert controls(editor.ready().edit()) == set()
-    editor.page.keyboard.down("Shift")
-    editor.drag(editor.handle("browOuterRight"), 0, -20)
-    editor.page.keyboard.up("Shift")
-    fine = editor.ready().edit()["keyframes"][0]["controls"]["browOuterUpRight"]
+def test_shift_is_fine_double_click_resets_and_mirror_moves_both(plain):
+    plain.drag(plain.handle("browOuterRight"), 0, -20)
+    coarse = plain.ready().edit()["keyframes"][0]["controls"]["browOuterUpRight"]
+    plain.page.mouse.dblclick(*plain.handle("browOuterRight"))
+    assert controls(plain.ready().edit()) == set()
+    plain.page.keyboard.down("Shift")
+    plain.drag(plain.handle("browOuterRight"), 0, -20)
+    plain.page.keyboard.up("Shift")
+    fine = plain.ready().edit()["keyframes"][0]["controls"]["browOuterUpRight"]
     assert 0 < fine < 0.5 * coarse
-    editor.press("Clear")
-    editor.press("Mirror")
-    editor.drag(editor.ready().handle("cornerRight"), -5, -12)
-    found = editor.ready().edit()["keyframes"][0]["controls"]
+    plain.press("Clear")
+    plain.press("Mirror")
+    plain.drag(plain.ready().handle("cornerRight"), -5, -12)
+    found = plain.ready().edit()["keyframes"][0]["controls"]
     assert found["mouthSmileLeft"] == pytest.approx(found["mouthSmileRight"], abs=1e-3) and found["mouthSmileLeft"] > 0
-    editor.press("Mirror")
+    plain.press("Mirror")
 
 
-def test_the_ring_turns_and_tilts_the_head(editor):
-    x, y, radius = editor.ring()
-    editor.drag((x, y - 0.62 * radius), 14, -8)
-    turned = editor.ready().edit()["keyframes"][0]["controls"]
+def test_the_ring_turns_and_tilts_the_head(plain):
+    x, y, radius = plain.ring()
+    plain.drag((x, y - 0.62 * radius), 14, -8)
+    turned = plain.ready().edit()["keyframes"][0]["controls"]
     assert turned["headYaw"] > 1 and turned["headPitch"] > 0.5 and "headRoll" not in turned
-    editor.press("Clear")
-    x, y, radius = editor.ready().ring()
-    editor.drag((x + radius, y), 0, 30)
-    tilted = editor.ready().edit()["keyframes"][0]["controls"]
+    plain.press("Clear")
+    x, y, radius = plain.ready().ring()
+    plain.drag((x + radius, y), 0, 30)
+    tilted = plain.ready().edit()["keyframes"][0]["controls"]
     assert set(tilted) == {"headRoll"} and tilted["headRoll"] < -3
 
 
@@ -286,72 +141,77 @@ def test_pointers_hit_at_any_zoom_of_the_graph(editor, scale):
     assert came[1] == pytest.approx(-12 * scale, abs=4 * scale)
 
 
-def test_three_keyframes_make_a_clip_that_scrubs_and_plays(editor):
-    rest = editor.source()
-    editor.press("Key")
-    editor.go_to(12)
-    editor.drag(editor.handle("jaw"), 0, 40)
-    editor.ready()
-    opened = editor.edit()["keyframes"][1]["controls"]["jawOpen"]
-    editor.go_to(24)
-    editor.page.mouse.dblclick(*editor.handle("jaw"))
-    edit = editor.ready().edit()
+def test_three_keyframes_make_a_clip_that_scrubs_and_plays(plain):
+    rest = plain.source()
+    length, shown = (plain.root().get_by_label(name) for name in ("Number of frames in the clip", FRAME))
+    plain.go_to(12)
+    assert (shown.input_value(), length.input_value()) == ("12", "1"), "without keys a run makes one frame"
+    plain.go_to(0)
+    plain.press("Key")
+    assert length.input_value() == "1"
+    plain.go_to(12)
+    plain.drag(plain.handle("jaw"), 0, 40)
+    plain.ready()
+    opened = plain.edit()["keyframes"][1]["controls"]["jawOpen"]
+    plain.go_to(24)
+    plain.page.mouse.dblclick(*plain.handle("jaw"))
+    edit = plain.ready().edit()
     assert [key["frame"] for key in edit["keyframes"]] == [0, 12, 24] and edit["frames"] == 25
+    assert length.input_value() == "25"
     assert [key["controls"]["jawOpen"] for key in edit["keyframes"]] == [0, opened, 0]
-    values = parse_edit(editor.text()).controls()["jawOpen"]
+    values = parse_edit(plain.text()).controls()["jawOpen"]
     assert len(values) == 25 and values[6] == pytest.approx(opened / 2, abs=1e-3)
-    assert editor.source() == rest
+    assert plain.source() == rest
     # Scrubbing, by the pointer.
-    box = editor.root().locator(".fye-time").bounding_box()
-    editor.drag((box["x"] + 14, box["y"] + 8), box["width"] / 2 - 14, 0)
-    assert editor.ready().root().get_by_label("The frame that is shown, counted from 0").input_value() == "12"
-    assert np.abs(editor.pixels()[380:] - 0).any() and editor.source() != rest
+    box = plain.root().locator(".fye-time").bounding_box()
+    plain.drag((box["x"] + 14, box["y"] + 8), box["width"] / 2 - 14, 0)
+    assert shown.input_value() == "12"
+    assert np.abs(plain.pixels()[380:] - 0).any() and plain.source() != rest
     # Playing: frames go by, at the clip's rate once they are known, and stop.
-    editor.focus()
+    plain.focus()
     seen = set()
-    editor.keys("Space")
+    plain.keys("Space")
     for _ in range(40):
-        seen.add(editor.root().get_by_label("Timeline", exact=True).get_attribute("aria-valuenow"))
-        editor.page.wait_for_timeout(60)
-    editor.keys("Space")
+        seen.add(plain.root().get_by_label("Timeline", exact=True).get_attribute("aria-valuenow"))
+        plain.page.wait_for_timeout(60)
+    plain.keys("Space")
     assert len(seen) >= 12
-    stopped = editor.root().get_by_label("Timeline", exact=True).get_attribute("aria-valuenow")
-    editor.page.wait_for_timeout(300)
-    assert editor.root().get_by_label("Timeline", exact=True).get_attribute("aria-valuenow") == stopped
+    stopped = plain.root().get_by_label("Timeline", exact=True).get_attribute("aria-valuenow")
+    plain.page.wait_for_timeout(300)
+    assert plain.root().get_by_label("Timeline", exact=True).get_attribute("aria-valuenow") == stopped
 
 
-def test_keys_are_moved_copied_eased_and_deleted(editor):
-    editor.press("Key")
-    editor.go_to(10)
-    editor.drag(editor.handle("upperLidLeft"), 0, 8)
-    editor.ready()
-    box = editor.root().locator(".fye-time").bounding_box()
+def test_keys_are_moved_copied_eased_and_deleted(plain):
+    plain.press("Key")
+    plain.go_to(10)
+    plain.drag(plain.handle("upperLidLeft"), 0, 8)
+    plain.ready()
+    box = plain.root().locator(".fye-time").bounding_box()
     frame = (box["width"] - 24) / 24
 
     def place(number: int) -> tuple[float, float]:
         return box["x"] + 12 + number * frame, box["y"] + box["height"] - 18
 
     def frames() -> list[float]:
-        return [key["frame"] for key in editor.edit()["keyframes"]]
+        return [key["frame"] for key in plain.edit()["keyframes"]]
 
-    editor.drag(place(10), 5.3 * frame, 0)
+    plain.drag(place(10), 5.3 * frame, 0)
     assert frames() == [0, 15], "it snaps to frames"
-    editor.page.keyboard.down("Alt")
-    editor.drag(place(15), 5 * frame, 0)
-    editor.page.keyboard.up("Alt")
+    plain.page.keyboard.down("Alt")
+    plain.drag(place(15), 5 * frame, 0)
+    plain.page.keyboard.up("Alt")
     assert (
-        frames() == [0, 15, 20]
-        and editor.edit()["keyframes"][1]["controls"] == editor.edit()["keyframes"][2]["controls"]
+        frames() == [0, 15, 20] and plain.edit()["keyframes"][1]["controls"] == plain.edit()["keyframes"][2]["controls"]
     )
-    editor.root().get_by_label("Easing").select_option("hold")
-    assert editor.edit()["keyframes"][2]["easing"] == "hold"
-    editor.page.mouse.dblclick(*place(5))
+    plain.root().get_by_label("Easing").select_option("hold")
+    assert plain.edit()["keyframes"][2]["easing"] == "hold"
+    plain.page.mouse.dblclick(*place(5))
     assert frames() == [0, 5, 15, 20]
-    editor.go_to(5)
-    editor.root().locator(".fye-time").focus()
-    editor.keys("Delete")
+    plain.go_to(5)
+    plain.root().locator(".fye-time").focus()
+    plain.keys("Delete")
     assert frames() == [0, 15, 20]
-    editor.keys("Control+z")
+    plain.keys("Control+z")
     assert frames() == [0, 5, 15, 20]
 
 
@@ -380,25 +240,25 @@ def test_everything_by_keys_alone(editor):
     assert count == len(editor.page.evaluate("() => window.app.graph._nodes.map((node) => node.id)"))
 
 
-def test_dials_add_up_and_before_is_held(editor):
-    rest = editor.source()
-    editor.press("Expressions")
-    smile = editor.root().get_by_label("smile_wide")
+def test_dials_add_up_and_before_is_held(plain):
+    rest = plain.source()
+    plain.press("Expressions")
+    smile = plain.root().get_by_label("smile_wide")
     smile.focus()
-    editor.keys(*["ArrowRight"] * 10)
-    editor.root().get_by_label("surprise").focus()
-    editor.keys(*["ArrowRight"] * 6)
-    edit = editor.ready().edit()
+    plain.keys(*["ArrowRight"] * 10)
+    plain.root().get_by_label("surprise").focus()
+    plain.keys(*["ArrowRight"] * 6)
+    edit = plain.ready().edit()
     assert edit["version"] == 2 and edit["keyframes"][0]["expressions"] == {"smile_wide": 0.5, "surprise": 0.3}
-    values = parse_edit(editor.text()).controls()
+    values = parse_edit(plain.text()).controls()
     assert values["mouthSmileLeft"][0] == pytest.approx(0.55, abs=1e-3) and values["jawOpen"][0] > 0.1
-    editor.press("Expressions")
-    shown = editor.ready().source()
-    editor.focus()
-    editor.page.keyboard.down("b")
-    assert editor.ready().source() == rest
-    editor.page.keyboard.up("b")
-    assert editor.ready().source() == shown != rest
+    plain.press("Expressions")
+    shown = plain.ready().source()
+    plain.focus()
+    plain.page.keyboard.down("b")
+    assert plain.ready().source() == rest
+    plain.page.keyboard.up("b")
+    assert plain.ready().source() == shown != rest
 
 
 def test_saved_reloaded_copied_and_pasted_it_is_the_same_edit(editor):
@@ -428,21 +288,21 @@ def test_saved_reloaded_copied_and_pasted_it_is_the_same_edit(editor):
     assert editor.text() == text, "they do not share anything"
 
 
-def test_two_editors_do_not_mix_and_a_second_portrait_replaces_the_first(editor):
-    editor.open(scene((1, 20_000_018, ""), (2, 20_000_021, "")), 0.8)
-    one, two = editor.ready(1).source(1), editor.ready(2).source(2)
+def test_two_editors_do_not_mix_and_a_second_portrait_replaces_the_first(plain):
+    plain.open(scene((1, 20_000_018, ""), (2, 20_000_021, "")), 0.8)
+    one, two = plain.ready(1).source(1), plain.ready(2).source(2)
     assert one != two
-    editor.drag(editor.handle("jaw", 2), 0, 25)
-    assert controls(editor.ready(2).edit(2)) and editor.ready(1).text(1) == "" and editor.source(1) == one
-    editor.drag(editor.handle("cornerLeft", 1), 4, -9)
-    assert "jawOpen" not in controls(editor.ready(1).edit(1)) and controls(editor.edit(2)) <= {"jawOpen", "jawLeft"}
-    edited = editor.source(1)
-    editor.page.evaluate(
+    plain.drag(plain.handle("jaw", 2), 0, 25)
+    assert controls(plain.ready(2).edit(2)) and plain.ready(1).text(1) == "" and plain.source(1) == one
+    plain.drag(plain.handle("cornerLeft", 1), 4, -9)
+    assert "jawOpen" not in controls(plain.ready(1).edit(1)) and controls(plain.edit(2)) <= {"jawOpen", "jawLeft"}
+    edited = plain.source(1)
+    plain.page.evaluate(
         "() => { window.app.graph.getNodeById(51).widgets.find((w) => w.name === 'person').value = 20000037; }"
     )
-    editor.page.wait_for_timeout(1200)
-    assert editor.ready(1).source(1) not in (one, edited) and controls(editor.edit(1)), "another person, the same edit"
-    assert editor.source(2) != two
+    plain.page.wait_for_timeout(1200)
+    assert plain.ready(1).source(1) not in (one, edited) and controls(plain.edit(1)), "another person, the same edit"
+    assert plain.source(2) != two
 
 
 def test_the_graphs_undo_knows_the_edit(plain):
@@ -488,33 +348,31 @@ def test_inside_a_subgraph(editor):
     assert inner["inputs"]["edit"] == editor.text(made)
 
 
-def test_on_a_driving_motion_after_a_run(editor, server):
+def test_on_a_driving_motion_after_a_run(plain, server):
     """A driving clip with one keyframe becomes the same clip with an added smile; its curve, its expression."""
-    editor.open(scene((1, 20_000_018, ""), driven=True))
-    assert "after a run" in editor.ready().root().locator(".fye-told").text_content()
-    editor.page.evaluate("() => window.app.queuePrompt(0)")
-    editor.page.wait_for_function(
-        "() => window.editorOf(1).element.querySelectorAll('.fye-time polyline').length === 3"
-    )
-    editor.ready()
-    editor.go_to(20)
-    still = editor.source()
-    editor.go_to(0)
-    assert editor.source() != still
-    editor.drag(editor.handle("cornerLeft"), 5, -12)
-    editor.ready()
-    assert len(editor.edit()["keyframes"]) == 1 and "frames" not in editor.edit()
-    editor.go_to(20)
-    assert editor.source() != still, "one key holds for the whole clip"
-    editor.press("Driver")
-    editor.page.wait_for_timeout(1000)
-    editor.press("Paste")
-    assert "jawOpen" in editor.ready().text()
+    plain.open(scene((1, 20_000_018, ""), driven=True))
+    assert "after a run" in plain.ready().root().locator(".fye-told").text_content()
+    plain.page.evaluate("() => window.app.queuePrompt(0)")
+    plain.page.wait_for_function("() => window.editorOf(1).element.querySelectorAll('.fye-time polyline').length === 3")
+    plain.ready()
+    plain.go_to(20)
+    still = plain.source()
+    plain.go_to(0)
+    assert plain.source() != still
+    plain.drag(plain.handle("cornerLeft"), 5, -12)
+    plain.ready()
+    assert len(plain.edit()["keyframes"]) == 1 and "frames" not in plain.edit()
+    plain.go_to(20)
+    assert plain.source() != still, "one key holds for the whole clip"
+    plain.press("Driver")
+    plain.page.wait_for_timeout(1000)
+    plain.press("Paste")
+    assert "jawOpen" in plain.ready().text()
     server.queue_idle()
 
 
 def test_a_photo_gives_its_expression(plain, server, comfy_models, tmp_path):
-    graphs.write_models(comfy_models)
+    graphs.write_detector(comfy_models)
     person = Person.of(20_000_037)
     acting = Acting.random(7, 30, from_rest=True)
     motion = person.act(acting, (512, 512))
@@ -555,18 +413,15 @@ def test_both_themes(shown, tmp_path):
         assert abs(ink - ground) > 90
 
 
-def test_the_hint_comes_once(browser, server):
+def test_the_hint_comes_once(shown, server):
     """Three lines, put away for good."""
     setting = "FollowEmoji.EditorHintSeen"
-    opened = Frontend(browser, server)
-    page = EditorPage(opened)
-    page.set(setting, False)
-    page.open(scene((1, 20_000_018, "")))
-    hint = page.ready().root().locator(".fye-hint")
+    shown.set(setting, False)
+    shown.open(scene((1, 20_000_018, "")))
+    hint = shown.ready().root().locator(".fye-hint")
     assert hint.locator("p").count() == 3
     hint.get_by_text("Got it").click()
-    page.page.wait_for_timeout(800)
-    page.open(scene((1, 20_000_018, "")))
-    assert page.ready().root().locator(".fye-hint").count() == 0
+    shown.page.wait_for_timeout(800)
+    shown.open(scene((1, 20_000_018, "")))
+    assert shown.ready().root().locator(".fye-hint").count() == 0
     assert server.get("/settings")[setting] is True
-    opened.page.close()

@@ -28,29 +28,18 @@ PUT = """async (type) => {
 
 @pytest.fixture
 def speaking(both_servers, browser) -> Iterator[Any]:
-    """speaking(language) -> a page in it; English again afterwards."""
-    pages, before = [], []
-
-    def open_page() -> Frontend:
-        pages.append(Frontend(browser, both_servers))
-        return pages[-1]
-
-    def choose(language: str, hint_seen: bool = False) -> bool:
-        page = open_page().page
-        seen = page.evaluate("(name) => window.app.extensionManager.setting.get(name)", HINT)
-        for setting in ([SETTING, language], [HINT, hint_seen]):
-            page.evaluate("([name, value]) => window.app.extensionManager.setting.set(name, value)", setting)
-        page.wait_for_timeout(1500)
-        return seen
+    """speaking(language) -> a page in it; English again afterwards. The server keeps what the settings dialog sets."""
+    before = both_servers.get("/settings").get(HINT, False)
+    pages = []
 
     def speak(language: str) -> Frontend:
-        before.append(choose(language))
-        page = open_page()
-        page.complaints.clear()  # old frontends complain of themselves when they start
-        return page
+        both_servers.post("/settings", {SETTING: language, HINT: False})
+        pages.append(Frontend(browser, both_servers))
+        pages[-1].complaints.clear()  # old frontends complain of themselves when they start
+        return pages[-1]
 
     yield speak
-    choose("en", *before[:1])
+    both_servers.post("/settings", {SETTING: "en", HINT: before})
     for each in pages:
         each.page.close()
 

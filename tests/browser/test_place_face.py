@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from followemoji_core.drawn import Animal
 from followemoji_core.face.place import Placement, placed_face, placed_points
 from followemoji_core.face.place_file import parse_placement, placement_text
+from tests.browser.conftest import Frontend
 
 SIDE = 256
+HINT = "FollowEmoji.PlaceHintSeen"
+SET = "([id, value]) => window.app.extensionManager.setting.set(id, value)"
 FOX = Animal.of(1)
 BUILD = """([x, y]) => {
     const graph = window.app.graph;
@@ -46,7 +52,7 @@ class Editor:
 
     def settled(self) -> None:
         """Until the picture is there and the server has answered what was asked last."""
-        done = "editor?.answer && editor.pictureSize && !editor.fit.busy && editor.url"
+        done = "editor?.answer && editor.pictureSize && !editor.client.busy && editor.url"
         self.page.wait_for_function(
             f"() => {{ const node = {self.node}, editor = node?.followEmojiPlace; return {done}; }}", timeout=60_000
         )
@@ -61,13 +67,15 @@ class Editor:
         return parse_placement(self.text)
 
     def on_page(self, x: float, y: float) -> tuple[float, float]:
-        at = self.ask(f"(({{ x, y }}) => [x, y])(new DOMPoint({x}, {y}).matrixTransform(editor.svg.getScreenCTM()))")
+        at = self.ask(
+            f"(({{ x, y }}) => [x, y])(new DOMPoint({x}, {y}).matrixTransform(editor.stage.element.getScreenCTM()))"
+        )
         return at[0], at[1]
 
     def where(self, selector: str) -> tuple[float, float]:
         """The middle of something drawn, on the page."""
         middle = "(({ x, y, width, height }) => [x + width / 2, y + height / 2])"
-        box = self.ask(f"{middle}(editor.svg.querySelector({selector!r}).getBoundingClientRect())")
+        box = self.ask(f"{middle}(editor.stage.element.querySelector({selector!r}).getBoundingClientRect())")
         return box[0], box[1]
 
     def point(self, name: str) -> tuple[float, float]:
@@ -92,9 +100,24 @@ class Editor:
         self.drag(self.where(f'[data-point="{name}"]'), self.on_page(*to))
 
 
+@pytest.fixture(scope="module")
+def page_of_all(browser, server) -> Iterator[Frontend]:
+    opened = Frontend(browser, server)
+    yield opened
+    opened.page.close()
+
+
+@pytest.fixture
+def frontend(page_of_all) -> Frontend:
+    """The page that all tests here share, with an empty graph and nothing to complain of."""
+    page_of_all.page.evaluate("() => window.app.loadGraphData()")
+    page_of_all.complaints.clear()
+    return page_of_all
+
+
 @pytest.fixture
 def editor(frontend) -> Editor:
-    frontend.page.evaluate("() => localStorage.setItem('FollowEmoji.PlaceFace.hint', 'seen')")
+    frontend.page.evaluate(SET, [HINT, True])
     frontend.page.evaluate(BUILD, [480, 130])
     return Editor(frontend.page)
 
@@ -160,7 +183,7 @@ def test_the_whole_face_then_single_points_are_dragged_and_taken_back(editor, fr
     for _ in range(4):
         page.mouse.wheel(0, -200)
     editor.settled()
-    assert editor.ask("editor.view[2]") < 0.6 * SIDE and np.allclose(
+    assert editor.ask("editor.stage.view[2]") < 0.6 * SIDE and np.allclose(
         editor.on_page(*editor.point("eye_outer_left")), place, atol=2
     )
     at = editor.point("eye_outer_left")
@@ -219,6 +242,19 @@ def test_placed_points_are_saved_copied_and_undone_with_the_graph(editor, fronte
     assert frontend.complaints == []
 
 
+def test_a_transparent_picture_shows_the_colours_that_the_run_uses(frontend, server):
+    """On a page: white beneath what is clear, which the frontend's dark ground would show through."""
+    Image.new("RGBA", (SIDE, SIDE), (250, 240, 20, 0)).save(server.input / "clear.png")
+    page = frontend.page
+    page.evaluate(BUILD.replace("FollowEmojiDrawnAnimal", "LoadImage").replace(
+        'name === "size").value = 256', 'name === "image").value = "clear.png"'), [480, 130])  # fmt: skip
+    editor = Editor(page)
+    x, y = (int(each) for each in editor.on_page(SIDE / 2, 20))
+    shot = Image.open(io.BytesIO(page.screenshot(clip=dict(x=x, y=y, width=4, height=4)))).convert("RGB")
+    assert np.allclose(np.asarray(shot), (250, 240, 20), atol=6)
+    assert frontend.complaints == []
+
+
 def test_placing_shows_what_is_wrong_and_how_to_mend_it(editor, frontend):
     points = FOX.points(SIDE)
     swapped = {name: (SIDE - x, y) for name, (x, y) in points.items()}
@@ -236,26 +272,27 @@ def test_placing_shows_what_is_wrong_and_how_to_mend_it(editor, frontend):
     assert editor.text == "" and "wrong" not in editor.ask("editor.line.className")
 
 
-def test_the_hint_of_placing_is_seen_once(frontend):
+def test_the_hint_of_placing_is_seen_once(frontend, server):
     page = frontend.page
-    page.evaluate("() => localStorage.removeItem('FollowEmoji.PlaceFace.hint')")
+    page.evaluate(SET, [HINT, False])
     page.evaluate(BUILD, [480, 130])
     Editor(page)
-    assert page.locator(".fye-place-hint > div").count() == 3
-    page.locator(".fye-place-hint button").click()
+    assert page.locator(".fye-hint > p").count() == 3
+    page.locator(".fye-hint button").click()
+    page.wait_for_timeout(500)
     page.evaluate(BUILD, [480, 130])
     Editor(page)
-    assert page.locator(".fye-place-hint").count() == 0
+    assert page.locator(".fye-hint").count() == 0
+    assert server.get("/settings")[HINT] is True
 
 
 @pytest.mark.parametrize("palette", ["light", "dark"])
 @pytest.mark.parametrize("vue", [False, True])
 def test_placing_works_in_both_themes_with_and_without_nodes_2(frontend, palette, vue, tmp_path):
     page = frontend.page
-    page.evaluate("() => localStorage.setItem('FollowEmoji.PlaceFace.hint', 'seen')")
-    set_value = "([id, value]) => window.app.extensionManager.setting.set(id, value)"
-    page.evaluate(set_value, ["Comfy.ColorPalette", palette])
-    page.evaluate(set_value, ["Comfy.VueNodes.Enabled", vue])
+    page.evaluate(SET, [HINT, True])
+    page.evaluate(SET, ["Comfy.ColorPalette", palette])
+    page.evaluate(SET, ["Comfy.VueNodes.Enabled", vue])
     try:
         page.evaluate(BUILD, [480, 130])
         page.wait_for_timeout(800)
@@ -271,8 +308,8 @@ def test_placing_works_in_both_themes_with_and_without_nodes_2(frontend, palette
         assert back != front
         assert frontend.complaints == []
     finally:
-        page.evaluate(set_value, ["Comfy.VueNodes.Enabled", False])
-        page.evaluate(set_value, ["Comfy.ColorPalette", "dark"])
+        page.evaluate(SET, ["Comfy.VueNodes.Enabled", False])
+        page.evaluate(SET, ["Comfy.ColorPalette", "dark"])
 
 
 def test_placing_inside_a_subgraph(editor, frontend):

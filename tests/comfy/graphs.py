@@ -30,11 +30,17 @@ def write_models(models: Path) -> None:
     """Seeded weights in both layouts, VAEs, image encoder and face detector, under the names of the workflows."""
     if (models / "vae").exists():
         return
-    task = detector_file()
+    write_detector(models)
     weights.published_files(models / "followemoji")
     weights.safetensors_split(models / "followemoji")
     weights.tiny_vae(models / "vae" / "sd-vae-ft-mse.safetensors")
     weights.clip_vision(models / "clip_vision" / "sd-image-variations-encoder-fp16.safetensors")
+
+
+def write_detector(models: Path) -> None:
+    """The face detector alone."""
+    task = detector_file()
+    (models / "followemoji").mkdir(parents=True, exist_ok=True)
     shutil.copyfile(task, models / "followemoji" / "face_landmarker.task")
 
 

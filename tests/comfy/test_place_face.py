@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from followemoji_core.face.place import Frame, Placement, placed_face, placed_po
 from followemoji_core.face.place_file import landmarks_text, parse_placement, placement_text
 from tests.comfy import graphs
 from tests.comfy.server import ComfyServer, PromptFailed
+from tests.comfy.test_preview_routes import pixels
 
 FOX = Animal.of(1)
 SIDE = 256
@@ -53,6 +55,7 @@ def missed(face, points) -> float:
 
 def ask(server: ComfyServer, body: bytes, **headers) -> tuple[int, dict]:
     headers = {"Content-Type": "application/json"} | headers
+    body = body.replace(b'{"placement"', b'{"node": "test", "placement"', 1)
     request = urllib.request.Request(f"{server.url}/followemoji/place", body, headers)
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:
@@ -71,6 +74,26 @@ def test_placed_points_come_out_as_a_face_and_as_text(both_servers):
     assert Image.open(overlay).size == (256, 308)  # with its line of text
     twice, _ = placed(both_servers, graph(placement_text(POINTS), size=512))
     assert missed(twice, FOX.points(512)) < 0.05  # the same picture, larger
+
+
+def test_a_transparent_picture_is_before_a_run_what_the_run_uses(both_servers):
+    """Load Image takes the colours beneath: so do both editors, whose pictures are /view's and the preview's."""
+    fox = paint_animal(FOX, SIDE)
+    alpha = np.where(np.arange(SIDE) < SIDE // 2, 0, 255).astype(np.uint8)
+    Image.fromarray(np.dstack([fox, np.tile(alpha, (SIDE, 1))])).save(both_servers.input / "clear.png")
+    prompt = graph(
+        placement_text(POINTS), others={"load": dict(class_type="LoadImage", inputs=dict(image="clear.png"))}
+    )
+    prompt["place"]["inputs"]["image"] = ["load", 0]
+    _, shown = placed(both_servers, prompt)
+    used = np.asarray(Image.open(both_servers.root / "temp" / shown["place_picture"][0]["filename"]))
+    assert np.array_equal(used, fox)
+    view = f"{both_servers.url}/view?filename=clear.png&type=input&channel=rgb"
+    with urllib.request.urlopen(view, timeout=30) as answer:
+        assert np.array_equal(np.asarray(Image.open(answer)), used)
+    portrait = {"image": "clear.png", "placed": placement_text(POINTS)}
+    told = both_servers.post("/followemoji/preview", {"node": "test", "portrait": portrait})
+    assert np.abs(pixels(told) - used).mean() < 3, "but for the JPEG"
 
 
 def test_place_begins_in_the_middle_or_in_a_mask_or_a_box(both_servers):
@@ -162,6 +185,23 @@ def test_place_route_fits_and_refuses(both_servers):
         assert np.array_equal(np.asarray(Image.open(answer)), paint_animal(FOX, SIDE))
     with pytest.raises(urllib.error.HTTPError):
         urllib.request.urlopen(f"{both_servers.url}/followemoji/animal?animal=1&size=99999", timeout=30)
+
+
+def test_animals_asked_for_at_once_are_bounded(both_servers):
+    """Of two hundred at once some are painted and the others told to come again; afterwards all is as before."""
+
+    def painted(number: int) -> int:
+        try:
+            with urllib.request.urlopen(f"{both_servers.url}/followemoji/animal?animal={number}&size=512") as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            assert "at once" in json.loads(error.read())["error"]
+            return error.code
+
+    with ThreadPoolExecutor(200) as pool:
+        codes = list(pool.map(painted, range(200)))
+    assert set(codes) == {200, 503} and codes.count(200) >= 64
+    assert painted(200) == 200
 
 
 def test_placed_text_of_the_template_is_what_the_reader_takes():

@@ -128,9 +128,12 @@ def _placed_seeds(folder: Path) -> list[bytes]:
 def _read_placed(path: Path) -> None:
     from followemoji_core.errors import InputError
     from followemoji_core.face.place import placed_face
-    from followemoji_core.face.place_file import parse_placement, placement_text, read_placement
+    from followemoji_core.face.place_file import parse_placement, placement_text
 
-    placement = read_placement(path)
+    try:
+        placement = parse_placement(path.read_text("utf-8", "replace"))
+    except InputError as error:
+        raise InputError(f"{path.name}: {error}") from error
     assert parse_placement(placement_text(placement)).points.keys() == placement.points.keys()
     try:
         face = placed_face(placement)

@@ -390,9 +390,9 @@ def write_video(
 
 
 def _check_codec_size(name: str, width: int, height: int) -> None:
-    if width % 2 or height % 2 or max(width, height) > WIDEST:
+    if width % 2 or height % 2 or not 2 <= min(width, height) <= max(width, height) <= WIDEST:
         raise OutputError(
-            f"{name} cannot have {width} x {height} pixels: H.264 takes even sides up to {WIDEST}. Choose another size."
+            f"{name} cannot have {width} x {height} pixels: H.264 takes even sides, 2 to {WIDEST}. Choose another size."
         )
 
 

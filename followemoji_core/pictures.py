@@ -46,7 +46,7 @@ def read_picture(path: str | os.PathLike[str], ground: tuple[int, int, int] | No
         with opened:
             check_size(*opened.size)
             opened.load()
-            return np.ascontiguousarray(_rgb(_upright(opened, Path(path).name), ground))
+            return np.ascontiguousarray(_rgb(_upright(opened, Path(path).name), Path(path).name, ground))
 
 
 def write_picture(path: Path, picture: np.ndarray) -> None:
@@ -67,7 +67,7 @@ def _upright(image: Image, name: str) -> Image:
         return image
 
 
-def _rgb(image: Image, ground: tuple[int, int, int] | None) -> np.ndarray:
+def _rgb(image: Image, name: str, ground: tuple[int, int, int] | None) -> np.ndarray:
     from PIL import Image
 
     if image.mode.startswith("I;16"):
@@ -77,6 +77,8 @@ def _rgb(image: Image, ground: tuple[int, int, int] | None) -> np.ndarray:
     clear = image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info
     shown = image.convert("RGBA") if clear else image
     if clear and ground is not None:
+        if shown.getextrema()[3][0] < 255:
+            log.warning("%s: where it is transparent it is taken as %s.", name, "white" if ground == GROUND else ground)
         shown = Image.alpha_composite(Image.new("RGBA", shown.size, (*ground, 255)), shown)
     return np.array(shown.convert("RGB"))
 

@@ -13,9 +13,10 @@ from comfy_api.v0_0_2 import InputImpl, io
 
 from ..followemoji_core.errors import InputError, check_range
 from ..followemoji_core.face.crop import rescaled, resize
-from ..followemoji_core.face.paste import Cover, PasteOptions, Paster, Patch, blend, check_crop, together
+from ..followemoji_core.face.paste import Cover, PasteOptions, Paster, Patch, blend, check_crop
+from ..followemoji_core.face.streams import at_rate, together
 from ..followemoji_core.files import check_place
-from ..followemoji_core.media import QUICK, even_sides, write_video
+from ..followemoji_core.media import QUICK, WIDEST, even_sides, write_video
 from ..followemoji_core.types import AlignedMotion, Crop
 from ..followemoji_core.walk.job import video_bytes
 from .edits import showing, shown, shown_frames, shrunk
@@ -28,6 +29,7 @@ from .sockets import Crop as CropSocket
 
 _FACES = 4  # sockets for so many; lists bring any number
 _MOST_IMAGES = 1 << 30  # bytes of images where nobody says how many
+_SAME_PACE = 0.01  # by which two frame rates may differ and count as one
 Pair = tuple[np.ndarray, np.ndarray]
 
 
@@ -221,6 +223,30 @@ class PasteBack(io.ComfyNode):
         )
 
     @classmethod
+    def check_lazy_status(
+        cls,
+        original,
+        frames,
+        crop,
+        cover,
+        feather,
+        match_colours,
+        aligned=(),
+        mask=(),
+        margin=(0.3,),
+        height=(0,),
+        **more,
+    ) -> list[str]:
+        """Frames are asked for last, which may take hours to make: what does not fit without them is refused now."""
+        given = {"frames": frames, **more}
+        absent = [name for name, value in given.items() if name.startswith("frames") and _is_absent(value)]
+        if absent:
+            known = {name: None if name in absent else value for name, value in given.items()}
+            _, crops, motions = _faces(known.pop("frames"), crop, aligned, known)
+            _fits(original, crops, motions, mask, (cover, feather, margin, match_colours), height)
+        return absent
+
+    @classmethod
     def execute(
         cls,
         original,
@@ -239,16 +265,12 @@ class PasteBack(io.ComfyNode):
         **more,
     ) -> io.NodeOutput:
         # 1. Who is pasted, and into what.
-        if len(original) != 1:
-            raise InputError(f"There are {len(original)} originals, one is needed. Connect the whole picture itself.")
-        check_range("height", height[0], (0, 16384))
         clips, crops, motions = _faces(frames, crop, aligned, more)
-        patches = _patches(crops, motions, list(mask or ()))
-        options = PasteOptions(cover[0], float(feather[0]), float(margin[0]), bool(match_colours[0]))
-        whole = open_original(original[0], height[0])
+        whole, patches, options = _fits(original, crops, motions, mask, (cover, feather, margin, match_colours), height)
         rate = _rate(clips, motions, whole, float(fps[0]))
         streams = [open_footage(clip, rate) for clip in clips]
-        warnings = _check_counts(streams, clips, crops, whole)
+        streams, paces = _at_one_rate(streams, clips, patches, rate)
+        warnings = _check_counts(streams, clips, crops, whole) + paces + _pace_of(whole, rate)
         total = max(stream.count for stream in streams)
         if not whole.still:
             total = whole.count if total == 1 else min(total, whole.count)
@@ -276,6 +298,7 @@ def _face_inputs(number: int) -> list[io.Input]:
             f"frames{after}",
             types=[io.Image, io.Video],
             optional=optional,
+            lazy=True,  # see check_lazy_status
             tooltip=f"The animated crop, from Warp Preview, VAE Decode or Long Video. Upscaled frames fit too.{again}",
         ),
         CropSocket.Input(
@@ -290,14 +313,27 @@ def _face_inputs(number: int) -> list[io.Input]:
     ]
 
 
+def _is_absent(value) -> bool:
+    """Whether it is an input that is not made yet; ComfyUI passes None in its place."""
+    return value is not None and len(value) == 1 and value[0] is None
+
+
 def _faces(frames, crop, aligned, more: dict) -> tuple[list, list[Crop], list[AlignedMotion | None]]:
-    """Clips, crops and motions of all sockets. Raises InputError where one of a face is missing."""
+    """Clips, crops and motions of all sockets; frames of None are not there yet. Raises InputError where one of a face
+    is missing."""
     found: tuple[list, list, list] = [], [], []
     for number in range(1, _FACES + 1):
         own = (frames, crop, aligned)
         if number > 1:
-            own = tuple(more.get(f"{name}_{number}") for name in ("frames", "crop", "aligned"))
-        clips, crops, motions = (list(each or ()) for each in own)
+            own = tuple(more.get(f"{name}_{number}", ()) for name in ("frames", "crop", "aligned"))
+        crops, motions = (list(each or ()) for each in own[1:])
+        clips = [None] * len(crops) if own[0] is None else list(own[0])
+        if len(motions) > len(crops) > 0:
+            raise InputError(
+                f"There are {len(motions)} motions for {len(crops)} face{'s' if len(crops) > 1 else ''}, and a face "
+                f"takes one. Leave out {len(motions) - len(crops)} of the driving clips, or use a picture with more "
+                f"faces."
+            )
         if len(clips) != len(crops) or len(motions) not in (0, len(clips)):
             raise InputError(
                 f"Face {number}: {len(clips)} clips of frames, {len(crops)} crops, {len(motions)} aligned motions. "
@@ -306,6 +342,27 @@ def _faces(frames, crop, aligned, more: dict) -> tuple[list, list[Crop], list[Al
         for into, each in zip(found, (clips, crops, motions or [None] * len(clips)), strict=True):
             into += each
     return found
+
+
+def _fits(
+    original: list, crops: list[Crop], motions: list[AlignedMotion | None], mask, how: tuple, height
+) -> tuple[Original, list[Patch], PasteOptions]:
+    """The original, what goes where in it, and how. Raises InputError where they do not belong together."""
+    if len(original) != 1:
+        raise InputError(f"There are {len(original)} originals, one is needed. Connect the whole picture itself.")
+    check_range("height", height[0], (0, 16384))
+    cover, feather, margin, match_colours = (each[0] for each in how)
+    options = PasteOptions(cover, float(feather), float(margin), bool(match_colours))
+    patches = _patches(crops, motions, list(mask or ()))
+    whole = open_original(original[0], height[0])
+    for each in crops:
+        check_crop(each, whole.own_size)
+    if not 2 <= min(whole.size) <= max(whole.size) <= WIDEST:
+        raise InputError(
+            f"The result would have {whole.size[0]}x{whole.size[1]} pixels; a video takes sides from 2 to {WIDEST}. "
+            f"Set another height."
+        )
+    return whole, patches, options
 
 
 def _patches(crops: list[Crop], motions: list[AlignedMotion | None], masks: list[torch.Tensor]) -> list[Patch]:
@@ -330,11 +387,39 @@ def _rate(clips: list, motions: list[AlignedMotion | None], whole: Original, oth
     return (known or [otherwise])[0]
 
 
+def _at_one_rate(
+    streams: list[Footage], clips: list, patches: list[Patch], rate: float
+) -> tuple[list[Footage], list[str]]:
+    """The streams at `rate` frames per second, and what was changed for that, in words. Frames of a face that is
+    followed through a clip, or masked frame by frame, belong to that clip's frames and stay."""
+    made, sentences = [], []
+    for number, (stream, clip, patch) in enumerate(zip(streams, clips, patches, strict=True), 1):
+        own = stream.fps
+        if isinstance(clip, torch.Tensor) and patch.aligned is not None and len(patch.aligned) == stream.count:
+            own = patch.aligned.fps
+        if stream.count > 1 and patch.steady and abs(own / rate - 1) > _SAME_PACE:
+            count = max(round(stream.count * rate / own), 1)
+            stream = replace(stream, frames=at_rate(stream.frames, own, rate), count=count)
+            change = "left out" if own > rate else "repeated"
+            sentences.append(f"Face {number} has {own:g} frames per second, the video {rate:g}: some are {change}.")
+        made.append(stream)
+    return made, sentences
+
+
+def _pace_of(whole: Original, rate: float) -> list[str]:
+    if whole.still or whole.footage is None or abs(whole.footage.fps / rate - 1) <= _SAME_PACE:
+        return []
+    return [
+        f"The original has {whole.footage.fps:g} frames per second, the video {rate:g}: its frames are taken one by "
+        f"one, so that it runs {'slower' if whole.footage.fps > rate else 'faster'}."
+    ]
+
+
 def _sound(audio: list, streams: list[Footage], whole: Original, rate: float):
     """The one given, else that of the frames, else the original's, where its pictures run at its own rate."""
     if audio and audio[0] is not None:
         return audio[0]
-    original = [whole.footage] if whole.footage and abs(whole.footage.fps / rate - 1) < 0.01 else []
+    original = [whole.footage] if whole.footage and abs(whole.footage.fps / rate - 1) < _SAME_PACE else []
     sounds = (stream.sound() for stream in [*streams, *original])
     return next((sound for sound in sounds if sound is not None), None)
 
@@ -351,9 +436,10 @@ def _check_counts(streams: list[Footage], clips: list, crops: list[Crop], whole:
     counts = [stream.count for stream in streams]
     if len(set(counts)) > 1:
         sentences.append(f"The faces have {', '.join(map(str, counts))} frames; shorter ones hold their last.")
-    if not whole.still and 1 < whole.count < max(counts):
+    likely = 0 if whole.footage is None else 1  # counts of videos are estimates
+    if not whole.still and min(whole.count, max(counts)) > 1 and abs(whole.count - max(counts)) > likely:
         sentences.append(
-            f"The original has {whole.count} frames, {max(counts)} are to be pasted: the video ends there."
+            f"The original has {whole.count} frames, {max(counts)} are to be pasted: the video has the fewer of them."
         )
     return sentences
 
@@ -366,7 +452,7 @@ class _Kept:
         self._images: list[torch.Tensor] = []
         self._masks: list[torch.Tensor] = []
         self.strip: list[np.ndarray] = []
-        self._odd = False
+        self._odd = self._clear = False
 
     def through(self, made: Iterable[tuple[np.ndarray, list, np.ndarray]]) -> Iterator[np.ndarray]:
         for index, (full, placed, own) in enumerate(made):
@@ -374,6 +460,7 @@ class _Kept:
                 floats = own.astype(np.float32) if own.dtype == np.uint8 else own
                 self._most = self._most or max(_MOST_IMAGES // floats.nbytes, 1)
                 self._odd = bool(full.shape[0] % 2 or full.shape[1] % 2)
+                self._clear = own.shape[2] > 3 and bool((own[..., 3] < 1).any())
             if index < self._most:
                 image = full.astype(np.float32) / 255 if own.dtype == np.uint8 else blend(own, placed)
                 self._images.append(torch.from_numpy(image))
@@ -395,6 +482,8 @@ class _Kept:
             sentences.append(f"{len(self._images)} of {count} frames come out as images, see image_frames.")
         if self._odd:
             sentences.append("The video lacks the last row or column: videos need even sides. The images have it.")
+        if self._clear:
+            sentences.append("The video has no transparency: it shows the colours below. The images keep it.")
         if not self._masks[0].any():
             sentences.append("Nothing was pasted: the face lies outside the picture. Check crop and aligned.")
         return sentences

@@ -76,7 +76,7 @@ class WarpPreview(io.ComfyNode):
         frames = _kept(warped, images, image_frames, strip, set(shown_frames(len(aligned)).tolist()))
         write_video(path, reported(frames, len(aligned)), aligned.fps, written_sound(audio), QUICK)
         batch = torch.from_numpy(np.stack(images)).float().div_(255)
-        told = shown(cls, describe(aligned), strip, sketch_report(frame, aligned))
+        told = shown(cls, describe(aligned), strip, sketch_report(picture, frame, aligned))
         return io.NodeOutput(InputImpl.VideoFromFile(str(path)), batch, ui=told)
 
 

@@ -8,10 +8,12 @@ The fixtures live here, not in tests/comfy, because the browser tests use the sa
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,11 +29,32 @@ if TYPE_CHECKING:
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+try:
+    import fcntl
+except ImportError:  # Windows: tests that measure may meet others there
+    fcntl = None
+
 TREES = {
     "server": ("COMFYUI_PATH", "~/comfy/ComfyUI"),
     "old_server": ("COMFYUI_OLD_PATH", "~/comfy/ComfyUI-0.3.64"),
 }
 SERVER_MODULES = ("torch", "torchsde", "aiohttp", "psutil", "sqlalchemy", "comfyui_frontend_package")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Of the workers of `pytest -n`, one alone runs while a test marked `alone` does: it bounds a time."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
+    with contextlib.ExitStack() as stack:
+        if run and fcntl:
+            gate, room = (
+                stack.enter_context((Path(tempfile.gettempdir()) / f"pytest-{run}-{name}").open("a"))
+                for name in ("gate", "room")
+            )
+            fcntl.flock(gate, fcntl.LOCK_EX)  # whoever waits for an empty room lets nobody pass
+            fcntl.flock(room, fcntl.LOCK_EX if item.get_closest_marker("alone") else fcntl.LOCK_SH)
+            fcntl.flock(gate, fcntl.LOCK_UN)
+        return (yield)
 
 
 def comfy_tree(fixture: str) -> Path:

@@ -116,8 +116,8 @@ BLUEPRINTS = [
     Blueprint(
         "Animate Group",
         "Every face of a picture moves as the face in a driving video does, the largest as in the first; with fewer "
-        "videos than faces the others follow the last. The faces are put back, nothing else changes. The released "
-        "models and the face detector are needed.",
+        "videos than faces the others follow the last; more videos than faces are refused. The faces are put back, "
+        "nothing else changes. The released models and the face detector are needed.",
         ("several faces", "group photo", "multiple faces", "paste back"),
         animation({}, "faces", ("drivings", "list"))
         | {
@@ -134,7 +134,13 @@ BLUEPRINTS = [
             "driving_2": ("VIDEO", [("drivings", "inputs.input1")]),
             "driving_3": ("VIDEO", [("drivings", "inputs.input2")]),
         },
-        {**SAMPLING, "feather": ("paste", "feather"), **MODELS},
+        {
+            "crop_width": ("frame", "width"),
+            "crop_height": ("frame", "height"),
+            **SAMPLING,
+            "feather": ("paste", "feather"),
+            **MODELS,
+        },
         {"video": ("paste", "video")},
     ),
     Blueprint(

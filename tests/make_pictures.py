@@ -1,11 +1,13 @@
-"""The pictures of the README and of the template browser, from drawn people: python tests/make_pictures.py
+"""The pictures of the README and of the template browser: python tests/make_pictures.py [face_landmarker.task]
 
+All from drawn people, but for one photo in the public domain, which needs the detector and is left as it is without.
 The screenshot of the graph comes from the browser tests: FOLLOWEMOJI_SCREENSHOTS=FOLDER python -m pytest tests/browser
 """
 
 import importlib.util
 import json
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +18,7 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
+from followemoji_core.__main__ import main as command_line  # noqa: E402
 from followemoji_core.diffusion.progressive import plan_progressive  # noqa: E402
 from followemoji_core.drawn import Acting, Animal, Person, paint, paint_animal  # noqa: E402
 from followemoji_core.drawn.hidden import Hidden, paint_hidden  # noqa: E402
@@ -33,6 +36,7 @@ from followemoji_core.face.named_expressions import find  # noqa: E402
 from followemoji_core.face.paste import PasteOptions, Paster, Patch  # noqa: E402
 from followemoji_core.face.place import Placement, placed_face  # noqa: E402
 from followemoji_core.face.warp import warp_motion  # noqa: E402
+from followemoji_core.media import Clip, read_frames  # noqa: E402
 from followemoji_core.types import AlignedMotion  # noqa: E402
 from followemoji_core.walk.studio import SMALL_SETTINGS, Studio, small_studio  # noqa: E402
 
@@ -46,6 +50,7 @@ MOVING = (
 )
 GROUP_FRAME = 26  # of the template group_portrait: three different faces
 EXPRESSIONS = ("laugh", "wink_left", "surprise")
+PHOTO = "rest 4, smile_wide 10, rest 4, look_left 6, look_right 6, brow_raise_left 6, wink_left 8, rest 6"
 
 
 def main() -> None:
@@ -72,6 +77,8 @@ def main() -> None:
     save_group(studio)
     save_paste_back()
     save_moving(studio)
+    if len(sys.argv) > 1:
+        save_photo(sys.argv[1])
     plan = plan_picture().draw_plan(plan_progressive(300), 900, range(100))
     cv2.imwrite(str(ROOT / "nodes/web/docs/pictures/plan.png"), plan[..., ::-1])
 
@@ -211,6 +218,20 @@ def save_moving(studio: Studio, frames: int = 75) -> None:
         pictures.append(Image.fromarray(sheet))
     path = ROOT / "nodes/web/docs/pictures/moving.webp"
     pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=40, loop=0, quality=70, method=6)
+
+
+def save_photo(detector: str, side: int = 344) -> None:
+    """Grace Hopper, photographed for the US Navy (public domain, a sample of matplotlib's), under `express`."""
+    from matplotlib.cbook import get_sample_data
+
+    photo = get_sample_data("grace_hopper.jpg", asfileobj=False)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "photo.mp4"
+        run = ["express", "--portrait", str(photo), "--detector", detector, "--sequence", PHOTO, "--out", str(file)]
+        assert command_line(run + ["--size", str(side), "--room", "1.8", "--fps", "14"]) == 0
+        frames = [Image.fromarray(frame) for frame in read_frames(Clip(file))]
+    path = ROOT / "nodes/web/docs/pictures/photo.webp"
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=72, loop=0, quality=70, method=6)
 
 
 def animate(

@@ -49,7 +49,7 @@ def add_commands(command: Command) -> None:
     animate.set_defaults(usage=f"{animate.format_usage()}{animate.prog}")  # --driving is only needed without --faces
     demo = command("demo", _demo, "Animate a drawn person with the small model that ships; needs no files.")
     demo.add_argument("--out", type=Path, default=Path("out/demo"), help="folder for what is made")
-    demo.add_argument("--person", type=int, default=20_000_007, help="number of the person; another is the driver")
+    demo.add_argument("--person", type=int, default=20_000_018, help="number of the person; another is the driver")
     demo.add_argument("--motion", type=int, default=7, help="number of the motion")
     demo.add_argument("--frames", type=int, default=48, help="length of the clip, at 25 frames per second")
     sampling_arguments(demo, steps=1, guidance=1.0, shared_noise=1.0)

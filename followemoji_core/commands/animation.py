@@ -149,7 +149,7 @@ def _warp(options: argparse.Namespace, portrait, face, aligned: AlignedMotion, s
     frames = along(finish(warp_motion(portrait, face, aligned)), len(aligned), "warping")
     count = write_video(options.out, frames, aligned.fps, sound())
     say(f"{options.out}: {count} frames at {aligned.fps:g} fps, a sketch without networks")
-    for sentence in sketch_report(face, aligned):
+    for sentence in sketch_report(portrait, face, aligned):
         say(sentence)
     return {"frames": count, "renderer": "warp", "beyond_sketch": int(beyond_sketch(aligned).sum())}
 

@@ -37,7 +37,7 @@ def faces_arguments(parser: argparse.ArgumentParser) -> None:
     add("--faces", metavar="all|1,3", help="with --paste-back: several faces by number, 1 the largest, or all of them")
     add(
         "--drivings",
-        type=lambda text: [Path(part) for part in text.split(",") if part],
+        type=lambda text: [Path(part.strip()) for part in text.split(",") if part.strip()],
         metavar="FILE,FILE",
         help="with --faces: their drivers, in the same order; the last one drives all further faces",
     )

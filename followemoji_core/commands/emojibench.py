@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 METHODS = ("model", "warp", "untouched", "truth", "noise")  # those of evaluation.emojibench.methods; a test compares
 KINDS = ("self", "cross")
+_TOLD = 40  # lines about files that are not taken
 
 
 def add_commands(command: Command) -> None:
@@ -54,8 +55,10 @@ def _add_cases(parser: argparse.ArgumentParser) -> None:
     add("--portraits", type=Path, help="folder of portraits")
     add("--kinds", nargs="+", choices=KINDS, default=list(KINDS), help="with --clips: which reenactment")
     add("--people", type=int, default=20, help="without manifest and clips: drawn people")
-    add("--motions", type=int, default=5, help="of other drawn people, each put on all of them")
-    add("--own", type=int, default=1, help="motions of their own, for self reenactment")
+    add(
+        "--motions", type=int, default=5, help="of other drawn people, each put on all of them; 0: no cross reenactment"
+    )
+    add("--own", type=int, default=1, help="motions of their own, for self reenactment; 0: none of it")
     add("--frames", type=int, default=64, help="that are measured; a clip needs one more")
     add("--side", type=int, default=512, help="of the framed pictures; drawn ones are as large as what is measured")
     add("--models", type=Path, default=Path("models"), help="ComfyUI's models folder, or one like it")
@@ -121,20 +124,14 @@ def _run(options: argparse.Namespace) -> Facts:
 
     bench = open_bench(options.bench)
     name, equals, folder = options.method.partition("=")
+    if equals and not folder:
+        raise InputError(f"--method {name}= names no folder. Write --method {name or 'NAME'}=FOLDER of videos.")
     if equals:
         return _taken(bench, options.name or name, Path(folder))
     if name not in METHODS:
         raise InputError(f"{name!r} is not built in: {', '.join(METHODS)}. A folder of videos: --method {name}=FOLDER")
     model = _model(options) if name == "model" else None
-    with bar(options.name or name, "case") as show:
-        ended = 0
-
-        def on_done() -> None:
-            nonlocal ended
-            ended += 1
-            show(ended, len(bench.cases))
-
-        outcome = run_method(bench, name, options.name, model, where(options), on_done=on_done)
+    outcome = run_method(bench, name, options.name, model, where(options), say)
     for reason, count in Counter(outcome.failed.values()).items():
         say(f"{count} cases not made: {reason}")
     made = bench.folder / "outputs" / (options.name or name)
@@ -147,7 +144,17 @@ def _taken(bench: Bench, name: str, folder: Path) -> Facts:
     from ..evaluation.emojibench.baselines import adopt
 
     taken = adopt(bench, name, folder, say)
-    return {"folder": bench.folder / "outputs" / name, "done": len(taken.found), "problems": len(taken.problems)}
+    cases = {case.id for case in bench.cases}
+    files = [(what, reason) for what, reason in taken.problems if what not in cases]
+    failed = {what: reason for what, reason in taken.problems if what in cases}
+    for what, reason in files[:_TOLD]:
+        say(f"not taken: {what}: {reason}")
+    if len(files) > _TOLD:
+        say(f"and {len(files) - _TOLD} more files; --json lists them all")
+    for reason, count in Counter(failed.values()).most_common(_TOLD):
+        say(f"{count} cases without a video: {reason}")
+    made = bench.folder / "outputs" / name
+    return {"files": [made / "method.json"], "done": len(taken.found), "not_taken": files, "failed": failed}
 
 
 def _model(options: argparse.Namespace) -> Model:
@@ -199,8 +206,8 @@ def _export(options: argparse.Namespace) -> Facts:
 def _add_score(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("bench", type=Path, help="folder of the benchmark")
-    add("--methods", nargs="+", help="[all that have made something]")
-    add("--metrics", nargs="+", help="[all]")
+    add("--methods", nargs="+", help="[all that have made something]; the table has these alone")
+    add("--metrics", nargs="+", help="[all]; the table has these alone, what others gave is kept for the next time")
     add("--models", type=Path, default=Path("models"), help="ComfyUI's models folder, or one like it")
     add("--detector", type=Path, help="face_landmarker.task, if not in MODELS/followemoji")
     add("--network", action="append", default=[], metavar="NAME=FILE", help="a network of `networks` from elsewhere")
@@ -208,7 +215,7 @@ def _add_score(parser: argparse.ArgumentParser) -> None:
         "--plug",
         action="append",
         default=[],
-        help="a package of your own to ask, such as pyiqa; see --help of networks",
+        help="a package that you have installed yourself and want asked: pyiqa, for HyperIQA (non-commercial)",
     )
     add("--device", default="cpu", help="of the metrics' networks: cpu, cuda")
 
@@ -304,5 +311,8 @@ def _study(options: argparse.Namespace) -> Facts:
     methods = options.methods or [name for name in bench.methods() if name not in ("truth", "noise")]
     with bar("study", "case") as show:
         made = write_study(bench, options.out, methods, options.cases, options.seed, on_case=show)
-    say(f"{made.page}: {made.cases} cases; hand out the folder, keep {made.key}")
+    for case, reason in list(made.left_out.items())[:_TOLD]:
+        say(f"left out: {case}: {reason}")
+    few = f" of the {options.cases} asked for" if made.cases < options.cases else ""
+    say(f"{made.page}: {made.cases} cases{few}; hand out the folder, keep {made.key}")
     return {"files": [made.page, made.key], "cases": made.cases, "left_out": made.left_out}

@@ -9,10 +9,10 @@ from typing import get_args
 
 import numpy as np
 
-from ..errors import check_range
+from ..errors import InputError, check_range
 from ..face.crop import rescaled, resize
 from ..face.paste import Cover, PasteOptions, Paster, Patch
-from ..media import even_sides
+from ..media import WIDEST, even_sides
 from ..types import AlignedMotion, Crop
 
 HEIGHTS = (2, 16_384)
@@ -23,9 +23,14 @@ Finish = Callable[[Frames], Frames]
 def paste_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--upright", action="store_true", help="turn the cut so that the eyes are level")
-    add("--paste-back", action="store_true", help="put the face back: the video shows the whole portrait")
+    add(
+        "--paste-back",
+        action="store_true",
+        help="put the face back: the video shows the whole portrait, in 8 bits and without transparency",
+    )
     add("--cover", choices=get_args(Cover), default=PasteOptions.cover, help="with --paste-back: what is put back")
     add("--feather", type=float, default=PasteOptions.feather, help="with --paste-back: pixels over which it fades in")
+    add("--margin", type=float, default=PasteOptions.margin, help="with --paste-back: around the face, in face heights")
     add("--keep-colours", action="store_true", help="with --paste-back: do not match the frames to the picture")
     add("--height", type=int, help="with --paste-back: of the video; the portrait's if not given")
 
@@ -34,15 +39,20 @@ def paste_options(options: argparse.Namespace) -> PasteOptions:
     """Raises InputError for a value outside its range."""
     if options.height is not None:
         check_range("--height", options.height, HEIGHTS)
-    return PasteOptions(options.cover, options.feather, match_colours=not options.keep_colours)
+    return PasteOptions(options.cover, options.feather, options.margin, not options.keep_colours)
 
 
 def whole_size(options: argparse.Namespace, picture_size: tuple[int, int]) -> tuple[int, int]:
-    """(width, height) of the video that shows all of a picture of that size."""
+    """(width, height) of the video that shows all of a picture of that size. Raises InputError where no video can."""
     width, height = picture_size
-    if options.height is None:
-        return width, height
-    return max(round(width * options.height / height), 2), options.height
+    if options.height is not None:
+        width, height = max(round(width * options.height / height), 2), options.height
+    if not 2 <= min(width, height) <= max(width, height) <= WIDEST:
+        raise InputError(
+            f"The video would have {width} x {height} pixels; sides from 2 to {WIDEST} are possible. Choose another "
+            f"--height, or another picture."
+        )
+    return width, height
 
 
 def into_whole(picture: np.ndarray, crop: Crop, aligned: AlignedMotion, options: argparse.Namespace) -> Finish:

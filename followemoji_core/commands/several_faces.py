@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from ..face.choice import pick
+from ..face.choice import pick, places
 from ..face.crop import frame_portrait
 from ..face.extraction import extract_faces
 from ..face.motion_edit import retime
@@ -40,9 +40,11 @@ def animate_several(options: argparse.Namespace, kept: Kept) -> Facts:
     picture = read_picture(options.portrait)
     finder = animation.finder(options, kept)
     found = extract_faces(picture, finder(), say)
+    say(f"{len(found)} face{'s' if len(found) > 1 else ''}: {places(found)}")
     numbers = _numbers(options.faces, found)
     if len(drivers) > len(numbers):
-        raise InputError(f"{len(drivers)} drivers for {len(numbers)} faces. Name fewer --drivings, or more --faces.")
+        named = f"{len(numbers)} face{'s' if len(numbers) > 1 else ''}"
+        raise InputError(f"{len(drivers)} drivers for {named}. Name fewer --drivings, or more --faces.")
     driven = [drivers[min(place, len(drivers) - 1)] for place in range(len(numbers))]
     motions = _at_one_rate([animation.driving_motion(driver, options, kept, finder) for driver in driven])
     framed, aligned = [], []
@@ -117,7 +119,7 @@ def _frames(
         from ..face.warp import warp_motion
         from ..walk.sketch import sketch_report
 
-        for sentence in sketch_report(face, aligned):
+        for sentence in sketch_report(portrait, face, aligned):
             say(sentence)
         return warp_motion(portrait, face, aligned)
     return animation.sampled_frames(options, kept, held, portrait, aligned)

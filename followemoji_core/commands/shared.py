@@ -33,6 +33,8 @@ RANGES = {
     "gpus": (0.0, 64.0),
     "look_at_camera": (0.0, 1.0),
     "motion": (0, 2**31 - 1),
+    "motions": (0, 10_000),
+    "own": (0, 99),
     "people": (1, 10_000_000),
     "person": (0, 2**31 - 1),
     "room": (0.5, 20.0),
@@ -85,8 +87,10 @@ class _Help(argparse.ArgumentDefaultsHelpFormatter):
     """Shows defaults where there are some."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        quiet = action.default in (None, argparse.SUPPRESS) or action.const is True
-        return action.help if quiet else super()._get_help_string(action)
+        quiet = action.default in (None, argparse.SUPPRESS, []) or action.const is True
+        if quiet or isinstance(action.default, (list, tuple)):
+            return action.help if quiet else f"{action.help} [{' '.join(map(str, action.default))}]"
+        return super()._get_help_string(action)
 
 
 def check_numbers(options: argparse.Namespace) -> None:

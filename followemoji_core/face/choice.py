@@ -124,16 +124,23 @@ def _touched(faces: Sequence[ScreenFace | FaceFrame], order: list[int], mask: np
     raise InputError(f"The mask touches no face: {_there(faces, where)}: {_places(faces, order)}.")
 
 
+def places(faces: Sequence[ScreenFace | FaceFrame]) -> str:
+    """number 1 around 300, 200; number 2 around ...: pixels of the picture."""
+    return _places(faces, by_size(faces), most=len(faces))
+
+
 def _there(faces: Sequence[ScreenFace | FaceFrame], where: str) -> str:
     width, height = faces[0].size
     return f"{where} ({width} x {height} pixels) has {len(faces)} face{'s' if len(faces) > 1 else ''}"
 
 
-def _places(faces: Sequence[ScreenFace | FaceFrame], order: list[int], shown: Sequence[int] | None = None) -> str:
+def _places(
+    faces: Sequence[ScreenFace | FaceFrame], order: list[int], shown: Sequence[int] | None = None, most: int = 6
+) -> str:
     """number 1 around 300, 200; number 2 around ..."""
     found = []
     for number, index in enumerate(order, 1):
         if shown is None or index in shown:
             x, y = place_of(faces[index])[0]
             found.append(f"number {number} around {x:.0f}, {y:.0f}")
-    return "; ".join(found[:6]) + ("; ..." if len(found) > 6 else "")
+    return "; ".join(found[:most]) + ("; ..." if len(found) > most else "")

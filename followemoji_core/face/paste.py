@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Literal, TypeVar, get_args
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -16,8 +16,8 @@ from .colour import ColourMatch, as_float, small
 from .cover import Outline, frame_distance, signed_distance, softened
 from .opencv import opencv
 from .resample import composed, corners, inverse, moved, resize, sample, warp, whole_box
+from .streams import together
 
-Picture = TypeVar("Picture")
 Cover = Literal["face", "crop"]
 FEATHERS = (0.0, 1024.0)  # pixels of the picture
 MARGINS = (0.0, 1.0)  # face heights
@@ -185,9 +185,9 @@ class Paster:
         return mask.clip(0, 1)
 
     def place(self, index: int, picture: np.ndarray, frames: Sequence[np.ndarray]) -> list[Placed]:
-        """What frame `index` puts on the picture (H,W,C). frames: (h,w,C) uint8 or float in [0,1], one a patch, of its
-        crop's size or so many times as large. Raises InputError for a picture or frame of another size, and where a
-        crop has no such frame."""
+        """What frame `index` puts on the picture (H,W,C). frames: (h,w,C) uint8 or float in [0,1], grey ones too, one a
+        patch, of its crop's size or so many times as large. Raises InputError for a picture or frame of another size,
+        and where a crop has no such frame."""
         if picture.shape[1::-1] != self._size:
             raise InputError(
                 f"A frame of the original has {_by(picture.shape[1::-1])} pixels, the first has {_by(self._size)}. "
@@ -208,30 +208,6 @@ class Paster:
         pictures = repeat(original) if still else original
         for index, (picture, made) in enumerate(together(pictures, frames, still)):
             yield blend(picture, self.place(index, picture, made))
-
-
-def together(
-    pictures: Iterable[Picture], streams: Sequence[Iterable[np.ndarray]], still: bool
-) -> Iterator[tuple[Picture, list[np.ndarray]]]:
-    """Each picture with a frame of every stream. As long as the longest stream: the others hold their last frame. The
-    pictures end them; where they are not still, streams of one frame hold it as long as there are pictures."""
-    pictures = iter(pictures)
-    sources = [iter(stream) for stream in streams]
-    held: list[np.ndarray] = []
-    moves = still
-    while True:
-        new = [next(source, None) for source in sources]
-        ended = all(frame is None for frame in new)
-        if not held and any(frame is None for frame in new):
-            raise InputError("There are no frames to paste. Connect the frames of every face.")
-        if ended and moves:
-            return
-        moves = moves or (bool(held) and not ended)
-        held = [old if frame is None else frame for old, frame in zip(held or new, new, strict=True)]
-        picture = next(pictures, None)
-        if picture is None:
-            return
-        yield picture, held
 
 
 # --- one face
@@ -291,6 +267,8 @@ class _Piece:
         return _trimmed(box, weights, depth)
 
     def place(self, index: int, picture: np.ndarray, frame: np.ndarray, region: _Region) -> Placed:
+        if frame.ndim == 3 and frame.shape[2] == 1:
+            frame = np.repeat(frame, 3, axis=2)
         times = self._times(index, frame)
         pixels = as_float(frame[..., :3])
         if self._colours is not None:

@@ -16,7 +16,7 @@ from ..encoders.interfaces import Codec, TokenEncoder
 from ..encoders.opening import open_codec
 from ..errors import InputError
 from ..model.weights.build import Networks, load_networks
-from ..model.weights.files import find_files
+from ..model.weights.files import find_files, parts_in
 from ..model.weights.read import check_file
 from ..small import SMALL_MODEL, SMALL_MODELS, SMALL_VAE
 from ..types import AlignedMotion
@@ -25,7 +25,7 @@ from .appearance import Appearance, read_appearance
 from .given import GivenFrames
 from .job import job_key
 from .latent_store import LatentStore
-from .places import CLIP_FILE, VAE_FILE
+from .places import CLIP_FILE, NETWORK_FOLDERS, VAE_FILE
 from .settings import Settings
 
 _WIDE = 128  # channels
@@ -153,6 +153,13 @@ def laid_out(networks: Networks, device: str) -> Networks:
     return networks
 
 
+def networks_in(models: Path) -> Path:
+    """The folder that holds the networks, or most of them: one of NETWORK_FOLDERS in a models folder, or that folder
+    itself; of equals the first."""
+    places = [*(models / name for name in NETWORK_FOLDERS), models]
+    return max(places, key=lambda place: sum(file is not None for file in parts_in(place).values()))
+
+
 def open_studio(
     models: Path,
     device: str,
@@ -161,13 +168,13 @@ def open_studio(
     vae: Path | None = None,
     compiled: bool = False,
 ) -> Studio:
-    """The released weights from a models folder laid out as ComfyUI's: followemoji/, vae/, clip_vision/.
+    """The released weights from a models folder laid out as ComfyUI's: see `networks_in`; vae/, clip_vision/.
 
-    weights, vae: files (weights: or a folder) to take instead of followemoji/ and vae/sd-vae-ft-mse.safetensors.
+    weights, vae: files (weights: or a folder) to take instead of the networks and vae/sd-vae-ft-mse.safetensors.
     compiled: the denoiser through torch.compile, for the sizes that it meets. Raises CheckpointError for files that are
     absent, damaged, or of another kind.
     """
-    files = find_files(weights or models / "followemoji")
+    files = find_files(weights or networks_in(models))
     networks = laid_out(load_networks(files, device, dtype), device)
     if compiled:
         networks.denoiser.compile(dynamic=False)
@@ -180,7 +187,7 @@ def open_studio(
 def check_files(models: Path, weights: Path | None = None) -> None:
     """What can be said of the files that `open_studio` will read, before anything is built from them. Raises
     CheckpointError."""
-    files = find_files(weights or models / "followemoji")
+    files = find_files(weights or networks_in(models))
     for path in (*vars(files).values(), models / VAE_FILE, models / CLIP_FILE):
         if path is not None and (path != models / CLIP_FILE or path.is_file()):  # not all networks need it
             check_file(path)

@@ -6,7 +6,9 @@ import functools
 import logging
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import folder_paths
 from comfy_api.v0_0_2 import io
@@ -38,12 +40,17 @@ def relative(text: str) -> str:
 
 def with_relative_texts(node: type[io.ComfyNode]) -> type[io.ComfyNode]:
     """The same node; errors of the pack leave it without the server's paths, which go to its log instead."""
-    execute = node.execute.__func__
+    for name in ("execute", "check_lazy_status"):
+        if name in vars(node):
+            setattr(node, name, classmethod(_with_relative_texts(vars(node)[name].__func__)))
+    return node
 
-    @functools.wraps(execute)
+
+def _with_relative_texts(method: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(method)
     def run(cls, *args, **kwargs):
         try:
-            return execute(cls, *args, **kwargs)
+            return method(cls, *args, **kwargs)
         except FollowEmojiError as error:
             text = relative(str(error))
             if text != str(error):
@@ -51,5 +58,4 @@ def with_relative_texts(node: type[io.ComfyNode]) -> type[io.ComfyNode]:
                 error.args = (text,)
             raise
 
-    node.execute = classmethod(run)
-    return node
+    return run

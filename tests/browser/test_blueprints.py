@@ -17,6 +17,7 @@ from followemoji_core.media import Clip, read_frames, write_video
 from tests.browser.conftest import Frontend
 from tests.comfy import graphs
 from tests.comfy.server import PACK_FOLDER
+from tests.comfy.test_expression_nodes import failure
 from tests.make_blueprints import BLUEPRINTS, CATEGORY, ROOT, text
 
 SHOTS = Path(os.environ["FOLLOWEMOJI_SCREENSHOTS"]) if "FOLLOWEMOJI_SCREENSHOTS" in os.environ else None
@@ -26,7 +27,7 @@ FILES = dict(portrait=("LoadImage", "blueprint.png"), picture=("LoadImage", "blu
              driving=("LoadVideo", "blueprint.mp4"), driving_2=("LoadVideo", "blueprint_2.mp4"))  # fmt: skip
 SHORT = {
     "Animate Portrait": dict(steps=2, width=128, height=128),
-    "Animate Group": dict(steps=1),
+    "Animate Group": dict(steps=1, crop_width=128, crop_height=128),
     "Express": dict(sequence="smile_wide 8, wink_left 8"),
 }
 MADE = {
@@ -113,8 +114,6 @@ def test_blueprint_is_found_added_wired_changed_and_run(library, server, bluepri
         assert changed == {(key, name)} and after[key][name] == new, f"{label} reaches {name}"
         library.page.evaluate(SET, {label: widgets[label]["value"]})
     library.page.evaluate(SET, SHORT[blueprint.name])
-    if "frame" in blueprint.nodes and "width" not in blueprint.widgets:
-        library.set("FollowEmojiPreparePortrait", width=128, height=128)
     entry, _ = library.run()
     library.page.screenshot(path=str((SHOTS or tmp_path) / f"{blueprint.name}.png"))
     assert library.errors() == library.complaints == [] and entry["status"]["status_str"] == "success"
@@ -123,6 +122,15 @@ def test_blueprint_is_found_added_wired_changed_and_run(library, server, bluepri
     assert found | MADE[blueprint.name] == found
     frames = np.stack(list(read_frames(Clip(video)))).astype(int)
     assert np.abs(frames - frames[0]).mean(axis=(1, 2, 3)).max() > 0.3, "it moves"
+
+
+def test_more_drivers_than_faces_of_a_group_are_refused(library, server):
+    """One face, two driving videos: told in plain words, by Paste Back before it asks for frames."""
+    search_and_add(library, "Animate Group")
+    library.page.evaluate(WIRE, FILES | dict(picture=("LoadImage", "blueprint.png")))
+    library.page.evaluate(SET, SHORT["Animate Group"])
+    said = failure(server, library.api())
+    assert "There are 2 motions for 1 face, and a face takes one. Leave out 1 of the driving clips" in said
 
 
 def inside(library: Frontend, numbers: dict[str, str]) -> dict[str, dict]:

@@ -106,7 +106,7 @@ class ComfyServer:
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.stop()
 
-    def start(self, timeout: float = 120) -> ComfyServer:
+    def start(self, timeout: float = 240) -> ComfyServer:
         """Start the process and return when it answers and its websocket is open."""
         self._lay_out()
         self.port = _free_port()
@@ -244,7 +244,7 @@ class ComfyServer:
             raise _refusal({"error": {}, "node_errors": answer["node_errors"]}, prompt)
         return answer["prompt_id"]
 
-    def wait(self, prompt_id: str, timeout: float = 120) -> dict[str, Any]:
+    def wait(self, prompt_id: str, timeout: float = 300) -> dict[str, Any]:
         """The history entry of a finished run. Raises PromptFailed (a node raised) or PromptInterrupted."""
         history = self._wait_until(lambda: self.get(f"/history/{prompt_id}"), timeout, f"finish {prompt_id}")
         entry = history[prompt_id]
@@ -252,7 +252,7 @@ class ComfyServer:
             raise _failure(entry)
         return entry
 
-    def run(self, prompt: dict[str, Any], timeout: float = 120) -> dict[str, Any]:
+    def run(self, prompt: dict[str, Any], timeout: float = 300) -> dict[str, Any]:
         """Queue and wait."""
         return self.wait(self.queue(prompt), timeout)
 
@@ -322,9 +322,13 @@ class ComfyServer:
     def pid(self) -> int:
         return self._process.pid
 
+    def cpu_seconds(self) -> float:
+        """Processor time of the server process so far."""
+        return sum(psutil.Process(self.pid).cpu_times()[:2])
+
     def rss_mb(self) -> float:
         """Resident memory of the server process in MiB."""
-        return psutil.Process(self._process.pid).memory_info().rss / 2**20
+        return psutil.Process(self.pid).memory_info().rss / 2**20
 
 
 class _Listener(threading.Thread):

@@ -160,3 +160,41 @@ def test_paste_back_says_what_does_not_fit(server):
         original=["other", 0], more=other
     )
     assert "Face 2: 1 clips of frames, 0 crops" in refused(frames_2=["warp_1", 1])
+
+
+def test_paste_back_refuses_before_the_frames_are_made(both_servers):
+    """They may take hours: here they would fail on their own. More motions than faces; another picture; no mask."""
+    graph = whole() | branch(1) | {"never": node("DrawLandmarks", motion=["align_1", 0], background=["small", 0])}
+    graph |= {"small": dict(class_type="EmptyImage", inputs=dict(width=64, height=64, batch_size=2, color=0))}
+    graph |= {"other": dict(class_type="EmptyImage", inputs=dict(width=64, height=64, batch_size=1, color=0))}
+    given = dict(original=["portrait", 0], frames=["never", 0], crop=["frame_1", 2], aligned=["align_1", 0], **PASTE)
+
+    def refused(motions: int = 1, **changes) -> str:
+        graph["motion_1"]["inputs"]["count"] = motions
+        return failure(both_servers, graph | {"paste": node("PasteBack", **given | changes)})
+
+    assert "The background has 2 pictures" in refused()
+    assert "There are 3 motions for 1 face, and a face takes one. Leave out 2 of the driving clips" in refused(3)
+    assert "The picture has 64x64 pixels, the crop was cut from one of 384x384" in refused(original=["other", 0])
+    graph["none"] = dict(class_type="SolidMask", inputs=dict(value=0.0, width=384, height=384))
+    assert "The mask is empty" in refused(mask=["none", 0])
+
+
+def test_paste_back_of_faces_at_other_rates_and_with_transparency(server):
+    """A face whose driver was filmed at twice the rate keeps its pace; images keep alpha, the video cannot."""
+    graph = whole() | branch(1) | branch(2)
+    half = dict(class_type="SolidMask", inputs=dict(value=0.5, width=384, height=384))
+    clear = dict(class_type="JoinImageWithAlpha", inputs=dict(image=["portrait", 0], alpha=["half", 0]))
+    fast = dict(class_type="CreateVideo", inputs=dict(images=["warp_2", 1], fps=50.0))
+    given = dict(original=["clear", 0], **PASTE)
+    given |= dict(frames=["warp_1", 0], crop=["frame_1", 2], aligned=["align_1", 0])
+    given |= dict(frames_2=["fast", 0], crop_2=["frame_2", 2], aligned_2=["align_2", 0])
+    graph |= dict(half=half, clear=clear, fast=fast, paste=node("PasteBack", **given)) | save("pasted", ["paste", 1])
+    entry = server.run(graph)
+    assert entry["outputs"]["paste"]["text"] == [
+        "2 faces, 6 frames of 384 x 384. The faces have 6, 3 frames; shorter ones hold their last. Face 2 has 50 "
+        "frames per second, the video 25: some are left out. The video has no transparency: it shows the colours "
+        "below. The images keep it."
+    ]
+    files = server.outputs({"outputs": {"pasted": entry["outputs"]["pasted"]}})
+    assert {np.unique(np.asarray(Image.open(file))[..., 3]).tolist()[0] for file in files} == {127}

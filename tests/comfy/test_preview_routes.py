@@ -185,6 +185,7 @@ def test_of_what_waits_only_the_newest_is_done(both_servers):
     assert one(99) == (200, 99)
 
 
+@pytest.mark.alone
 def test_thirty_requests_a_second_grow_nothing_and_answer_nothing_stale(server, request):
     """Twenty seconds here; FOLLOWEMOJI_SECONDS=60 for the issue's minute."""
     import os

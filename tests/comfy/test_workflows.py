@@ -81,6 +81,7 @@ def test_a_video_made_of_images_is_read_without_encoding(comfy):
     assert sum(differences) / len(differences) < 5  # the two readers turn YUV into RGB a little differently
 
 
+@pytest.mark.alone
 def test_cancel_stops_within_a_step_and_the_next_job_runs(comfy):
     graph = graphs.animate(seed=7)
     graphs.change(graph, SAMPLER, steps=500)

@@ -58,14 +58,20 @@ def test_palette_cmyk_grey_and_one_bit(tmp_path):
 @pytest.mark.parametrize(
     "mode, name", [("RGBA", "a.png"), ("RGBA", "a.webp"), ("LA", "a.png"), ("P", "a.png"), ("RGBA", "a.gif")]
 )
-def test_transparency_shows_white(tmp_path, mode, name):
+def test_transparency_shows_white_and_that_is_said(tmp_path, caplog, mode, name):
     clear = Image.new("RGBA", (8, 8), (10, 10, 10, 0))
     clear.paste((10, 10, 10, 255), (0, 0, 4, 8))
     options = {"lossless": True, "exact": True} if name.endswith("webp") else {}
     got = read(tmp_path / name, clear.convert(mode), **options)
     assert (got[:, 4:] == 255).all() and np.abs(got[:, :4].astype(int) - 10).max() < 3
+    assert f"{name}: where it is transparent it is taken as white" in caplog.text
+    caplog.clear()
+    read(tmp_path / name, Image.new("RGBA", (8, 8), (10, 10, 10, 255)).convert(mode), **options)
+    assert caplog.text == "", "nothing is lost of an opaque one"
     if name != "a.gif":  # whose clear colour is black
-        assert np.abs(read_picture(tmp_path / name, ground=None).astype(int) - 10).max() < 3
+        read(tmp_path / name, clear.convert(mode), **options)
+        caplog.clear()
+        assert np.abs(read_picture(tmp_path / name, ground=None).astype(int) - 10).max() < 3 and caplog.text == ""
 
 
 @pytest.mark.parametrize("turn, back", [(3, 2), (6, 1), (8, 3)])

@@ -20,7 +20,7 @@ from ...errors import InputError
 from ...files import check_place, write_whole
 from ...gate import loading, parse_json, read_bytes, short
 from ...media import QUICK, Clip, even_sides, read_frames, write_video
-from .cases import Bench, BenchCase, safe_name
+from .cases import LEDGER, Bench, BenchCase
 from .demo_scripts import known_baseline
 
 VIDEOS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif", ".mpg", ".mpeg", ".ogv", ".flv", ".ts")
@@ -88,11 +88,16 @@ def adopt(bench: Bench, name: str, folder: Path, say: Say = lambda line: None) -
     pictures side by side the method's own is cut out. Any other length is refused. What was copied before from the
     same file stays. method.json: "label", "about", "seconds" (none are known), "reasons" of cases without a video, and
     "from", the files by their hashes. Returns what is taken, and all that is not. Raises InputError for a name that is
-    no folder's, OutputError where the disk is full.
+    no folder's and while somebody else makes outputs of it, OutputError where the disk is full.
     """
-    about = bench.folder / "outputs" / safe_name(name, "Method") / "method.json"
+    with bench.written(name) as outputs:
+        return _adopt(bench, name, folder, outputs / "method.json", say)
+
+
+def _adopt(bench: Bench, name: str, folder: Path, about: Path, say: Say) -> Collected:
     check_place(about)
     collected = collect_outputs(bench, name, folder)
+    about.with_name(LEDGER).unlink(missing_ok=True)  # what it says this pack has made is another's from here on
     found, problems = dict(collected.found), list(collected.problems)
     before, marks, led = _before(about), {}, 0
     try:

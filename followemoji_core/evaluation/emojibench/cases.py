@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from ...face.align import AlignOptions, align
 from ...face.motion_file import load_motion
 from ...files import write_whole
 from ...gate import Refused, loading, parse_json, read_bytes, short
+from ...lock import only_one
 from ...media import Clip, read_frames
 from ...pictures import read_picture
 from ...types import AlignedMotion, FaceFrame, FaceMotion
@@ -29,6 +31,7 @@ from ...types import AlignedMotion, FaceFrame, FaceMotion
 VERSION = 1
 FRAMES, SIZE = 64, 256  # what the paper measures
 KINDS = ("self", "cross")
+LEDGER = "jobs.jsonl"  # in a method's folder: which of its videos this pack has made, and of what
 _SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,119}")
 _LARGEST = 64 << 20  # bytes of benchmark.json: 18,450 cases take 4 MB
 _ADVICE = "Make the benchmark again: python -m followemoji_core evaluate cases"
@@ -110,6 +113,14 @@ class Bench:
     def output(self, method: str, case: BenchCase) -> Path:
         """Where a method's video of a case lies. Raises InputError for a name that is no folder's."""
         return self.folder / "outputs" / safe_name(method, "Method") / f"{case.id}.mp4"
+
+    @contextmanager
+    def written(self, method: str) -> Iterator[Path]:
+        """BENCH/outputs/METHOD, which nobody else makes the outputs of within the block. Raises InputError for a name
+        that is no folder's and while somebody does, OutputError where the folder cannot be made."""
+        folder = self.folder / "outputs" / safe_name(method, "Method")
+        with only_one(folder, ".method.lock"):
+            yield folder
 
     def methods(self) -> tuple[str, ...]:
         """Those that have made something."""

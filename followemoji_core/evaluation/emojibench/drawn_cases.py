@@ -37,9 +37,12 @@ def draw_bench(
 ) -> Bench:
     """`people` portraits in the motions of `motions` drivers, and of `own` motions of their own (self reenactment).
 
-    Cases of the same numbers are the same on every machine. What lies in the folder already is not drawn again.
-    Every motion begins at rest, at 25 frames per second; frame 0 of a person's own motion is his portrait.
+    Cases of the same numbers are the same on every machine. What lies in the folder already is not drawn again. Every
+    motion begins at rest, at 25 frames per second; frame 0 of a person's own motion is his portrait. Raises InputError
+    where there would be no case, and for a folder that holds others.
     """
+    if motions + own < 1:
+        raise InputError("Without motions of others and of their own there is no case. Ask for one of either.")
     check_place(folder / "benchmark.json")
     kept, of = folder / "drawn.json", json.dumps({"frames": frames, "size": size})
     if not kept.exists():

@@ -18,6 +18,7 @@ import numpy as np
 from ...errors import InputError
 from ...face.crop import resize
 from ...face.warp import warp_motion
+from ...files import clear_partial
 from ...media import write_video
 from ...types import AlignedMotion
 from ...walk.settings import Settings
@@ -90,6 +91,10 @@ class MakeOutputs:
             return {"seconds": round(seconds, 3)}
 
         return run
+
+    def clean(self, key: str, arguments: dict[str, Any]) -> None:
+        """Half a video of a case that was broken off."""
+        clear_partial(self.bench / "outputs" / self.name / f"{key}.mp4")
 
     def _opened(self) -> Callable[[BenchCase], Frames]:
         if self.method == "model":

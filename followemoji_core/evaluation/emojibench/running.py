@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from ...errors import OutputError
@@ -12,7 +13,7 @@ from ...fetching import digest_of
 from ...files import check_place, stamp, write_whole
 from ...jobs import Local, Outcome, Where, run_jobs
 from ...small import SMALL_MODEL, SMALL_VAE
-from .cases import Bench, safe_name
+from .cases import LEDGER, Bench
 from .methods import ABOUT, MakeOutputs, Model
 
 Say = Callable[[str], None]
@@ -25,17 +26,21 @@ def run_method(
     model: Model | None = None,
     where: Where = Local(),  # noqa: B008, frozen
     say: Say = lambda line: None,
-    on_done: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Make BENCH/outputs/NAME by a built-in method, and its method.json: what it is, and the seconds of every case.
 
     name: None is the method's own. Cases whose videos are there, made in the same way of the same files, are not made
     again; other videos of that name are taken away. A case that cannot be made is in the outcome with its reason, and
-    the others are made. where: workers of a cluster see the benchmark's folder under the same path. Raises OutputError
+    the others are made. where: workers of a cluster see the benchmark's folder under the same path. say: gets a line a
+    case, and what is said of workers. Raises InputError while somebody else makes outputs of that name, OutputError
     where the disk is full.
     """
-    name = safe_name(name or method, "Method")
-    folder = bench.folder.resolve() / "outputs" / name
+    name = name or method
+    with bench.written(name) as folder:
+        return _run(bench, method, name, folder.resolve(), model, where, say)
+
+
+def _run(bench: Bench, method: str, name: str, folder: Path, model: Model | None, where: Where, say: Say) -> Outcome:
     check_place(folder / "method.json")
     cases = {case.id: case for case in bench.cases}
 
@@ -54,10 +59,9 @@ def run_method(
             key: {"method": method, **made_of, "case": [digests.get(path, "") for path in case.files]}
             for key, case in cases.items()
         },
-        folder / "jobs.jsonl",
+        folder / LEDGER,
         where,
         say,
-        on_done=lambda key, line: on_done(),
         stands=lambda key, facts: bench.output(name, cases[key]).exists(),
         stop_at=(OutputError,),
         forget=lambda key: bench.output(name, cases[key]).unlink(missing_ok=True),

@@ -100,7 +100,9 @@ def write_study(
         on_case(len(shown), total)
     if not shown:
         why = next(iter(left_out.values()), "the benchmark has none")
-        raise InputError(f"No case has a whole video of {', '.join(methods)}: {why} Run the methods first.")
+        raise InputError(
+            f"No case has a whole video of {', '.join(methods)}: {why.rstrip('.')}. Run the methods first."
+        )
     about = {"format": KEY, "version": VERSION, "seed": seed, "cases": key}
     about["methods"] = {name: str(method_record(bench, name).get("label") or name) for name in methods}
     about["study"] = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:12]

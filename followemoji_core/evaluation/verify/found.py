@@ -11,7 +11,8 @@ from ...fetching import digest_of
 from ...model.weights.files import clip_fc_in, parts_in
 from ...model.weights.read import read_tensors
 from ...model.weights.recognise import recognise
-from ...walk.places import CLIP_FILE, KNOWN_SHA256, NETWORK_FOLDERS, VAE_FILE
+from ...walk.places import CLIP_FILE, KNOWN_SHA256, VAE_FILE
+from ...walk.studio import networks_in
 from .report import Report
 
 EXTENSIONS = (".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".task")
@@ -32,9 +33,7 @@ class Files:
     def of(cls, models: Path, weights: Path | None = None, vae: Path | None = None) -> Files:
         """Of a folder laid out as ComfyUI's models, or one that holds the networks themselves. weights, vae: as for
         `open_studio`."""
-        places = [models / name for name in NETWORK_FOLDERS] + [models]
-        known = next((place for place in places if any(parts_in(place).values())), places[0])
-        return cls(models, weights or known, vae or models / VAE_FILE, models / CLIP_FILE)
+        return cls(models, weights or networks_in(models), vae or models / VAE_FILE, models / CLIP_FILE)
 
     def parts(self) -> dict[str, Path | None]:
         """The file of each part by its name, None where there is none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def group(tmp_path_factory) -> Path:
 
 
 def animate(group: Path, out: Path, *more: str, faces: str = "all", drivings: str = "ab") -> int:
-    named = ",".join(str(group / f"{name}.safetensors") for name in drivings)
+    named = ", ".join(str(group / f"{name}.safetensors") for name in drivings)
     given = dict(portrait=group / "group.png", out=out, detector=detector_file(), faces=faces, drivings=named, size=128)
     return main(["animate", *(f"--{key}={value}" for key, value in given.items()), *more])
 
@@ -54,7 +55,11 @@ def part_of(frames: np.ndarray, number: int) -> np.ndarray:
 def test_all_faces_of_a_group_by_their_drivers(group, tmp_path, capsys):
     """The last driver drives all further faces, at the first one's rate; the shorter motion holds its last frame."""
     assert animate(group, tmp_path / "all.mp4", "--paste-back", "--renderer=warp") == 0
-    assert "8 frames at 25 fps, 3 of 3 faces alive" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "8 frames at 25 fps, 3 of 3 faces alive" in said
+    places = [re.search(rf"number {number} around (\d+), (\d+)", said).groups() for number in (1, 2, 3)]
+    away = np.abs(np.array(places, int)[:, None] - [screen_points(motion)[0].mean(axis=0) for motion in REST]).max(-1)
+    assert sorted(away.argmin(axis=1)) == [0, 1, 2] and away.min(axis=1).max() < 40, "which number is who"
     frames, picture = frames_of(tmp_path / "all.mp4"), SCENE.paint(REST)[0].astype(int)
     assert frames.shape == (8, *SIZE[::-1], 3) and clip_info(Clip(tmp_path / "all.mp4")).fps == 25
     assert np.abs(frames[:, :20] - picture[:20]).mean() < 4
@@ -106,8 +111,10 @@ def test_the_sound_is_of_the_driver_that_is_named(group, tmp_path):
         (["--paste-back"], dict(faces="1,4"), "Face number 4 is not there: the picture (576 x 384 pixels) has 3 faces"),
         (["--paste-back"], dict(faces="one"), "expected all, or numbers such as 1,3"),
         (["--paste-back"], dict(faces="1,1"), "Name each number once"),
-        (["--paste-back"], dict(faces="1"), "2 drivers for 1 faces"),
+        (["--paste-back"], dict(faces="1"), "2 drivers for 1 face. Name fewer"),
         (["--paste-back", "--sound-of=3"], {}, "--sound-of is 3; allowed: 1 to 2"),
+        (["--paste-back", "--height=12000"], {}, "The video would have 18000 x 12000 pixels; sides from 2 to 16384"),
+        (["--paste-back", "--margin=2"], {}, "margin is 2"),
         (["--paste-back", "--driving=a.mp4"], {}, "--driving for all of them, or --drivings for one each"),
         (["--paste-back", "--given=0=a.png"], {}, "--given is for one face"),
     ],

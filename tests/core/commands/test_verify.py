@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from followemoji_core.commands import main
 from followemoji_core.drawn import Acting, Person
-from followemoji_core.evaluation.verify.found import announced
+from followemoji_core.evaluation.verify.found import Files, announced
 from followemoji_core.face.motion_file import save_motion
 from followemoji_core.small import SMALL_MODEL, SMALL_VAE
 from followemoji_core.walk.places import CLIP_FILE, VAE_FILE
@@ -79,6 +79,24 @@ def change(path: Path, how) -> None:
 
 def lines(facts: dict, part: str, outcome: str = "failed") -> str:
     return " / ".join(line["said"] for line in facts["checks"] if (line["part"], line["outcome"]) == (part, outcome))
+
+
+@pytest.mark.parametrize("folder", ["follow_emoji/ckpts", ""])
+def test_animate_finds_the_networks_where_verify_does(published, tmp_path, folder, capsys):
+    """In the folders of older packs too, though a part lies in our own; a folder of the networks themselves."""
+    (tmp_path / "models" / "followemoji").mkdir(parents=True)
+    for file in (published / "followemoji").iterdir():
+        (tmp_path / "models" / folder).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "models" / folder / file.name).symlink_to(file)
+    (tmp_path / "models" / "followemoji" / "lmk_guider.safetensors").touch()
+    for other in ("vae", "clip_vision"):
+        (tmp_path / "models" / other).symlink_to(published / other)
+    write_portrait(tmp_path, 7, 64)
+    save_motion(tmp_path / "driving.safetensors", Person.of(1).act(Acting.random(1, 2), (64, 64)))
+    wanted = dict(portrait="portrait.png", face="face.safetensors", driving="driving.safetensors", models="models")
+    options = [f"--{name}={tmp_path / path}" for name, path in (wanted | dict(out="out.mp4")).items()]
+    assert main(["animate", *options, "--size=64", "--steps=1", "--device=cpu"]) == 0, capsys.readouterr().err
+    assert Files.of(tmp_path / "models").networks == tmp_path / "models" / folder
 
 
 def test_published_files_are_all_green(published, green):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from followemoji_core.commands import emojibench as command
 from followemoji_core.errors import InputError
 from followemoji_core.evaluation.emojibench import cases as bench_cases
 from followemoji_core.evaluation.emojibench import methods
+from followemoji_core.evaluation.emojibench.adopting import adopt
 from followemoji_core.evaluation.emojibench.cases import file_name, open_bench
 from followemoji_core.evaluation.emojibench.drawn_cases import draw_bench
 from followemoji_core.evaluation.emojibench.manifest import all_pairs, read_manifest
@@ -110,6 +112,35 @@ def test_evaluation_takes_no_video_of_another_making(tmp_path):
     assert "seed 5" in json.loads((tmp_path / "outputs" / "model" / "method.json").read_text())["about"]
     with pytest.raises(InputError, match="Choose another folder"):
         draw_bench(tmp_path, people=1, motions=1, own=1, frames=4, size=96)
+    with pytest.raises(InputError, match="no case"):
+        draw_bench(tmp_path / "none", people=1, motions=0, own=0)
+
+
+def test_evaluation_of_a_name_that_others_take(bench, tmp_path):
+    """Videos read back under a name are another's: they never pass for what this pack made under it before. Two jobs
+    of one name are never at once, and what a killed one left is cleared up."""
+    videos = tmp_path / "videos"
+    run_method(bench, "untouched", "mine")
+    shutil.copytree(bench.folder / "outputs" / "mine", videos)
+    run_method(bench, "noise", "mine")
+    noise = {case.id: bench.output("mine", case).read_bytes() for case in bench.cases}
+    assert len(adopt(bench, "mine", videos).found) == 6
+    outcome = run_method(bench, "noise", "mine")
+    assert (
+        len(outcome.done) == 6 and {case.id: bench.output("mine", case).read_bytes() for case in bench.cases} == noise
+    )
+    assert "noise" in json.loads((bench.folder / "outputs" / "mine" / "method.json").read_text())["about"]
+    record = bench.folder / "outputs" / "mine" / "method.json"
+    before = record.read_bytes()
+    with bench.written("mine"):
+        for job in (lambda: run_method(bench, "warp", "mine"), lambda: adopt(bench, "mine", videos)):
+            with pytest.raises(InputError, match="The same job is being done already"):
+                job()
+    assert record.read_bytes() == before
+    left = record.with_name(f".{bench.cases[0].id}.mp4"[:33] + ".0123abcd.partial")
+    left.write_bytes(b"half a video")
+    methods.MakeOutputs(bench.folder, "noise", "mine").clean(bench.cases[0].id, {})
+    assert not left.exists()
 
 
 def test_evaluation_by_command(tmp_path, capsys):
@@ -122,6 +153,19 @@ def test_evaluation_by_command(tmp_path, capsys):
     assert facts["done"] == 2 and (tmp_path / "outputs" / "still" / "method.json").exists()
     assert main(["evaluate", "run", str(tmp_path), "--method=dagan", "--json"]) == 1
     assert "--method dagan=FOLDER" in json.loads(capsys.readouterr().out.splitlines()[-1])["error"]
+    # Another's videos: what is not taken is told by name, and a case without a video is a failed one.
+    taken, videos = tmp_path / "outputs" / "still", tmp_path / "videos"
+    shutil.copytree(taken, videos)
+    lost, *_ = videos.glob("cross-*.mp4")
+    lost.rename(videos / "my, \u00e4 film.mp4")
+    assert main(["evaluate", "run", str(tmp_path), f"--method=TPS={videos}", "--json"]) == 1
+    out, err = capsys.readouterr()
+    facts = json.loads(out.splitlines()[-1])
+    assert facts["done"] == 1 and list(facts["failed"]) == [lost.stem]
+    assert facts["not_taken"] == [["my, \u00e4 film.mp4", "no case is called so"]]
+    assert "not taken: my, \u00e4 film.mp4: no case is called so" in err and "1 cases without a video" in err
+    assert main(["evaluate", "run", str(tmp_path), "--method=TPS=", "--json"]) == 1
+    assert "names no folder" in json.loads(capsys.readouterr().out.splitlines()[-1])["error"]
 
 
 def test_evaluation_names_are_those_of_the_core():

@@ -90,6 +90,7 @@ def test_projecting_the_mesh_gives_back_the_screen_landmarks(size: tuple[int, in
     np.testing.assert_allclose(project(mesh, size), screen_points(face)[:468], atol=1e-3)
 
 
+@pytest.mark.alone
 def test_frames_are_solved_at_once_and_fast() -> None:
     faces = [make_face(turn(yaw)) for yaw in range(-20, 20, 10)]
     landmarks = np.stack([face.landmarks for face in faces] * 25)

@@ -15,7 +15,7 @@ from followemoji_core.errors import InputError
 from followemoji_core.face.align import align
 from followemoji_core.face.crop import Framed, cut_out, frame_clip, frame_portrait, shown_box
 from followemoji_core.face.geometry import face_frame, screen_points
-from followemoji_core.face.paste import PasteOptions, Paster, Patch, blend, together
+from followemoji_core.face.paste import PasteOptions, Paster, Patch, blend
 from followemoji_core.types import AlignedMotion, FaceFrame
 from tests.measure_paste import ring_flicker, seam
 
@@ -200,6 +200,14 @@ def test_paste_of_enlarged_frames(portrait):
     assert np.abs(results[0].astype(int) - results[1]).mean() < 0.3
 
 
+def test_paste_of_grey_frames_is_that_of_grey_colours(portrait):
+    picture, face = portrait
+    crop = framed(portrait).crop
+    thin = [grey(crop)[0][..., :1]]
+    shown, same = (next(paster(Patch(crop)).paste(picture, [frames])) for frames in (thin, grey(crop)))
+    assert np.array_equal(shown, same)
+
+
 def test_paste_of_the_bars_of_a_fitted_portrait_does_not_darken_the_border(portrait):
     white = np.full_like(portrait[0], 250)
     own = frame_portrait(white, portrait[1], (64, 64), "fit")
@@ -249,15 +257,6 @@ def test_paste_refuses_what_does_not_fit(portrait):
         next(paster(Patch(own.crop)).paste(picture, [[]]))
     with pytest.raises(InputError, match="feather is -1"):
         paster(Patch(own.crop), feather=-1.0)
-
-
-def test_paste_holds_the_last_frame_of_shorter_streams():
-    streams = [["a"], ["x", "y", "z"]]
-    assert [frames for _, frames in together("12345", streams, True)] == [["a", "x"], ["a", "y"], ["a", "z"]]
-    assert "".join(picture for picture, _ in together("12345", streams, False)) == "123"
-    assert "".join(picture for picture, _ in together("12", streams, False)) == "12"
-    assert "".join(picture for picture, _ in together("12345", [["a"]], False)) == "12345"
-    assert len(list(together("12345", [["a"]], True))) == 1
 
 
 def test_paste_takes_no_more_memory_for_a_longer_clip(portrait):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import numpy as np
+import pytest
 
 from followemoji_core.drawn import Acting, Person
 from followemoji_core.face.geometry import ScreenFace
@@ -97,6 +98,7 @@ def test_many_people_at_once_take_no_time():
     assert all(face is crowd[0][i] for i, face in enumerate(chosen)) and tracker.most == 8
 
 
+@pytest.mark.alone
 def test_a_crowd_that_comes_and_goes_takes_no_square_time():
     """Thousands of short runs, as a festival seen by a drone gives them."""
     random = np.random.default_rng(0)

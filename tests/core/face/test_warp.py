@@ -160,6 +160,30 @@ def test_a_closed_mouth_opens_on_a_dark_cavity(portrait):
     assert not without.mouth.teeth and without.render(open_)[column].mean(axis=(1, 2))[2:-2].max() < 0.5 * skin
 
 
+def test_teeth_that_the_portrait_shows_stay_in_its_skull():
+    """A toothy smile opens wide and moves across the picture: its teeth come along, as large as they were, and below
+    them it is dark; of a mouth that is dark inside nothing is taken for teeth."""
+    person = Person.of(20_000_021)
+    rest = acted(person, size=(512, 512), jaw=1.0)
+    picture, points = paint(person, rest)[0], screen_points(rest)[0]
+    inner = np.rint(points[[*INNER_LIP_UPPER, *INNER_LIP_LOWER[::-1]]]).astype(np.int32)
+    toothy, colour = picture.copy(), np.array((236, 228, 214))
+    cv2.fillPoly(toothy, [inner], colour.tolist())
+    top, bottom = (int(points[number, 1]) for number in (13, 14))
+    assert bottom - top > 8
+    open_ = points + (7, -3)
+    below = points[:, 1] > (points[78, 1] + points[308, 1]) / 2
+    below[[*INNER_LIP_LOWER[1:-1]]], below[[*INNER_LIP_UPPER]] = True, False
+    open_[below, 1] += 40
+    made = WarpPortrait(toothy, points).render(open_)
+    column = slice(int(open_[13, 0]) - 3, int(open_[13, 0]) + 4)
+    assert np.abs(made[top : bottom - 6, column].astype(float) - colour).max() < 30
+    assert made[bottom + 2 : bottom + 15, column].mean() < 0.5 * colour.mean()
+    dark = picture.copy()
+    cv2.fillPoly(dark, [inner], (40, 20, 20))
+    assert WarpPortrait(dark, points).mouth.shown == 0
+
+
 def test_lids_and_lips_that_cross_meet(portrait):
     picture, points, warped = portrait
     crossed = points.copy()

@@ -169,8 +169,8 @@ class Expression(io.ComfyNode):
         **sliders: float,
     ) -> io.NodeOutput:
         rate = rate_of(motion, fps)
-        start = Controls.rest(1, rate) if preset == _NONE else Controls(find(preset).held(np.zeros(1)), rate)
-        pose = added(start, sliders, more).scaled(strength)
+        pose = Controls.rest(1, rate) if preset == _NONE else Controls(find(preset).held(np.zeros(1)), rate)
+        pose = added(pose, sliders, more).scaled(strength)
         controls = eased(pose, held_length(motion, frames, start, rate), ease_in, ease_out)
         return edited(cls, put_on(motion, controls, start), motion, picture)
 

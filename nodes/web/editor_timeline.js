@@ -88,7 +88,8 @@ export class EditorTimeline {
     const drawn = [];
     if (state.length <= last) {
       const x = this.x(state.length - 0.5);
-      drawn.push(svg("rect", { x, y: 0, width: this.element.clientWidth - x, height, class: "beyond" }));
+      const width = Math.max(this.element.clientWidth - x, 0); // which is 0 before it is laid out
+      drawn.push(svg("rect", { x, y: 0, width, height, class: "beyond" }));
     }
     const every = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 5000].find((step) => this.x(step) - this.x(0) >= 34) ?? 10000;
     for (let frame = 0; frame <= last; frame += every) {

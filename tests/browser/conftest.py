@@ -195,6 +195,27 @@ class Frontend:
         )
 
 
+@pytest.fixture(scope="session")
+def editors(browser: Any, server: Any) -> Iterator[Frontend]:
+    """The page that all tests of editors share: a fresh one takes ten seconds."""
+    opened = Frontend(browser, server, 1500)
+    yield opened
+    opened.page.close()
+
+
+@pytest.fixture
+def shown(editors: Frontend) -> Any:
+    from tests.browser.editor_page import EditorPage
+
+    return EditorPage(editors)
+
+
+@pytest.fixture
+def plain(shown: Any) -> Iterator[Any]:
+    """One Expression Editor, where the frontend draws nodes on its canvas."""
+    yield from shown.alone(False)
+
+
 @pytest.fixture
 def frontend(browser: Any, server: Any) -> Iterator[Frontend]:
     opened = Frontend(browser, server)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,6 @@ class EditorPage:
     def __init__(self, frontend: Frontend):
         self.frontend, self.page = frontend, frontend.page
         self.page.set_default_timeout(90_000)
-        self.page.set_viewport_size({"width": 1500, "height": 1000})
         self.page.evaluate(
             """() => { window.editorOf = (id) => {
                 const graphs = [window.app.graph, ...(window.app.graph.subgraphs?.values?.() ?? [])];
@@ -72,6 +72,15 @@ class EditorPage:
         if self.page.evaluate(GET, name) != value:
             self.page.evaluate(SET, [name, value])
             self.page.wait_for_timeout(500)
+
+    def alone(self, vue: bool) -> Iterator[EditorPage]:
+        """One editor on a drawn portrait; afterwards the page has complained of nothing."""
+        self.set("FollowEmoji.EditorHintSeen", True)
+        self.set("Comfy.VueNodes.Enabled", vue)
+        self.open(scene((1, 20_000_018, "")))
+        self.frontend.complaints.clear()
+        yield self.ready()
+        assert self.frontend.complaints == []
 
     def open(self, graph: dict[str, Any], scale: float = 1.0) -> None:
         self.page.evaluate("(graph) => window.app.loadGraphData(graph)", graph)
@@ -156,3 +165,7 @@ class EditorPage:
         field.fill(str(frame))
         field.press("Enter")
         self.ready(number)
+
+
+def controls(edit: dict[str, Any], index: int = 0) -> set[str]:
+    return {name for name, value in edit["keyframes"][index]["controls"].items() if value}

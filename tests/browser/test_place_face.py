@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -100,19 +99,13 @@ class Editor:
         self.drag(self.where(f'[data-point="{name}"]'), self.on_page(*to))
 
 
-@pytest.fixture(scope="module")
-def page_of_all(browser, server) -> Iterator[Frontend]:
-    opened = Frontend(browser, server)
-    yield opened
-    opened.page.close()
-
-
 @pytest.fixture
-def frontend(page_of_all) -> Frontend:
-    """The page that all tests here share, with an empty graph and nothing to complain of."""
-    page_of_all.page.evaluate("() => window.app.loadGraphData()")
-    page_of_all.complaints.clear()
-    return page_of_all
+def frontend(editors) -> Frontend:
+    """The shared page with an empty graph and nothing to complain of."""
+    editors.page.evaluate(SET, ["Comfy.VueNodes.Enabled", False])
+    editors.page.evaluate("() => window.app.loadGraphData()")
+    editors.complaints.clear()
+    return editors
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from comfy_api.v0_0_2 import InputImpl, io
 from ..followemoji_core.diffusion.progressive import KEYFRAMES
 from ..followemoji_core.diffusion.sampler import CARRIERS
 from ..followemoji_core.errors import InputError, check_range
-from ..followemoji_core.face.paste import PasteOptions, Patch
+from ..followemoji_core.face.patch import PasteOptions, Patch
 from ..followemoji_core.files import check_place
 from ..followemoji_core.lock import only_one
 from ..followemoji_core.media import WIDEST, even_sides, write_video

@@ -12,8 +12,10 @@ import torch
 from comfy_api.v0_0_2 import InputImpl, io
 
 from ..followemoji_core.errors import InputError, check_range
+from ..followemoji_core.face.blend import blend
 from ..followemoji_core.face.crop import rescaled, resize
-from ..followemoji_core.face.paste import Cover, PasteOptions, Paster, Patch, blend, check_crop
+from ..followemoji_core.face.paste import Paster
+from ..followemoji_core.face.patch import Cover, PasteOptions, Patch, check_crop
 from ..followemoji_core.face.streams import at_rate, together
 from ..followemoji_core.files import check_place
 from ..followemoji_core.media import QUICK, WIDEST, even_sides, write_video

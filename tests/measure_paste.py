@@ -21,7 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from followemoji_core.drawn import Acting, Person, paint  # noqa: E402
 from followemoji_core.face.align import align  # noqa: E402
 from followemoji_core.face.crop import cut_out, frame_portrait  # noqa: E402
-from followemoji_core.face.paste import PasteOptions, Paster, Patch  # noqa: E402
+from followemoji_core.face.paste import Paster  # noqa: E402
+from followemoji_core.face.patch import PasteOptions, Patch  # noqa: E402
 
 PEOPLE = (3, 11, 20_000_007, 20_000_012)
 HEAD = ("case", "outside", "seam", "flicker", "+12 matched", "+12 as is", "ms a frame")

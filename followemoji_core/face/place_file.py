@@ -12,7 +12,7 @@ from ..errors import InputError
 from ..gate import MOST_SIDE, Refused, loading, parse_json, read_bytes, short
 from ..types import LANDMARKS, FaceFrame
 from .checked_json import CheckedObject, checked_numbers, shown
-from .place import LEAST_HEIGHT, POINTS, Frame, Placement
+from .placement import LEAST_HEIGHT, POINTS, Frame, Placement
 
 FORMAT = "followemoji.place"
 VERSION = 1

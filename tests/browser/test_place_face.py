@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from followemoji_core.drawn import Animal
-from followemoji_core.face.place import Placement, placed_face, placed_points
+from followemoji_core.face.place import placed_face, placed_points
 from followemoji_core.face.place_file import parse_placement, placement_text
+from followemoji_core.face.placement import Placement
 
 SIDE = 256
 FOX = Animal.of(1)

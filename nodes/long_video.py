@@ -30,7 +30,7 @@ from .host.paths import new_video
 from .host.pictures import checked_landmarks
 from .host.progress import check_cancel
 from .host.run import run
-from .paste_back import Original, open_original, pasted
+from .original import Original, open_original, pasted
 from .sockets import Aligned, Appearance, Crop, Model, advanced, schema, solver_inputs, window_inputs
 
 log = logging.getLogger(__name__)

@@ -21,7 +21,8 @@ from ..followemoji_core.face.crop import (
     shown_box,
 )
 from ..followemoji_core.face.motion import stack_frames
-from ..followemoji_core.face.paste import PasteOptions, Paster, Patch
+from ..followemoji_core.face.paste import Paster
+from ..followemoji_core.face.patch import PasteOptions, Patch
 from ..followemoji_core.model.config import LATENT_CELL
 from ..followemoji_core.walk.appearance import read_appearance
 from .host.encoders import encode_picture

@@ -22,8 +22,9 @@ from ..followemoji_core.face.crop import ROOM, Framing, crop_portrait
 from ..followemoji_core.face.detector import MANY, MOST_FACES, FaceDetector
 from ..followemoji_core.face.extraction import extract_face
 from ..followemoji_core.face.live import LiveFace
-from ..followemoji_core.face.place import Placement, placed_face
+from ..followemoji_core.face.place import placed_face
 from ..followemoji_core.face.place_file import MOST_BYTES, parse_placement
+from ..followemoji_core.face.placement import Placement
 from ..followemoji_core.pictures import read_picture
 from ..followemoji_core.types import FaceFrame, FaceMotion
 from . import folders

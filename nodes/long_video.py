@@ -12,7 +12,7 @@ from comfy_api.v0_0_2 import InputImpl, io
 from ..followemoji_core.diffusion.progressive import KEYFRAMES
 from ..followemoji_core.diffusion.sampler import CARRIERS
 from ..followemoji_core.errors import InputError, check_range
-from ..followemoji_core.face.paste import PasteOptions, Patch
+from ..followemoji_core.face.patch import PasteOptions, Patch
 from ..followemoji_core.files import check_place
 from ..followemoji_core.lock import only_one
 from ..followemoji_core.media import WIDEST, even_sides, write_video
@@ -30,7 +30,7 @@ from .host.paths import new_video
 from .host.pictures import checked_landmarks
 from .host.progress import check_cancel
 from .host.run import run
-from .paste_back import Original, open_original, pasted
+from .original import Original, open_original, pasted
 from .sockets import Aligned, Appearance, Crop, Model, advanced, schema, solver_inputs, window_inputs
 
 log = logging.getLogger(__name__)

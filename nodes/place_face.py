@@ -14,16 +14,9 @@ from ..followemoji_core.face.crop import resize
 from ..followemoji_core.face.draw import overlay, scale_points
 from ..followemoji_core.face.geometry import screen_points
 from ..followemoji_core.face.motion import stack_frames
-from ..followemoji_core.face.place import (
-    Frame,
-    Placement,
-    frame_in_box,
-    frame_of_face,
-    frame_of_mask,
-    placed_face,
-    placed_points,
-)
+from ..followemoji_core.face.place import frame_in_box, frame_of_face, frame_of_mask, placed_face, placed_points
 from ..followemoji_core.face.place_file import landmarks_text, parse_placement, placement_text
+from ..followemoji_core.face.placement import Frame, Placement
 from ..followemoji_core.types import FaceFrame
 from .edits import one_face, showing, shown
 from .host.pictures import one_picture, to_numpy

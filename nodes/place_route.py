@@ -12,8 +12,9 @@ from ..followemoji_core.errors import InputError, check_range
 from ..followemoji_core.face.checked_json import CheckedObject
 from ..followemoji_core.face.geometry import face_frame, screen_points
 from ..followemoji_core.face.opencv import opencv
-from ..followemoji_core.face.place import OUTLINES, frame_of_face, placed_face, placed_points
+from ..followemoji_core.face.place import frame_of_face, placed_face, placed_points
 from ..followemoji_core.face.place_file import placement_request
+from ..followemoji_core.face.placement import OUTLINES
 from ..followemoji_core.face.topology import DRAWN_PATHS
 from ..followemoji_core.types import BLENDSHAPES, FaceFrame
 from .host.kept import Kept

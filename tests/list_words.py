@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from followemoji_core.face.handles import HANDLES
-from followemoji_core.face.place import POINTS
+from followemoji_core.face.placement import POINTS
 from tests.comfy.in_process import OWN_MODULES, REGISTER, in_comfy
 from tests.conftest import comfy_tree
 

@@ -33,8 +33,10 @@ from followemoji_core.face.geometry import screen_points  # noqa: E402
 from followemoji_core.face.live import LiveFace  # noqa: E402
 from followemoji_core.face.motion import stack_frames  # noqa: E402
 from followemoji_core.face.named_expressions import find  # noqa: E402
-from followemoji_core.face.paste import PasteOptions, Paster, Patch  # noqa: E402
-from followemoji_core.face.place import Placement, placed_face  # noqa: E402
+from followemoji_core.face.paste import Paster  # noqa: E402
+from followemoji_core.face.patch import PasteOptions, Patch  # noqa: E402
+from followemoji_core.face.place import placed_face  # noqa: E402
+from followemoji_core.face.placement import Placement  # noqa: E402
 from followemoji_core.face.warp import warp_motion  # noqa: E402
 from followemoji_core.media import Clip, read_frames  # noqa: E402
 from followemoji_core.types import AlignedMotion  # noqa: E402

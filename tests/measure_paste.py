@@ -1,9 +1,12 @@
-"""How well faces are pasted back: python tests/measure_paste.py [--media FOLDER] [--pictures FOLDER]
+"""How well faces are pasted back: python tests/measure_paste.py [--media FOLDER] [--stream SECONDS [--size 4000x2666]]
 
 Untouched portraits put back on themselves (the photographs of the golden data, FOLLOWEMOJI_REFERENCE), and drawn people
 with their true frames put into the still picture. Columns: pixels outside of the mask that changed; seam, the gradient
 across the mask's border over the original's; flicker on that border of a still motion with a codec's noise, in levels
 of 255; what is left of 12 levels that were added to the frames, with colours matched and without; milliseconds a frame.
+
+--stream: instead, three drawn faces put back into one large picture and written as Paste Back writes them, for so many
+seconds; columns: frames so far, MiB of the process, seconds of the processor.
 """
 
 from __future__ import annotations
@@ -11,17 +14,24 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import cycle
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import cv2
 import numpy as np
+import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from followemoji_core.drawn import Acting, Person, paint  # noqa: E402
+from followemoji_core.drawn.scenes import Scene  # noqa: E402
 from followemoji_core.face.align import align  # noqa: E402
 from followemoji_core.face.crop import cut_out, frame_portrait  # noqa: E402
-from followemoji_core.face.paste import PasteOptions, Paster, Patch  # noqa: E402
+from followemoji_core.face.paste import Paster  # noqa: E402
+from followemoji_core.face.patch import PasteOptions, Patch  # noqa: E402
+from followemoji_core.face.warp import warp_motion  # noqa: E402
+from followemoji_core.media import QUICK, even_sides, write_video  # noqa: E402
 
 PEOPLE = (3, 11, 20_000_007, 20_000_012)
 HEAD = ("case", "outside", "seam", "flicker", "+12 matched", "+12 as is", "ms a frame")
@@ -92,10 +102,42 @@ def portraits(folder: Path):
                 yield file.stem.removeprefix("portrait_"), picture, face
 
 
+def stream(seconds: float, size: tuple[int, int]) -> None:
+    """A picture of `size` (width, height) with three faces, as long as there is time."""
+    scene = Scene.of(2, 3, size)
+    rest = scene.act([Acting.rest()] * 3)
+    picture, patches, streams = scene.paint(rest)[0], [], []
+    for number, motion in enumerate(rest):
+        own = frame_portrait(picture, motion.frame(0), (512, 512))
+        driver = Person.of(3 + number).act(Acting.random(3 + number, 48, from_rest=True), (256, 256))
+        aligned = align(own.face, driver)
+        patches.append(Patch(own.crop, aligned))
+        streams.append(cycle(list(warp_motion(own.picture, own.face, aligned))))
+    pasted = Paster(patches, size, PasteOptions(), 25.0).paste(picture, streams)
+    end, process = time.monotonic() + seconds, psutil.Process()
+
+    def frames() -> Iterator[np.ndarray]:
+        for count, frame in enumerate(pasted):
+            if count % 25 == 0:
+                print(count, process.memory_info().rss >> 20, f"{time.process_time():.0f}", sep="\t", flush=True)
+            if time.monotonic() > end:
+                return
+            yield even_sides(frame)
+
+    with TemporaryDirectory() as folder:
+        write_video(Path(folder) / "pasted.mp4", frames(), 25.0, None, QUICK)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--media", type=Path, help="folder of photographs, portrait_*.jpg, and the face detector")
-    folder = parser.parse_args().media
+    parser.add_argument("--stream", type=float, metavar="SECONDS", help="measure memory instead, for so long")
+    parser.add_argument("--size", default="4000x2666", help="of the picture of --stream")
+    options = parser.parse_args()
+    if options.stream:
+        width, height = map(int, options.size.split("x"))
+        return stream(options.stream, (width, height))
+    folder = options.media
     if folder is None:
         from tests.parity.conftest import reference_dir
 

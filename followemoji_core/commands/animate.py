@@ -39,14 +39,14 @@ from .shared import Command, Facts, UsageError, along, say, where_arguments
 
 def add_commands(command: Command) -> None:
     """Add animate, landmarks and demo."""
-    animate = command("animate", _animate, "Animate a portrait with the face motion of a video.")
+    faces = command("animate", _animate, "Animate a portrait with the face motion of a video.")
     landmarks = command("landmarks", _landmarks, "Write a video of the driver's landmarks, before and after alignment.")
-    for added in (animate, landmarks):
+    for added in (faces, landmarks):
         _input_arguments(added, required=added is landmarks)
-    faces_arguments(animate)
-    animation_arguments(animate)
-    where_arguments(animate, "with --long, its windows: ")
-    animate.set_defaults(usage=f"{animate.format_usage()}{animate.prog}")  # --driving is only needed without --faces
+    faces_arguments(faces)
+    animation_arguments(faces)
+    where_arguments(faces, "with --long, its windows: ")
+    faces.set_defaults(usage=f"{faces.format_usage()}{faces.prog}")  # --driving is only needed without --faces
     demo = command("demo", _demo, "Animate a drawn person with the small model that ships; needs no files.")
     demo.add_argument("--out", type=Path, default=Path("out/demo"), help="folder for what is made")
     demo.add_argument("--person", type=int, default=20_000_018, help="number of the person; another is the driver")
@@ -69,13 +69,18 @@ def _input_arguments(parser: argparse.ArgumentParser, required: bool) -> None:
 
 def _animate(options: argparse.Namespace) -> Facts:
     with Kept() as kept:
-        if options.faces is not None:
-            return animate_several(options, kept)
-        if options.drivings:
-            raise InputError("--drivings are for several faces: add --faces all, or give one --driving.")
-        if options.driving is None:
-            raise UsageError("the following arguments are required: --driving", options.usage)
-        return animate_one(options, kept)
+        return animate(options, kept)
+
+
+def animate(options: argparse.Namespace, kept: Kept) -> Facts:
+    """One face of a portrait, or several, to OUT, as `animate`'s options say. kept: what earlier ones have made."""
+    if options.faces is not None:
+        return animate_several(options, kept)
+    if options.drivings:
+        raise InputError("--drivings are for several faces: add --faces all, or give one --driving.")
+    if options.driving is None:
+        raise UsageError("the following arguments are required: --driving", options.usage)
+    return animate_one(options, kept)
 
 
 def _landmarks(options: argparse.Namespace) -> Facts:

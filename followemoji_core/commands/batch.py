@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,10 +16,12 @@ from ..errors import FollowEmojiError, InputError
 from ..files import check_place, clear_partial, stamp
 from ..gate import loading, read_bytes
 from ..jobs import Made, run_jobs
-from .animation import animate_one, check_driving, check_settings, is_motion_file
+from .animate import animate
+from .animation import check_driving, check_settings, is_motion_file
 from .animation_options import animation_arguments, motion_arguments
 from .inputs import checked_outputs, framing_arguments
 from .kept import Kept
+from .several_faces import check_faces
 from .shared import Command, Facts, detector_file, device_and_dtype, quietly, say, where, where_arguments
 from .table import Row, read_rows
 
@@ -125,17 +128,20 @@ def _checks(options: argparse.Namespace) -> list[tuple[Callable[[], object], Has
     from ..face.motion_file import load_motion
     from ..pictures import read_picture
 
-    of_the_row = ("portrait", "driving", "face", "out", "save_motion")
+    drivers = options.drivings or [options.driving]
+    of_the_row = ("portrait", "driving", "drivings", "face", "out", "save_motion")
     settings = {name: value for name, value in vars(options).items() if name not in of_the_row}
     checks: list[tuple[Callable[[], object], Hashable]] = [
         (lambda: checked_outputs(options), ("out", options.out, options.save_motion, options.size)),
         (lambda: read_picture(options.portrait), ("portrait", options.portrait)),
-        (lambda: check_driving(options.driving), ("driving", options.driving)),
+        *((partial(check_driving, driving), ("driving", driving)) for driving in drivers),
         (lambda: check_settings(argparse.Namespace(**vars(options) | {"device": "cpu"})), ("settings", repr(settings))),
     ]
     if options.face:
         checks.append((lambda: load_motion(options.face), ("face", options.face)))
-    if not options.face or not is_motion_file(options.driving):
+    if options.faces is not None or options.drivings:
+        checks.append((lambda: check_faces(options), ("faces", repr(settings), options.driving, repr(drivers))))
+    if not options.face or not all(map(is_motion_file, drivers)):
         checks.append((lambda: detector_file(options), ("detector", options.detector, options.models)))
     return checks
 
@@ -145,7 +151,9 @@ def _arguments(row: Row) -> dict[str, Any]:
     options = {name: value for name, value in vars(row.options).items() if name not in _EVERY_MACHINE}
     paths = sorted(name for name, value in options.items() if isinstance(value, Path))
     options |= {name: str(options[name].resolve()) for name in paths}
-    read = [Path(options[name]) for name in paths if name in ("portrait", "driving", "face", "weights")]
+    options["drivings"] = [str(driving.resolve()) for driving in options["drivings"] or ()]
+    read = [Path(driving) for driving in options["drivings"]]
+    read += [Path(options[name]) for name in paths if name in ("portrait", "driving", "face", "weights")]
     read += [Path(given.partition("=")[2]) for given in options["given"]]
     files = [stamp(path)[1:] for path in read]
     return json.loads(json.dumps({"options": options, "paths": paths, "files": files}))
@@ -178,9 +186,11 @@ class Rows:
             raise InputError(reason)
         values = dict(arguments["options"])
         values |= {name: Path(values[name]) for name in arguments["paths"]}
+        if values.get("drivings"):
+            values["drivings"] = [Path(driving) for driving in values["drivings"]]
         options = argparse.Namespace(**values, device=self.device, compile=self.compile)
         with quietly() as said:
-            facts = animate_one(options, kept)
+            facts = animate(options, kept)
         facts.pop("files")
         return {**facts, "said": [line for line in said if line.startswith("warning")]}
 
@@ -209,8 +219,10 @@ class SentRows(Rows):
         if "refused" in arguments:
             return {}
         options = arguments["options"]
-        if options["save_motion"] or options["given"]:
-            raise InputError("save_motion and given are not sent to workers. Leave out --send-files, or those cells.")
+        if options["save_motion"] or options["given"] or options["drivings"]:
+            raise InputError(
+                "save_motion, given and drivings are not sent to workers. Leave out --send-files, or those cells."
+            )
         carried = {}
         for name in ("portrait", "driving", "face"):
             if options[name]:

@@ -11,7 +11,8 @@ import numpy as np
 
 from ..errors import InputError, check_range
 from ..face.crop import rescaled, resize
-from ..face.paste import Cover, PasteOptions, Paster, Patch
+from ..face.paste import Paster
+from ..face.patch import Cover, PasteOptions, Patch
 from ..media import WIDEST, even_sides
 from ..types import AlignedMotion, Crop
 

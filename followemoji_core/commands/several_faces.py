@@ -14,7 +14,7 @@ from ..face.choice import pick, places
 from ..face.crop import frame_portrait
 from ..face.extraction import extract_faces
 from ..face.motion_edit import retime
-from ..face.paste import Patch
+from ..face.patch import Patch
 from ..lock import only_one
 from ..media import write_video
 from ..pictures import read_picture
@@ -66,6 +66,13 @@ def animate_several(options: argparse.Namespace, kept: Kept) -> Facts:
         written = write_video(options.out, made, fps, animation.sound_of(drivers[options.sound_of - 1]))
     say(f"{options.out}: {written} frames at {fps:g} fps, {len(numbers)} of {len(found)} faces alive")
     return {"files": [options.out], "frames": written, "fps": fps, "faces": numbers}
+
+
+def check_faces(options: argparse.Namespace) -> None:
+    """Raises InputError for options that do not go together, before any file is read."""
+    if options.faces is None:
+        raise InputError("--drivings are for several faces: add --faces all, or give one --driving.")
+    _drivers(options)
 
 
 def _drivers(options: argparse.Namespace) -> list[Path]:

@@ -21,10 +21,8 @@ from .shared import Parser, UsageError, check_numbers
 NEEDED = ("portrait", "driving")
 _LONGEST = 4096  # letters of a cell
 _YES, _NO = ("yes", "y", "true", "1", "x", "on"), ("no", "n", "false", "0", "off")
-_SEVERAL = "given"  # the option that may be given several times: parts of its cell, with | between
 _PATHS = ("portrait", "driving", "face", "models", "detector", "weights")
-_SEVERAL_FACES = ("faces", "drivings", "sound_of")
-_NOT_IN_A_TABLE = (*_SEVERAL_FACES, "usage", "device", "compile", "workers", "ray", "gpus", "json", "run", "command")
+_NOT_IN_A_TABLE = ("usage", "device", "compile", "workers", "ray", "gpus", "json", "run", "command")
 _DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
 
 
@@ -90,7 +88,7 @@ def _check_header(path: Path, header: list[str], parser: Parser) -> None:
     named = [name for name in header if not name.startswith("#")]
     if twice := sorted({name for name in named if named.count(name) > 1}):
         raise InputError(f"{path.name}: columns {', '.join(twice)} are there twice. Delete or rename one.")
-    if absent := [name for name in NEEDED if name not in named]:
+    if absent := [name for name in NEEDED if name not in named and not (name == "driving" and "drivings" in named)]:
         listed = ", ".join(short(name, 40) or "(no name)" for name in header[:20])
         raise InputError(f"{path.name} has no column {' and '.join(absent)}; its first line is: {listed}.")
     if unknown := [name for name in named if name not in known]:
@@ -144,7 +142,7 @@ def _row(
         if long := [key for key, cell in found.items() if len(cell) > _LONGEST or not cell.isprintable()]:
             raise InputError(f"Row {number}: {long[0]} holds more than a line of {_LONGEST:,} letters, or no text.")
         given = {key: cell for key, cell in found.items() if cell}
-        if empty := [key for key in NEEDED if key not in given]:
+        if empty := [key for key in NEEDED if key not in given and not (key == "driving" and "drivings" in given)]:
             raise InputError(f"Row {number}: {' and '.join(empty)} is empty.")
         for key in _PATHS:
             if key in given:
@@ -172,9 +170,8 @@ def _row(
 
 def _out_name(number: int, given: dict[str, str]) -> str:
     """The name of a row's video below the folder."""
-    return _below(
-        number, "out", given.get("out") or f"{Path(given['portrait']).stem}_{Path(given['driving']).stem}", ".mp4"
-    )
+    driving = given.get("driving") or given["drivings"].partition("|")[0].strip()
+    return _below(number, "out", given.get("out") or f"{Path(given['portrait']).stem}_{Path(driving).stem}", ".mp4")
 
 
 def _below(number: int, option: str, name: str, ending: str) -> str:
@@ -197,9 +194,11 @@ def _words(number: int, option: str, cell: str, beside: Path, comma: bool, flags
         if cell.lower() not in (*_YES, *_NO):
             raise InputError(f"Row {number}: {option} is {short(cell, 40)}; allowed: yes, no, or nothing.")
         return [word] if cell.lower() in _YES else []
-    if option == _SEVERAL:
+    if option == "given":
         parts = [part.partition("=") for part in cell.split("|")]
         return [f"{word}={frame.strip()}={beside / picture.strip()}" for frame, _, picture in parts]
-    if comma and option not in (*_PATHS, "out", "save_motion") and _DECIMAL_COMMA.fullmatch(cell):
+    if option == "drivings":
+        return [f"{word}={','.join(str(beside / part.strip()) for part in cell.split('|') if part.strip())}"]
+    if comma and option not in (*_PATHS, "out", "save_motion", "faces") and _DECIMAL_COMMA.fullmatch(cell):
         cell = cell.replace(",", ".")
     return [f"{word}={cell}"]

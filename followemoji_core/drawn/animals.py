@@ -62,7 +62,7 @@ class Animal:
         )
 
     def points(self, side: int) -> dict[str, tuple[float, float]]:
-        """Where the points of its face are in a picture of `side` pixels, by the names of face/place.py."""
+        """Where the points of its face are in a picture of `side` pixels, by the names of face/placement.py."""
         ex, ey, ew, eh = self.eye
         (hw, top, chin), (nw, ny), (mw, my) = self.head, self.nose, self.mouth
         sided = {

@@ -11,7 +11,7 @@ from ..errors import InputError
 from ..gate import MOST_SIDE
 from ..types import LANDMARKS, FaceFrame
 from .checked_json import CheckedObject, checked_numbers, checked_object, shown
-from .place import LEAST_HEIGHT, POINTS, Frame, Placement
+from .placement import LEAST_HEIGHT, POINTS, Frame, Placement
 
 FORMAT = "followemoji.place"
 VERSION = 1

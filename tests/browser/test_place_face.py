@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 
 from followemoji_core.drawn import Animal
-from followemoji_core.face.place import Placement, placed_face, placed_points
+from followemoji_core.face.place import placed_face, placed_points
 from followemoji_core.face.place_file import parse_placement, placement_text
+from followemoji_core.face.placement import Placement
 from tests.browser.conftest import Frontend
 
 SIDE = 256

@@ -151,3 +151,53 @@ def test_comfyuis_layers_compute_in_fp32_what_fp16_cannot_hold(tree):
 @pytest.mark.parametrize("tree", ["server", "old_server"])
 def test_errors_name_no_path_of_the_server_and_come_before_the_work(tree):
     in_comfy(comfy_tree(tree), PLAIN_ERRORS)
+
+
+STITCHED = (
+    PACK_LOADED
+    + """
+    import numpy as np, nodes
+    from dataclasses import replace
+    from pack.followemoji_core.drawn import Acting, Person, paint
+    from pack.followemoji_core.face.crop import frame_portrait
+    from pack.nodes.host.stitcher import stitcher
+    from comfy_execution.graph_utils import ExecutionBlocker
+
+    person = Person.of(20_000_007)
+    motion = person.act(Acting.rest(), (400, 300))
+    picture = paint(person, motion)[0]
+    image = torch.from_numpy(picture).float()[None] / 255
+    framed = {name: frame_portrait(picture, motion.frame(0), (128, 128), **how) for name, how in dict(
+        inside=dict(framing="face"), beyond=dict(framing="centred", room=5.0)).items()}
+    mask = torch.ones(1, 128, 128)
+    assert stitcher(image, framed["inside"].crop, mask) is None, "that pack is not installed"
+    nodes.NODE_CLASS_MAPPINGS["InpaintStitchImproved"] = object
+    for name in ("inside", "beyond"):
+        crop = framed[name].crop
+        given = stitcher(image, crop, mask)
+        lists = {key: value[0] for key, value in given.items() if isinstance(value, list) and len(value) == 1}
+        assert len(lists) == 10 and lists["cropped_mask_for_blend"].shape == (1, 128, 128)
+        # As that pack stitches: the frame onto the canvas, then what of the canvas is the picture.
+        x, y, w, h = (lists[f"cropped_to_canvas_{side}"] for side in "xywh")
+        canvas = lists["canvas_image"].clone()
+        canvas[:, y : y + h, x : x + w] = 0.0
+        assert canvas.shape[1] >= y + h and canvas.shape[2] >= x + w, name
+        left, top, wide, tall = (lists[f"canvas_to_orig_{side}"] for side in "xywh")
+        whole = lists["canvas_image"][:, top : top + tall, left : left + wide]
+        assert torch.equal(whole, image), name
+        holed = canvas[0, top : top + tall, left : left + wide].numpy()
+        corners = crop.picture_from_crop[:, :2] @ np.array([[0, 128], [0, 128]]) + crop.picture_from_crop[:, 2:]
+        (x0, x1), (y0, y1) = (np.clip(np.rint(ends).astype(int), 0, most) for ends, most in zip(corners, (400, 300)))
+        expected = image[0].numpy().copy()
+        expected[y0:y1, x0:x1] = 0.0
+        assert np.array_equal(holed, expected), f"{name}: it lies where the crop was cut"
+    turned = replace(framed["inside"].crop, picture_from_crop=np.array([[1.0, -0.1, 90.0], [0.1, 1.0, 40.0]]))
+    assert isinstance(stitcher(image, turned, mask), ExecutionBlocker)
+"""
+)
+
+
+@pytest.mark.parametrize("tree", ["server", "old_server"])
+def test_a_crop_as_a_stitcher_lies_where_it_was_cut(tree):
+    """The layout of the crop-and-stitch pack, which is not installed here: lists of one entry, a fixed crop."""
+    in_comfy(comfy_tree(tree), STITCHED)

@@ -13,8 +13,9 @@ from PIL import Image
 
 from followemoji_core.drawn import Animal, paint_animal
 from followemoji_core.face.motion_file import load_motion
-from followemoji_core.face.place import Frame, Placement, placed_face, placed_points
+from followemoji_core.face.place import placed_face, placed_points
 from followemoji_core.face.place_file import landmarks_text, parse_placement, placement_text
+from followemoji_core.face.placement import Frame, Placement
 from tests.comfy import graphs
 from tests.comfy.server import ComfyServer, PromptFailed
 from tests.comfy.test_preview_routes import pixels

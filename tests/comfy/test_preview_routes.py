@@ -16,8 +16,8 @@ import pytest
 from PIL import Image
 
 from followemoji_core.drawn import Animal
-from followemoji_core.face.place import Placement
 from followemoji_core.face.place_file import placement_text
+from followemoji_core.face.placement import Placement
 
 PORTRAIT = {"drawn": {"person": 20_000_018, "style": "their own", "size": 512}}
 EMPTY = {"format": "followemoji.edit", "version": 1}

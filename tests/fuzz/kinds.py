@@ -118,8 +118,9 @@ _PLACED = b"""{"format": "followemoji.place", "version": 1, "size": [256, 200],
 
 
 def _placed_seeds(folder: Path) -> list[bytes]:
-    from followemoji_core.face.place import Frame, Placement, placed_face, placed_points
+    from followemoji_core.face.place import placed_face, placed_points
     from followemoji_core.face.place_file import placement_text
+    from followemoji_core.face.placement import Frame, Placement
 
     points = placed_points(placed_face(Placement((256, 256), {}, Frame((128, 120), 140, 5))))
     return [_PLACED, placement_text(Placement((256, 256), points)).encode()]

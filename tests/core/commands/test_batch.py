@@ -116,7 +116,7 @@ def test_batch_writes_below_its_folder_alone(inputs, tmp_path, capsys):
         ("portrait,clip\na,b\n", "has no column driving"),
         ("portrait,driving,sed\na,b,1\n", "sed (meant seed?)"),
         ("portrait,driving,Portrait\na,b,c\n", "portrait are there twice"),
-        ("portrait,driving,faces\na,b,all\n", "columns are no options: faces"),
+        ("portrait,drivings,face_s\na,b,all\n", "columns are no options: face_s (meant face"),
         ('portrait,driving\n"a,b\n', "Table jobs.csv"),
         ("portrait,driving\na\0,b\n", "null characters"),
         ("portrait,driving\n" + "a" * 200_000 + ",b\n", "Table jobs.csv"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -102,6 +103,38 @@ def test_the_sound_is_of_the_driver_that_is_named(group, tmp_path):
         more = ["--paste-back", f"--sound-of={number}"]
         assert main(["animate", *(f"--{key}={value}" for key, value in given.items()), *more]) == 0
         assert (read_audio(Clip(out)) is not None) == heard
+
+
+GROUPS = """portrait;driving;drivings;faces;paste_back;out
+group.png;;a.safetensors | b.safetensors;1,3;yes;two
+group.png;b.safetensors;;all;yes;same
+group.png;;a.safetensors | nobody.safetensors;all;yes;absent
+group.png;;a.safetensors;;yes;unsaid
+group.png;a.safetensors;;all;no;not_put_back
+group.png;;a.safetensors|b.safetensors;2;yes;too_many
+group.png;;;all;yes;nobody
+"""
+
+
+def test_batch_of_groups_each_face_by_its_driver(group, tmp_path, capsys):
+    """Rows of several faces as a table; a decimal comma is not what 1,3 is."""
+    table, out = group / "groups.csv", tmp_path / "out"
+    table.write_text(GROUPS, "utf-8")
+    told = ["batch", str(table), f"--out={out}", "--renderer=warp", "--size=128", f"--detector={detector_file()}"]
+    assert main([*told, "--json"]) == 1
+    facts = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert facts["done"] == 2 and len(frames_of(out / "two.mp4")) == 8 and len(frames_of(out / "same.mp4")) == 3
+    assert frames_of(out / "two.mp4").shape[1:] == (*SIZE[::-1], 3)
+    for key, words in {
+        "absent.mp4": "nobody.safetensors",
+        "unsaid.mp4": "add --faces all",
+        "not_put_back.mp4": "add --paste-back",
+        "too_many.mp4": "2 drivers for 1 face",
+        "row 8": "driving is empty",
+    }.items():
+        assert words in facts["failed"][key], key
+    assert main([*told, "--json"]) == 1
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["skipped"] == 2, "what is there is not made again"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from followemoji_core.drawn import Acting, Animal, Person, paint, paint_animal
 from followemoji_core.drawn.people import STYLES
 from followemoji_core.evaluation.reenactment import box_error, cases, flicker, gaze, parts, psnr, score
 from followemoji_core.face.geometry import screen_points, solve_geometry
-from followemoji_core.face.place import POINTS, Placement, placed_face, placed_points
+from followemoji_core.face.place import placed_face, placed_points
+from followemoji_core.face.placement import POINTS, Placement
 
 PEOPLE = 8
 

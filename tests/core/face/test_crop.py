@@ -12,7 +12,8 @@ from followemoji_core.drawn import Acting, Person, paint
 from followemoji_core.face.cover import face_cover
 from followemoji_core.face.crop import crop_box, cut_out, eye_tilt, frame_clip, frame_portrait, rescaled
 from followemoji_core.face.geometry import face_frame, screen_points
-from followemoji_core.face.paste import PasteOptions, Paster, Patch
+from followemoji_core.face.paste import Paster
+from followemoji_core.face.patch import PasteOptions, Patch
 from followemoji_core.types import FaceFrame
 
 FRAMINGS = ("face", "centred", "fill", "fit")

@@ -13,9 +13,11 @@ from followemoji_core.drawn import Acting, Person, paint
 from followemoji_core.drawn.scenes import Scene
 from followemoji_core.errors import InputError
 from followemoji_core.face.align import align
+from followemoji_core.face.blend import blend
 from followemoji_core.face.crop import Framed, cut_out, frame_clip, frame_portrait, shown_box
 from followemoji_core.face.geometry import face_frame, screen_points
-from followemoji_core.face.paste import PasteOptions, Paster, Patch, blend
+from followemoji_core.face.paste import Paster
+from followemoji_core.face.patch import PasteOptions, Patch
 from followemoji_core.types import AlignedMotion, FaceFrame
 from tests.measure_paste import ring_flicker, seam
 

@@ -16,17 +16,9 @@ from followemoji_core.face.expression import apply
 from followemoji_core.face.geometry import screen_points
 from followemoji_core.face.motion import stack_frames
 from followemoji_core.face.named_expressions import expression
-from followemoji_core.face.place import (
-    POINTS,
-    Frame,
-    Placement,
-    frame_in_box,
-    frame_of_face,
-    frame_of_mask,
-    placed_face,
-    placed_points,
-)
+from followemoji_core.face.place import frame_in_box, frame_of_face, frame_of_mask, placed_face, placed_points
 from followemoji_core.face.place_file import parse_placement, placement_text
+from followemoji_core.face.placement import POINTS, Frame, Placement
 from followemoji_core.face.pose import angles, in_camera
 from followemoji_core.face.warp import warp_motion
 from tests.parity.conftest import reference_dir

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+import functools
+from collections.abc import Hashable
 
 import comfy.latent_formats
 import comfy.model_base
@@ -11,6 +12,7 @@ import comfy.patcher_extension
 import comfy.supported_models_base
 import comfy.utils
 import torch
+from comfy_api.torch_helpers.torch_compile import TORCH_COMPILE_KWARGS
 from torch import Tensor, nn
 
 from ...followemoji_core.diffusion.schedule import SETTINGS, TRAIN_TIMESTEPS
@@ -69,8 +71,6 @@ class DiffusionModel(nn.Module):
         vars(self)["network"] = network  # not as a part, which would put its name before every key
         self.dtype = dtype
 
-    # TorchCompileModel compiles what is called here: the network, not how its inputs are found, made and kept.
-    @torch.compiler.disable(recursive=False)
     def forward(self, x, timesteps, context=None, control=None, transformer_options=None, **conds) -> Tensor:
         """x (halves * frames,c,h,w), noisy, scaled; timesteps (rows,) -> v like x. conds: KEY, a HalfCond for each."""
         options = transformer_options or {}
@@ -79,7 +79,6 @@ class DiffusionModel(nn.Module):
         call = comfy.patcher_extension.WrapperExecutor.new_class_executor(self._predict, self, wrappers)
         return call.execute(x, timesteps, context, options, **conds)
 
-    @torch.compiler.disable(recursive=False)
     def _predict(self, x: Tensor, timesteps: Tensor, context, options: dict, **conds) -> Tensor:
         halves: tuple[HalfCond, ...] = conds[KEY]
         parts = x.chunk(len(halves))
@@ -90,9 +89,8 @@ class DiffusionModel(nn.Module):
                 f"Context Windows (Manual) between model and sampler, with dim 0 and a context length of 16."
             )
         clip = halves[0].half.clip
-        features = _plainly(halves[0].features, frames)
+        features, ways = self._given(halves, frames, x)
         covered = None if clip.covered is None else clip.covered[frames].to(x)
-        ways = [_plainly(half.conditioning, self.network, x) for half in halves]
         if all(torch.equal(part, parts[0]) for part in parts[1:]):  # as core makes them: one stem for all
             return self.network(parts[0], timesteps[:1], features, ways, covered=covered)
         alone = (
@@ -101,11 +99,19 @@ class DiffusionModel(nn.Module):
         )
         return torch.cat(list(alone))
 
+    def _given(self, halves: tuple[HalfCond, ...], frames: list[int], x: Tensor) -> tuple[Tensor, list]:
+        """Landmark features of the frames, and what each half is given of the portrait."""
+        return halves[0].features(frames), [half.conditioning(self.network, x) for half in halves]
 
-@torch.compiler.disable
-def _plainly(call: Callable, *args):
-    """The call, never compiled."""
-    return call(*args)
+
+@functools.cache
+def compile_the_network_alone() -> None:
+    """From now on TorchCompileModel compiles the network, and not how its inputs are found, made and kept.
+
+    Not said where they are defined, as torch's compiler takes a second to load.
+    """
+    for name, inside in (("forward", False), ("_predict", False), ("_given", True)):
+        setattr(DiffusionModel, name, torch.compiler.disable(getattr(DiffusionModel, name), recursive=inside))
 
 
 class NativeModel(comfy.model_base.BaseModel):
@@ -135,6 +141,8 @@ class NativeModel(comfy.model_base.BaseModel):
                 "ControlNets do not work with Follow-Your-Emoji: landmarks take their place. Take Apply ControlNet out."
             )
         _check_schedule(self.model_sampling)
+        if TORCH_COMPILE_KWARGS in self.current_patcher.model_options:
+            compile_the_network_alone()
         _check_latents(tuple(noise.shape), (len(half.clip), *half.clip.latent_shape))
         dtype = self.manual_cast_dtype or self.get_dtype()
         features = half.clip.features(kwargs["device"], dtype)

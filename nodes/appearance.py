@@ -24,10 +24,12 @@ from ..followemoji_core.face.motion import stack_frames
 from ..followemoji_core.face.paste import Paster
 from ..followemoji_core.face.patch import PasteOptions, Patch
 from ..followemoji_core.model.config import LATENT_CELL
+from ..followemoji_core.small import SMALL_SIDE
 from ..followemoji_core.walk.appearance import read_appearance
 from .host.encoders import encode_picture
 from .host.loading import LoadedModel
 from .host.memory import put_on_device
+from .host.notice import tell
 from .host.pictures import one_picture
 from .host.progress import reported
 from .host.stitcher import stitcher
@@ -182,7 +184,8 @@ def _masks(crop, fps: float) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 class EncodeAppearance(io.ComfyNode):
-    """image IMAGE (1,H,W,C) -> Appearance, on the device where ComfyUI keeps results.
+    """image IMAGE (1,H,W,C) -> Appearance, on the device where ComfyUI keeps results. A picture larger than the small
+    model knows is said on the node and in the log.
 
     Raises InputError unless there is one picture with sides that are multiples of 8, and VAE and image encoder fit
     the checkpoint.
@@ -219,6 +222,7 @@ class EncodeAppearance(io.ComfyNode):
                     tooltip="What was read of the portrait, for a sampler or Long Video.",
                 )
             ],
+            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -235,9 +239,21 @@ class EncodeAppearance(io.ComfyNode):
                 f"The portrait is {width}x{height} pixels; both sides must be multiples of {LATENT_CELL}. "
                 f"Put Frame Portrait before this node."
             )
+        told = tell("Encode Portrait", getattr(cls.hidden, "unique_id", None), _too_large(model, width, height))
         latents = encode_picture(vae, picture)
         tokens = clip_vision.encode_image(picture)["last_hidden_state"]
         put_on_device([model.appearance_net], 1, tuple(latents.shape[1:]), model.dtype)
         where = dict(device=model.device, dtype=model.dtype)
         appearance = read_appearance(model.appearance_net.model, latents.to(**where), tokens.to(**where))
-        return io.NodeOutput(appearance.to(management.intermediate_device()))
+        return io.NodeOutput(appearance.to(management.intermediate_device()), ui=told)
+
+
+def _too_large(model: LoadedModel, width: int, height: int) -> list[str]:
+    """What is to be said before a long run for nothing."""
+    if not model.small or max(width, height) <= SMALL_SIDE:
+        return []
+    return [
+        f"The small model knows pictures of {SMALL_SIDE}x{SMALL_SIDE} pixels, and this portrait is {width}x{height}: "
+        f"it takes long and comes out wrong. Set size of Drawn Portrait, or width and height of Frame Portrait, to "
+        f"{SMALL_SIDE}; or load the released model."
+    ]

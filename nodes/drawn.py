@@ -55,7 +55,7 @@ class DrawnPortrait(io.ComfyNode):
             inputs=[
                 io.Int.Input(
                     "person",
-                    default=20000007,
+                    default=20000018,
                     min=0,
                     max=0x7FFFFFFF,
                     tooltip="Each number is another person. The small model has already seen 0 to 3199 and 100000 to "
@@ -154,7 +154,7 @@ class DrawnFrames(io.ComfyNode):
                 Motion.Input("motion", tooltip="The motion, from Drawn Motion."),
                 io.Int.Input(
                     "person",
-                    default=20000007,
+                    default=20000018,
                     min=0,
                     max=0x7FFFFFFF,
                     tooltip="Each number is another person. Use the same number as in Drawn Motion.",

@@ -6,3 +6,4 @@ SMALL_MODELS = Path(__file__).parent
 SMALL_MODEL = SMALL_MODELS / "followemoji" / "followemoji_small.safetensors"
 SMALL_VAE = SMALL_MODELS / "vae" / "followemoji_small_vae.safetensors"
 SMALL_MOTIONS = SMALL_MODELS / "motions"
+SMALL_SIDE = 128  # pixels: the only size of pictures that it knows

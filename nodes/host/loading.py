@@ -19,6 +19,7 @@ from ...followemoji_core.model.weights.build import build
 from ...followemoji_core.model.weights.files import CheckpointFiles
 from ...followemoji_core.model.weights.fill import Weights, read_checkpoint
 from ...followemoji_core.model.weights.read import check_file, latent_table, read_tensors
+from ...followemoji_core.small import SMALL_MODEL
 from .native_conds import KEY
 from .native_model import NativeModel
 
@@ -40,6 +41,7 @@ class LoadedModel:
     image_encoder: comfy.model_patcher.ModelPatcher | None = None
     latent_rgb: torch.Tensor | None = None  # (c + 1, 3): what a latent looks like, about; of files that say so
     identity: tuple = ()  # files, their sizes and times, and the dtype: what the weights are known by
+    small: bool = False  # the model that ships, which knows one size of pictures
 
     def get_models(self) -> list[comfy.model_patcher.ModelPatcher]:
         """All that are there, for ComfyUI, which asks what it may move and free."""
@@ -80,7 +82,8 @@ def load_model(files: CheckpointFiles, precision: str) -> LoadedModel:
         patchers[part] = _patcher(network, device)
         progress.update(1)
     patchers["denoiser"].set_additional_models(KEY, [patchers["landmark_encoder"]])
-    return LoadedModel(**patchers, dtype=compute, latent_rgb=latent_rgb, identity=(*files.identity, str(dtype)))
+    about = dict(identity=(*files.identity, str(dtype)), small=files.denoiser.name == SMALL_MODEL.name)
+    return LoadedModel(**patchers, dtype=compute, latent_rgb=latent_rgb, **about)
 
 
 def _read(path: Path) -> dict[str, torch.Tensor]:

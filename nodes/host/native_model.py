@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Hashable
 
 import comfy.latent_formats
 import comfy.model_base
+import comfy.model_sampling
 import comfy.patcher_extension
 import comfy.supported_models_base
 import comfy.utils
 import torch
+from comfy_api.torch_helpers.torch_compile import TORCH_COMPILE_KWARGS
 from torch import Tensor, nn
 
 from ...followemoji_core.diffusion.schedule import SETTINGS, TRAIN_TIMESTEPS
@@ -71,6 +74,7 @@ class DiffusionModel(nn.Module):
     def forward(self, x, timesteps, context=None, control=None, transformer_options=None, **conds) -> Tensor:
         """x (halves * frames,c,h,w), noisy, scaled; timesteps (rows,) -> v like x. conds: KEY, a HalfCond for each."""
         options = transformer_options or {}
+        _check_patches(options)
         wrappers = comfy.patcher_extension.get_all_wrappers(comfy.patcher_extension.WrappersMP.DIFFUSION_MODEL, options)
         call = comfy.patcher_extension.WrapperExecutor.new_class_executor(self._predict, self, wrappers)
         return call.execute(x, timesteps, context, options, **conds)
@@ -85,9 +89,8 @@ class DiffusionModel(nn.Module):
                 f"Context Windows (Manual) between model and sampler, with dim 0 and a context length of 16."
             )
         clip = halves[0].half.clip
-        features = halves[0].features(frames)
+        features, ways = self._given(halves, frames, x)
         covered = None if clip.covered is None else clip.covered[frames].to(x)
-        ways = [half.conditioning(self.network, x) for half in halves]
         if all(torch.equal(part, parts[0]) for part in parts[1:]):  # as core makes them: one stem for all
             return self.network(parts[0], timesteps[:1], features, ways, covered=covered)
         alone = (
@@ -95,6 +98,20 @@ class DiffusionModel(nn.Module):
             for part, way in zip(parts, ways, strict=True)
         )
         return torch.cat(list(alone))
+
+    def _given(self, halves: tuple[HalfCond, ...], frames: list[int], x: Tensor) -> tuple[Tensor, list]:
+        """Landmark features of the frames, and what each half is given of the portrait."""
+        return halves[0].features(frames), [half.conditioning(self.network, x) for half in halves]
+
+
+@functools.cache
+def compile_the_network_alone() -> None:
+    """From now on TorchCompileModel compiles the network, and not how its inputs are found, made and kept.
+
+    Not said where they are defined, as torch's compiler takes a second to load.
+    """
+    for name, inside in (("forward", False), ("_predict", False), ("_given", True)):
+        setattr(DiffusionModel, name, torch.compiler.disable(getattr(DiffusionModel, name), recursive=inside))
 
 
 class NativeModel(comfy.model_base.BaseModel):
@@ -104,7 +121,8 @@ class NativeModel(comfy.model_base.BaseModel):
     def __init__(
         self, network: Denoiser, dtype: torch.dtype, compute: torch.dtype, device: torch.device, colours: Tensor | None
     ):
-        config = Config(Config.unet_config)
+        # The number of channels is for FreeU, which else stops on its own, without a word that helps.
+        config = Config(Config.unet_config | {"model_channels": network.config.channels[0]})
         config.set_inference_dtype(dtype, compute if compute != dtype else None)
         config.latent_format = LatentFormat(network.config.out_channels, colours)
         super().__init__(config, comfy.model_base.ModelType.V_PREDICTION, device=device)
@@ -112,7 +130,7 @@ class NativeModel(comfy.model_base.BaseModel):
 
     def extra_conds(self, **kwargs) -> dict[str, HalfCond]:
         """Of one entry of a CONDITIONING, for noise (T,c,h,w). Raises InputError for entries that are not made with
-        this model, and for latents that are not the clip's."""
+        this model, for a schedule of another kind of model, and for latents that are not the clip's."""
         half, noise = kwargs.get(KEY), kwargs["noise"]
         if half is None:
             raise InputError(f"The model is Follow-Your-Emoji's, which reads no text. {_WANTED}")
@@ -122,6 +140,9 @@ class NativeModel(comfy.model_base.BaseModel):
             raise InputError(
                 "ControlNets do not work with Follow-Your-Emoji: landmarks take their place. Take Apply ControlNet out."
             )
+        _check_schedule(self.model_sampling)
+        if TORCH_COMPILE_KWARGS in self.current_patcher.model_options:
+            compile_the_network_alone()
         _check_latents(tuple(noise.shape), (len(half.clip), *half.clip.latent_shape))
         dtype = self.manual_cast_dtype or self.get_dtype()
         features = half.clip.features(kwargs["device"], dtype)
@@ -141,6 +162,29 @@ class NativeModel(comfy.model_base.BaseModel):
         if self.current_patcher.current_hooks is not None:
             return None
         return (getattr(self, "current_weight_patches_uuid", None),)
+
+
+def _check_patches(options: dict) -> None:
+    """Raises InputError for changes inside of core's own UNet, which have no place in this network: ignored, a node
+    that makes them would do nothing, without a word."""
+    kinds = ("patches", "patches_replace")
+    names = sorted(name for kind in kinds for name, there in options.get(kind, {}).items() if there)
+    if names:
+        raise InputError(
+            f"A node between model and sampler changes the inside of ComfyUI's own UNet ({', '.join(names)}), and "
+            f"Follow-Your-Emoji's network is another. Take that node out: FreeU, HyperTile, Kohya Deep Shrink, "
+            f"attention guidance (PAG, SAG, NAG), Hypernetwork, GLIGEN or IP-Adapter."
+        )
+
+
+def _check_schedule(sampling) -> None:
+    """Raises InputError for a model_sampling with which the network's answer would be read as something else."""
+    kinds = comfy.model_sampling.V_PREDICTION, comfy.model_sampling.ModelSamplingDiscrete
+    if not all(isinstance(sampling, kind) for kind in kinds):
+        raise InputError(
+            "A Model Sampling node between model and sampler is for another kind of model. Take it out; or in Model "
+            "Sampling Discrete choose v_prediction, with zsnr on."
+        )
 
 
 def _check_latents(got: tuple[int, ...], wanted: tuple[int, ...]) -> None:

@@ -57,8 +57,12 @@ export function bars(editor) {
     say("editor.photo_hint", "Put the expression of a photo into this frame"),
     () => file.click(),
   );
-  const undo = button(say("editor.undo", "Undo"), say("editor.undo_hint", "Undo (Ctrl+Z)"), () => state.step("undo"));
-  const redo = button(say("editor.redo", "Redo"), say("editor.redo_hint", "Redo (Ctrl+Y)"), () => state.step("redo"));
+  const undo = button("\u21b6", say("editor.undo_hint", "Undo (Ctrl+Z)"), () => state.step("undo"), {
+    "aria-label": say("editor.undo", "Undo"),
+  });
+  const redo = button("\u21b7", say("editor.redo_hint", "Redo (Ctrl+Y)"), () => state.step("redo"), {
+    "aria-label": say("editor.redo", "Redo"),
+  });
   const rest = button(
     say("editor.rest", "Clear"),
     say("editor.rest_hint", "Delete all keyframes"),
@@ -69,7 +73,9 @@ export function bars(editor) {
     say("editor.fit_hint", "See the whole picture (0); the wheel zooms"),
     () => editor.stage.fit(),
   );
-  const top = make("div.fye-bar", {}, mirror, lines, before, dials, photo, make("span.fye-space"), fit, undo, redo, rest, file);
+  // Where a bar is too narrow for all, whole groups go into the next row.
+  const group = (...parts) => make("span.fye-group", {}, ...parts);
+  const top = make("div.fye-bar", {}, group(mirror, lines, before, dials, photo, file), group(fit, undo, redo, rest));
 
   // Time.
   const play = button(say("editor.play", "Play"), say("editor.play_hint", "Play or stop (Space)"), () => editor.toggle());
@@ -117,8 +123,8 @@ export function bars(editor) {
   };
   const length = number(say("editor.length_hint", "Number of frames in the clip"), time, { min: 1, max: LONGEST });
   const fps = number(say("editor.fps_hint", "Frames per second"), time, { min: 1, max: 240 });
-  const bar = make("div.fye-bar", {}, play, back, frame, on, make("span.fye-space"), add, drop, easing, copy, paste, driver,
-    make("span.fye-space"), length, make("span", {}, say("editor.at", "frames, fps")), fps);
+  const bar = make("div.fye-bar", {}, group(play, back, frame, on),
+    group(length, make("span", {}, say("editor.at", "frames, fps")), fps), group(add, drop, easing, copy, paste, driver));
 
   const put = (input, value) => {
     if (document.activeElement !== input) input.value = value;

@@ -49,9 +49,9 @@ const STYLE = `
   color: var(--input-text, #ddd); background: var(--comfy-menu-bg, #222); border-radius: 6px; padding: 6px;
   font: 12px/1.3 system-ui, sans-serif; position: relative; overflow: hidden; user-select: none; }
 .fye-editor * { box-sizing: border-box; }
-.fye-bar { display: flex; flex-wrap: wrap; gap: 3px; align-items: center; flex: none; }
-.fye-bar .fye-space { flex: 1; }
-.fye-button, .fye-editor select, .fye-editor input[type=number] { font: inherit; height: 24px; padding: 0 7px;
+.fye-bar { display: flex; flex-wrap: wrap; gap: 3px 2px; justify-content: space-between; flex: none; }
+.fye-group { display: flex; flex-wrap: wrap; gap: 3px 2px; align-items: center; }
+.fye-button, .fye-editor select, .fye-editor input[type=number] { font: inherit; height: 24px; padding: 0 4px;
   color: var(--input-text, #ddd); background: var(--comfy-input-bg, #333); border: 1px solid var(--border-color, #555);
   border-radius: 4px; cursor: pointer; }
 .fye-editor input[type=number] { width: 58px; cursor: text; }

@@ -31,7 +31,9 @@ function setUp(node) {
   asWideAsItsNode(widget);
   widget.serialize = false;
   widget.serializeValue = () => undefined;
-  node.hideOutputImages = true; // the editor shows what a run would show
+  // The editor shows what a run would show: for Nodes 2.0, and for the canvas, which hangs the picture below in here.
+  node.hideOutputImages = true;
+  node.onDrawBackground = () => {};
   node.setSize([Math.max(node.size[0], WIDTH), Math.max(node.size[1], HEIGHT)]);
 
   let run = null; // what the last run gave

@@ -223,6 +223,25 @@ def test_the_panel_of_parameters_leaves_the_editor_its_width(plain):
     assert plain.root().evaluate("(element) => element.offsetWidth") == wide > 300
 
 
+def test_the_bars_fit_where_the_editor_is_as_wide_as_a_new_one(plain):
+    """Above the picture one row, below the timeline two, each group of buttons whole; no button is cut off."""
+    plain.page.evaluate("() => { window.app.graph.getNodeById(1).setSize([430, 700]); }")
+    plain.zoom(1.0)
+    plain.page.wait_for_timeout(500)
+    rows = plain.root().evaluate(
+        """(element) => [...element.querySelectorAll(".fye-bar")].map((bar) => {
+            const right = bar.getBoundingClientRect().right + 0.5;
+            const groups = [...bar.children].map((group) => [group.offsetTop - bar.offsetTop, group.offsetHeight]);
+            const cut = [...bar.querySelectorAll("button, input, select")]
+                .filter((each) => !each.hidden && each.getBoundingClientRect().right > right).length;
+            return [Math.max(...groups.map(([top]) => top)) > 10 ? 2 : 1, Math.max(...groups.map(([, h]) => h)), cut];
+        })"""
+    )
+    if SHOTS:
+        plain.page.screenshot(path=str(SHOTS / "editor_bars.png"))
+    assert [row[0] for row in rows] == [1, 2] and all(height < 30 and cut == 0 for _, height, cut in rows), rows
+
+
 def test_inside_a_subgraph(editor):
     """Its inputs come from outside; it is still shown before any run."""
     made = editor.page.evaluate(

@@ -191,6 +191,14 @@ def test_the_whole_face_then_single_points_are_dragged_and_taken_back(editor, fr
     server.queue_idle()
     expected = placed_points(placed_face(parse_placement(editor.text)))
     assert all(np.allclose(lines[name], at, atol=0.05) for name, at in expected.items())
+
+    # 6. What the run gave is not hung below the editor, which shows the picture already.
+    page.wait_for_function(f"() => window.app.nodeOutputs[{PLACE}.id]?.images?.length", timeout=20_000)
+    page.evaluate("() => window.app.canvas.setDirty(true, true)")
+    page.wait_for_timeout(1000)
+    assert editor.ask("[node.imgs?.length ?? 0, node.widgets.map((widget) => widget.name)]") == [
+        0, ["points", "editor"]
+    ]  # fmt: skip
     assert frontend.complaints == []
 
 

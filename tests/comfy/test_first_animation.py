@@ -48,6 +48,21 @@ def test_it_runs_as_it_ships(server):
     assert np.abs(ground).mean() < 15
 
 
+def test_a_portrait_too_large_for_the_small_model_is_said_on_the_node_and_once_in_the_log(both_servers):
+    graph = graphs.change(graphs.load("first_animation"), "FollowEmojiSampler", windows="plain")
+    (loader,) = [node for node in graph.values() if node["class_type"] == "FollowEmojiLoadMotion"]
+    loader.update(class_type="FollowEmojiDrawnMotion", inputs=dict(motion=3, frames=2, person=1, still_head=True))
+    (encode,) = [key for key, node in graph.items() if node["class_type"] == "FollowEmojiEncodePortrait"]
+    told = []
+    for size in (192, 128):
+        before = both_servers.log().count("knows pictures of 128x128")
+        entry = both_servers.run(graphs.change(graph, "FollowEmojiDrawnPortrait", size=size))
+        texts = entry["outputs"].get(encode, {}).get("text", [])
+        told.append((both_servers.log().count("knows pictures of 128x128") - before, len(texts)))
+        assert all("192x192" in text and "to 128" in text for text in texts)
+    assert told == [(1, 1), (0, 0)]
+
+
 def test_drawn_motion_of_any_length(server):
     graph = graphs.load("first_animation")
     (loader,) = [node for node in graph.values() if node["class_type"] == "FollowEmojiLoadMotion"]

@@ -100,6 +100,7 @@ def _adopt(bench: Bench, name: str, folder: Path, about: Path, say: Say) -> Coll
     about.with_name(LEDGER).unlink(missing_ok=True)  # what it says this pack has made is another's from here on
     found, problems = dict(collected.found), list(collected.problems)
     before, marks, led = _before(about), {}, 0
+    about.unlink(missing_ok=True)  # should this be killed, nothing is said of what is there: all is read again
     try:
         for case in bench.cases:
             if case.id not in found:
@@ -109,7 +110,7 @@ def _adopt(bench: Bench, name: str, folder: Path, about: Path, say: Say) -> Coll
                 with loading(path, "Video", InputError, _AGAIN):
                     content = read_bytes(path, _LARGEST)
                 mark = hashlib.blake2b(content, digest_size=16).hexdigest()
-                if before.get(case.id) != mark or not target.exists():
+                if before.pop(case.id, None) != mark or not target.exists():
                     led += _take(case, path, content, _panels(name), target)
                 marks[case.id] = mark
             except InputError as error:

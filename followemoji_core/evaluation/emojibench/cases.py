@@ -132,7 +132,7 @@ class Bench:
 def open_bench(folder: Path) -> Bench:
     """The benchmark in a folder. Raises InputError where there is none, or one that is damaged."""
     path = folder / "benchmark.json"
-    with loading(path, "Benchmark", InputError, _ADVICE):
+    with loading(path, "Benchmark", InputError, f"{_ADVICE} {folder}"):
         found = parse_json(read_bytes(path, _LARGEST))
         if not isinstance(found, dict) or found.get("version") != VERSION:
             raise Refused(f"it is no benchmark of version {VERSION}")

@@ -61,23 +61,27 @@ def read_manifest(path: Path) -> Manifest:
             raise Refused(f"it has {len(entries):,} rows; at most {_MOST:,} are read")
         if not entries:
             raise Refused("it has no rows")
-        known = {name for entry in entries for name in entry}
+        known = {name for _, entry in entries for name in entry}
         if "driving" not in known:
             raise Refused(f"it has no column driving, but {short(', '.join(sorted(map(str, known))), 100)}")
     if unknown := sorted(map(str, known - set(COLUMNS))):
         listed = short(", ".join(unknown), 200)
         notes.append(f"{path.name}: columns that mean nothing here were left aside: {listed}")
-    for number, entry in enumerate(entries, 1):
+    for number, entry in entries:
+        line = f"{path.name} {'entry' if as_json else 'line'} {number}"
         try:
-            rows.append(_row(entry, f"{path.name} {number}", path.parent))
+            rows.append(_row(entry, line, path.parent))
         except Refused as error:
             told = {name: short(entry.get(name) or "", 200) for name in COLUMNS}
-            refused.append({"row": f"{path.name} {number}", **told, "reason": str(error)})
+            refused.append({"row": line, **told, "reason": str(error)})
     return Manifest(tuple(rows), tuple(refused), tuple(notes))
 
 
 def all_pairs(portraits: Path | None, clips: Path, kinds: Sequence[str] = KINDS) -> Manifest:
-    """Every clip by itself, and every portrait with every clip. Raises InputError for folders without any."""
+    """Every clip by itself, and every portrait with every clip. Raises InputError for folders without any, and for
+    cross reenactment alone without portraits."""
+    if "self" not in kinds and portraits is None:
+        raise InputError("Cross reenactment needs portraits to put the clips on: name their folder, --portraits.")
     films = _files(clips, VIDEOS, "clip")
     rows = [Row(film, None, "self", f"clip {film.name}") for film in films if "self" in kinds]
     if "cross" in kinds and portraits is not None:
@@ -109,19 +113,20 @@ def _row(entry: dict, line: str, folder: Path) -> Row:
     return Row(folder / texts["driving"], portrait, kind, line)
 
 
-def _json_rows(text: bytes) -> list[dict]:
+def _json_rows(text: bytes) -> list[tuple[int, dict]]:
     found = parse_json(text)
     if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
         raise Refused("it is no list of rows")
-    return found
+    return list(enumerate(found, 1))
 
 
-def _csv_rows(path: Path, notes: list[str]) -> list[dict]:
+def _csv_rows(path: Path, notes: list[str]) -> list[tuple[int, dict]]:
+    """Each with the number of its line, as editors and spreadsheets count them."""
     lines, _ = read_sheet(path, "Manifest", notes, _MOST)
     if not lines:
         return []
     names = [name.strip().lower() for name in lines[0][1]]
     if len(set(names)) < len(names):
         raise Refused("two of its columns have one name")
-    filled = [cells for _, cells in lines[1:] if any(cell.strip() for cell in cells)]
-    return [dict(zip(names, (*cells, *[""] * len(names)), strict=False)) for cells in filled]
+    filled = [(number, cells) for number, cells in lines[1:] if any(cell.strip() for cell in cells)]
+    return [(number, dict(zip(names, (*cells, *[""] * len(names)), strict=False))) for number, cells in filled]

@@ -83,12 +83,14 @@ def tiles(bench: Bench, case: BenchCase, methods: Sequence[tuple[str, str]], str
         except FollowEmojiError as error:
             return Tile(label, None, short(error), strong=mark)
 
-    portrait = Tile("Portrait", _uri("image/jpeg", as_picture(case.picture(), side)), still=True)
+    try:
+        portrait = Tile("Portrait", _uri("image/jpeg", as_picture(case.picture(), side)), still=True)
+    except FollowEmojiError as error:
+        portrait = Tile("Portrait", None, short(error), still=True)
     driving = "Driving and truth" if case.kind == "self" else "Driving"
     found = [portrait, video(driving, lambda: small(case.driving_frames(), side, case.frames))]
-    truth = case.truth_frames() if case.kind != "self" else None
-    if truth is not None:
-        found.append(video("Truth", lambda: small(truth, side, case.frames)))
+    if case.kind != "self" and case.files[-1].exists():
+        found.append(video("Truth", lambda: small(case.truth_frames(), side, case.frames)))
     for name, label in methods:
         found.append(video(label, lambda name=name: output_frames(bench, name, case), name == strong))
     return found

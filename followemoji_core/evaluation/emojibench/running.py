@@ -10,7 +10,7 @@ from typing import Any
 
 from ...errors import OutputError
 from ...fetching import digest_of
-from ...files import check_place, stamp, write_whole
+from ...files import check_place, clear_partial, stamp, write_whole
 from ...jobs import Local, Outcome, Where, run_jobs
 from ...small import SMALL_MODEL, SMALL_VAE
 from .cases import LEDGER, Bench
@@ -48,6 +48,11 @@ def _run(bench: Bench, method: str, name: str, folder: Path, model: Model | None
         about = {"label": name, "about": model.told if model else ABOUT[method]}
         write_whole(folder / "method.json", json.dumps(about | {"seconds": seconds, "reasons": reasons}, indent=1))
 
+    def forget(key: str) -> None:
+        path = bench.output(name, cases[key])
+        path.unlink(missing_ok=True)
+        clear_partial(path)
+
     tell({}, {})  # first: what is there, should the run be broken off, is of this making
     made_of = _made_of(model) if model else {}
     digests = {
@@ -64,7 +69,7 @@ def _run(bench: Bench, method: str, name: str, folder: Path, model: Model | None
         say,
         stands=lambda key, facts: bench.output(name, cases[key]).exists(),
         stop_at=(OutputError,),
-        forget=lambda key: bench.output(name, cases[key]).unlink(missing_ok=True),
+        forget=forget,
     )
     tell({key: facts["seconds"] for key, facts in outcome.facts.items()}, outcome.failed)
     return outcome

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ QUESTIONS = {
     "overall": "Overall: which video is the best one?",
 }
 _MOST_METHODS = 8
+_OURS = re.compile(r"\.?[0-9a-f]{12}\.(mp4|jpg)(\.[0-9a-f]{8}\.partial)?")
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,9 @@ def write_study(
     names = _names(rng)
     media = out / "media"
     media.mkdir(parents=True, exist_ok=True)
+    for left in media.iterdir():  # by one that was broken off: it would be handed out too
+        if _OURS.fullmatch(left.name):
+            left.unlink()
     shown: list[dict[str, Any]] = []
     key: dict[str, Any] = {}
     left_out: dict[str, str] = {}

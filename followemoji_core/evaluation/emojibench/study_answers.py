@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -79,21 +79,29 @@ class StudyResult:
 def read_study(key: Path, answers: Sequence[Path]) -> StudyResult:
     """The answers in files to the study of a key.
 
-    Every file is told of in the result, also one that is malformed, of another study, of a rater who is there already,
-    or that lacks cases. Answers of simulated raters count only where there are no others.
+    Every file is told of in the result, also one that is malformed, of another study, or that lacks cases. Of several
+    files of one rater, who may have saved in between, the one with the most answers counts. Answers of simulated raters
+    count only where there are no others.
     Raises InputError for a key that is damaged.
     """
     about = _read_key(key)
-    files, taken = [], {}
-    for path in answers:
-        file, rater, ranks = _read_answers(Path(path), about, taken)
-        if ranks:
-            taken[rater] = (file, ranks)
-        files.append(file)
+    read = [_read_answers(Path(path), about) for path in answers]
+    best: dict[str, int] = {}
+    for index, (_, rater, ranks) in enumerate(read):
+        if ranks and (rater not in best or len(ranks) > len(read[best[rater]][2])):
+            best[rater] = index
+    files = [
+        _not_counted(file, f"its rater is in {read[best[rater]][0].file} already")
+        if ranks and best[rater] != index
+        else file
+        for index, (file, rater, ranks) in enumerate(read)
+    ]
+    taken = {rater: (read[index][0], read[index][2]) for rater, index in best.items()}
     people = {rater: found for rater, found in taken.items() if not found[0].simulated}
     counted = people or taken
     if people and len(people) < len(taken):
-        files = [_not_beside_people(file) if file.simulated and file.counted else file for file in files]
+        why = "a simulated rater is not counted beside people"
+        files = [_not_counted(file, why) if file.simulated and file.counted else file for file in files]
     methods, cases = about["methods"], tuple(about["cases"])
     table = {name: np.full((len(counted), len(cases), len(methods)), np.nan) for name in QUESTIONS}
     for row, (_, ranks) in enumerate(counted.values()):
@@ -210,7 +218,7 @@ def _read_key(path: Path) -> dict[str, Any]:
 Ranks = dict[tuple[str, str], dict[str, int]]  # (case, question) -> method -> rank
 
 
-def _read_answers(path: Path, about: Mapping[str, Any], taken: Mapping[str, Any]) -> tuple[AnswerFile, str, Ranks]:
+def _read_answers(path: Path, about: Mapping[str, Any]) -> tuple[AnswerFile, str, Ranks]:
     asked = len(about["cases"]) * len(QUESTIONS)
 
     def refused(why: str, rater: str = "unknown", simulated: bool = False) -> tuple[AnswerFile, str, Ranks]:
@@ -229,8 +237,6 @@ def _read_answers(path: Path, about: Mapping[str, Any], taken: Mapping[str, Any]
         return refused(str(error))
     if study != about["study"]:
         return refused(f"it answers another study ({study}), not {about['study']}", name, simulated)
-    if rater in taken:
-        return refused(f"its rater is in {taken[rater][0].file} already", name, simulated)
     ranks, problems = _ranks(given, about)
     if not ranks:
         problems.append("it holds no answer that counts")
@@ -280,9 +286,8 @@ def _whole(order: Any, candidates: Mapping[str, str]) -> bool:
     ]
 
 
-def _not_beside_people(file: AnswerFile) -> AnswerFile:
-    why = "a simulated rater is not counted beside people"
-    return AnswerFile(file.file, file.rater, True, 0, file.asked, (*file.problems, why))
+def _not_counted(file: AnswerFile, why: str) -> AnswerFile:
+    return replace(file, counted=0, problems=(*file.problems, why))
 
 
 def _crossed(values: np.ndarray, bounds: tuple[float, float] = (-np.inf, np.inf)) -> tuple[float, float, float] | None:

@@ -21,7 +21,7 @@ def write_table(folder: Path) -> str:
 
 
 def table(summary: Summary) -> str:
-    """The same of a summary. Metrics without any number stand below, with the reason."""
+    """The same of a summary. Metrics and methods without any number stand below, with the reason."""
     parts = []
     for kind in summary.kinds():
         of_kind = [metric for metric in summary.metrics.values() if kind in metric.kinds]
@@ -45,6 +45,14 @@ def table(summary: Summary) -> str:
         parts.append("\n".join(lines))
         if empty:
             parts.append("Without a number:\n\n" + "\n".join(empty))
+    measured = {key[2] for key, found in summary.values.items() if found}
+    absent = [
+        f"- {_cell(method.label)}: {_cell(method.reason or 'nothing of it was measured')}"
+        for name, method in summary.methods.items()
+        if name not in measured
+    ]
+    if absent:
+        parts.append("Methods without a number:\n\n" + "\n".join(absent))
     return "\n\n".join(parts)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from followemoji_core.errors import InputError
+from followemoji_core.evaluation.emojibench import adopting
 from followemoji_core.evaluation.emojibench.baselines import BASELINES, adopt, collect_outputs, export_cases
 from followemoji_core.evaluation.emojibench.cases import Bench, BenchCase, open_bench, write_bench
 from followemoji_core.evaluation.emojibench.drawn_cases import draw_bench
@@ -343,6 +344,26 @@ def test_evaluation_outputs_become_as_long_as_their_cases(few, tmp_path):
     assert any("read before are taken away, self-a first" in line for line in lines) and not outputs["self-a"].exists()
     with pytest.raises(InputError, match="cannot be a file's name"):
         adopt(few, "../MCNet", tmp_path)
+
+
+def test_evaluation_outputs_of_a_folder_that_was_left_half_way(few, tmp_path, monkeypatch):
+    """Stopped just after a video of another folder was written: the first folder's own is read again."""
+    first, second = (video(tmp_path / name / "self-a.mp4", lossless=name == "one") for name in ("one", "two"))
+    adopt(few, "halfway", first.parent)
+    take = adopting._take
+
+    def stopped(*what):
+        take(*what)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(adopting, "_take", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        adopt(few, "halfway", second.parent)
+    monkeypatch.undo()
+    output = few.folder / "outputs" / "halfway" / "self-a.mp4"
+    assert output.read_bytes() == second.read_bytes() != first.read_bytes()
+    adopt(few, "halfway", first.parent)
+    assert output.read_bytes() == first.read_bytes()
 
 
 def test_evaluation_docs_say_what_the_table_says():

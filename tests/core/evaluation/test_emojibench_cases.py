@@ -141,6 +141,9 @@ def test_evaluation_of_a_name_that_others_take(bench, tmp_path):
     left.write_bytes(b"half a video")
     methods.MakeOutputs(bench.folder, "noise", "mine").clean(bench.cases[0].id, {})
     assert not left.exists()
+    left.write_bytes(b"half a video")
+    bench.output("mine", bench.cases[0]).unlink()
+    assert list(run_method(bench, "noise", "mine").done) == [bench.cases[0].id] and not left.exists()
 
 
 def test_evaluation_by_command(tmp_path, capsys):
@@ -187,10 +190,12 @@ def test_evaluation_manifest_of_any_spreadsheet(tmp_path):
 
 def test_evaluation_manifest_counts_what_is_wrong(tmp_path):
     (tmp_path / "m.csv").write_text(
-        "portrait,driving,kind,mood\na.png,b.mp4,sideways,\n,b.mp4,cross,\na.png,,,\na.png,b.mp4,,x\n"
+        "portrait,driving,kind,mood\na.png,b.mp4,sideways,\n\n,b.mp4,cross,\na.png,,,\na.png,b.mp4,,x\n"
     )
     manifest = read_manifest(tmp_path / "m.csv")
-    assert [row["row"] for row in manifest.refused] == ["m.csv 1", "m.csv 2", "m.csv 3"] and len(manifest.rows) == 1
+    assert [row["row"] for row in manifest.refused] == ["m.csv line 2", "m.csv line 4", "m.csv line 5"] and len(
+        manifest.rows
+    ) == 1
     assert "sideways" in manifest.refused[0]["reason"] and "portrait" in manifest.refused[1]["reason"]
     assert "driving" in manifest.refused[2]["reason"] and "mood" in manifest.notes[0]
 
@@ -210,6 +215,12 @@ def test_evaluation_manifest_refused(tmp_path, name, content, told):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=told):
         read_manifest(tmp_path / name)
+
+
+def test_evaluation_of_cross_reenactment_needs_portraits(tmp_path):
+    (tmp_path / "a.mp4").write_bytes(b"")
+    with pytest.raises(InputError, match="--portraits"):
+        all_pairs(None, tmp_path, ["cross"])
 
 
 @pytest.mark.parametrize(

@@ -117,8 +117,11 @@ def test_the_evaluation_report_of_missing_and_damaged_videos(tmp_path):
     bench.output("warp", bench.cases[0]).unlink()
     bench.output("noise", bench.cases[0]).write_bytes(b"none")
     write_video(bench.output("untouched", bench.cases[0]), bench_folder.frames(1, 3), 25.0)
+    (tmp_path / "truth" / "cross-0.mp4").write_bytes(b"no film")
+    (tmp_path / "portraits" / "p0.png").write_bytes(b"no picture")
     page = write_report(open_bench(tmp_path), tmp_path / "page.html").read_text("utf-8")
     assert "warp has no video of self-0" in page and "3 of 8 frames" in page and "cannot be opened as a video" in page
+    assert "cross-0.mp4 cannot be opened" in page and page.count("p0.png is") == 2, "damaged after it was measured"
 
 
 def test_an_evaluation_without_numbers_has_no_report(tmp_path):

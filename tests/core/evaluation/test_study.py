@@ -96,7 +96,12 @@ def test_a_study_is_not_overwritten_and_names_what_it_lacks(bench, study, tmp_pa
 def test_cases_without_every_video_are_left_out_and_named(tmp_path):
     bench = bench_folder.make(tmp_path / "bench", 1)
     bench.output("warp", bench.cases[0]).unlink()
+    media = tmp_path / "few" / "media"
+    media.mkdir(parents=True)
+    for name in ("0123456789ab.mp4", ".0123456789ab.jpg.01234567.partial", "logo.png"):  # of one that was broken off
+        (media / name).write_bytes(b"")
     made = write_study(bench, tmp_path / "few", METHODS)
+    assert len(list(media.iterdir())) == len(METHODS) + 2 + 1 and (media / "logo.png").exists()
     assert made.cases == 1 and made.left_out == {"self-0": "warp has no video of self-0"}
 
 
@@ -159,6 +164,12 @@ def test_answers_of_a_study_that_do_not_count_are_told(study, tmp_path):
     assert all(counted == 0 for name, (counted, _) in told.items() if name not in ("whole", "part", "tied"))
     assert "holds no answer that counts" in told["empty"][1] and len(told) == 12 and "Expecting" in told["broken"][1]
     assert len(result.raters) == 3 and result.mean_rank("overall", "model")[0] == 1
+    # A rater who saved in between and sends both files: the fuller one counts, in whatever order they come.
+    early = write(tmp_path, "early.json", part | {"rater": "a"})
+    for given in ([early, paths[0]], [paths[0], early]):
+        result = read_study(study.key, given)
+        assert {file.file: file.counted for file in result.files} == {"early.json": 0, "whole.json": 12}
+        assert len(result.raters) == 1 and np.isfinite(result.ranks["identity"]).all()
 
 
 def test_a_damaged_key_of_a_study_is_an_error(study, tmp_path):

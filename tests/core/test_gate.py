@@ -73,6 +73,7 @@ def test_what_is_not_the_files_fault_passes():
             raise error
 
 
+@pytest.mark.alone
 def test_depth_and_numbers_of_json():
     check_depth(b'{"a": "[[[[[[[[[[[[[[[[[[[[[[["}')  # in a string, brackets are letters
     for text in (b"[" * 20_000, b'{"a":' * 20_000):
@@ -161,6 +162,7 @@ BOMBS = {
 }
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("name", BOMBS)
 def test_no_pickle_kills_or_freezes(tmp_path, name):
     (tmp_path / "bomb.npy").write_bytes(bare_npy(BOMBS[name]))
@@ -280,6 +282,7 @@ def test_finite_of_every_type():
     assert finite(torch.tensor(3)) and finite(torch.tensor([True]))
 
 
+@pytest.mark.alone
 def test_sizes_that_a_file_only_claims_cost_nothing(tmp_path, encoder):
     """One row that stands for a thousand million, and a network too deep to lay out."""
     torch.save({"a": torch.zeros(1).expand(1 << 30)}, tmp_path / "wide.pth")
@@ -299,6 +302,7 @@ def test_sizes_that_a_file_only_claims_cost_nothing(tmp_path, encoder):
         read_tensors(tmp_path / "empty.safetensors")
 
 
+@pytest.mark.alone
 def test_a_network_that_lacks_nearly_everything_is_refused_before_its_tables_are_made():
     wide = {"conv_in.weight": torch.zeros(1, 4, 1, 1).expand(1 << 15, 4, 3, 3), "clip_fc.weight": torch.zeros(8, 8)}
     wide |= {"conv_out.weight": torch.zeros(4, 1, 1, 1), "x.motion_modules.0.pos_encoder.pe": torch.zeros(1, 4096, 1)}
@@ -338,6 +342,7 @@ def _read_bundle_of(folder, data: bytes) -> bytes:
     return _read_bundle(folder / "model.task")
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     "line", ["x = " + "[" * 20_000, "x = " + "[" * 5000, ".".join("a" * 7000) + " = 1", "learning_rate = nan",
              "ema = inf", "steps = " + "9" * 5000, "seed = 2026-01-01", "# " + "x" * 20_000, 'stage = "1"', "model = 3"]

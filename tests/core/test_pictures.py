@@ -95,6 +95,7 @@ def test_an_eps_called_png_is_refused_and_ghostscript_never_started(tmp_path, mo
         read_picture(tmp_path / "a.png")
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("sides", [(60_000, 60_000), (8001, 8000), (33_000, 10), (0, 5)])
 def test_pictures_of_too_many_pixels_are_refused_before_they_are_decoded(tmp_path, sides):
     """A file of a few bytes that claims them."""

@@ -92,6 +92,7 @@ def test_placed_points_of_a_drawn_person_give_its_pose_back():
         assert np.abs(screen_points(face) - screen_points(true))[:468].mean() < 4
 
 
+@pytest.mark.alone
 def test_place_takes_less_than_30_ms():
     placed_face(cat())
     times = []

@@ -34,6 +34,10 @@ try:
 except ImportError:  # Windows: tests that measure may meet others there
     fcntl = None
 
+# Two workers with as many threads each as there are cores wait for each other more than they work.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 TREES = {
     "server": ("COMFYUI_PATH", "~/comfy/ComfyUI"),
     "old_server": ("COMFYUI_OLD_PATH", "~/comfy/ComfyUI-0.3.64"),

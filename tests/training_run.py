@@ -24,7 +24,6 @@ ema = 0.9
 save_every = 2
 log_every = 2
 sample_every = 1000
-threads = 2
 [model]
 channels = [32, 32]
 attention = [true, false]

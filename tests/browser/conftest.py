@@ -52,6 +52,10 @@ class Frontend:
         self.page.goto(url)
         ready = "() => window.app && window.app.graph && window.app.extensionManager"
         self.page.wait_for_function(ready, timeout=180_000)
+        # The graph of a first start comes after the app; one that is opened before it would be replaced.
+        self.page.wait_for_function(
+            "() => { const flows = window.app.extensionManager.workflow; return !flows || !!flows.activeWorkflow; }"
+        )
         self.page.wait_for_timeout(2000)
         self.page.keyboard.press("Escape")  # the template dialog of a first start
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -100,3 +101,4 @@ def pixels(video: Path) -> bytes:
 def forget(server: ComfyServer) -> None:
     """Make the next run compute everything again."""
     server.post("/free", {"free_memory": True, "unload_models": True})
+    time.sleep(0.5)  # what is queued before ComfyUI's worker has woken up for it still finds everything

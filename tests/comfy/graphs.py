@@ -99,6 +99,8 @@ def pixels(video: Path) -> bytes:
 
 
 def forget(server: ComfyServer) -> None:
-    """Make the next run compute everything again."""
-    server.post("/free", {"free_memory": True, "unload_models": True})
-    time.sleep(0.5)  # what is queued before ComfyUI's worker has woken up for it still finds everything
+    """Make the next run compute everything again. Twice: ComfyUI's worker hears it only while it waits, not while it
+    tidies up after a run."""
+    for _ in range(2):
+        server.post("/free", {"free_memory": True, "unload_models": True})
+        time.sleep(0.5)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields, replace
 from itertools import chain
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -145,27 +145,13 @@ class PasteBack(io.ComfyNode):
         )
 
     @classmethod
-    def check_lazy_status(
-        cls,
-        original,
-        frames,
-        crop,
-        cover,
-        feather,
-        match_colours,
-        aligned=(),
-        mask=(),
-        margin=(0.3,),
-        height=(0,),
-        **more,
-    ) -> list[str]:
+    def check_lazy_status(cls, **given) -> list[str]:
         """Frames are asked for last, which may take hours to make: what does not fit without them is refused now."""
-        given = {"frames": frames, **more}
         absent = [name for name, value in given.items() if name.startswith("frames") and _is_absent(value)]
         if absent:
-            known = {name: None if name in absent else value for name, value in given.items()}
-            _, crops, motions = _faces(known.pop("frames"), crop, aligned, known)
-            _fits(original, crops, motions, mask, (cover, feather, margin, match_colours), height)
+            given |= dict.fromkeys(absent)
+            _, crops, motions = _faces(given)
+            _fits(crops, motions, given)
         return absent
 
     @classmethod
@@ -187,8 +173,9 @@ class PasteBack(io.ComfyNode):
         **more,
     ) -> io.NodeOutput:
         # 1. Who is pasted, and into what.
-        clips, crops, motions = _faces(frames, crop, aligned, more)
-        whole, patches, options = _fits(original, crops, motions, mask, (cover, feather, margin, match_colours), height)
+        clips, crops, motions = _faces({"frames": frames, "crop": crop, "aligned": aligned, **more})
+        how = {"cover": cover, "feather": feather, "margin": margin, "match_colours": match_colours}
+        whole, patches, options = _fits(crops, motions, {"original": original, "mask": mask, "height": height, **how})
         rate = _rate(clips, motions, whole, float(fps[0]))
         streams = [open_footage(clip, rate) for clip in clips]
         streams, paces = _at_one_rate(streams, clips, patches, rate)
@@ -240,14 +227,13 @@ def _is_absent(value) -> bool:
     return value is not None and len(value) == 1 and value[0] is None
 
 
-def _faces(frames, crop, aligned, more: dict) -> tuple[list, list[Crop], list[AlignedMotion | None]]:
-    """Clips, crops and motions of all sockets; frames of None are not there yet. Raises InputError where one of a face
-    is missing."""
+def _faces(given: Mapping[str, Any]) -> tuple[list, list[Crop], list[AlignedMotion | None]]:
+    """Clips, crops and motions of all sockets among the inputs given; frames of None are not there yet. Raises
+    InputError where one of a face is missing."""
     found: tuple[list, list, list] = [], [], []
     for number in range(1, _FACES + 1):
-        own = (frames, crop, aligned)
-        if number > 1:
-            own = tuple(more.get(f"{name}_{number}", ()) for name in ("frames", "crop", "aligned"))
+        after = "" if number == 1 else f"_{number}"
+        own = [given.get(name + after, ()) for name in ("frames", "crop", "aligned")]
         crops, motions = (list(each or ()) for each in own[1:])
         clips = [None] * len(crops) if own[0] is None else list(own[0])
         if len(motions) > len(crops) > 0:
@@ -267,16 +253,17 @@ def _faces(frames, crop, aligned, more: dict) -> tuple[list, list[Crop], list[Al
 
 
 def _fits(
-    original: list, crops: list[Crop], motions: list[AlignedMotion | None], mask, how: tuple, height
+    crops: list[Crop], motions: list[AlignedMotion | None], given: Mapping[str, Any]
 ) -> tuple[Original, list[Patch], PasteOptions]:
-    """The original, what goes where in it, and how. Raises InputError where they do not belong together."""
+    """The original, what goes where in it, and how, of the inputs given. Raises InputError where they do not belong
+    together."""
+    original, (height,) = given["original"], given.get("height", (0,))
     if len(original) != 1:
         raise InputError(f"There are {len(original)} originals, one is needed. Connect the whole picture itself.")
-    check_range("height", height[0], (0, 16384))
-    cover, feather, margin, match_colours = (each[0] for each in how)
-    options = PasteOptions(cover, float(feather), float(margin), bool(match_colours))
-    patches = _patches(crops, motions, list(mask or ()))
-    whole = open_original(original[0], height[0])
+    check_range("height", height, (0, 16384))
+    options = PasteOptions(**{each.name: given[each.name][0] for each in fields(PasteOptions) if each.name in given})
+    patches = _patches(crops, motions, list(given.get("mask") or ()))
+    whole = open_original(original[0], height)
     for each in crops:
         check_crop(each, whole.own_size)
     if not 2 <= min(whole.size) <= max(whole.size) <= WIDEST:
@@ -319,7 +306,7 @@ def _at_one_rate(
         own = stream.fps
         if isinstance(clip, torch.Tensor) and patch.aligned is not None and len(patch.aligned) == stream.count:
             own = patch.aligned.fps
-        if stream.count > 1 and patch.steady and abs(own / rate - 1) > _SAME_PACE:
+        if stream.count > 1 and patch.steady and not _same_pace(own, rate):
             count = max(round(stream.count * rate / own), 1)
             stream = replace(stream, frames=at_rate(stream.frames, own, rate), count=count)
             change = "left out" if own > rate else "repeated"
@@ -328,8 +315,12 @@ def _at_one_rate(
     return made, sentences
 
 
+def _same_pace(fps: float, rate: float) -> bool:
+    return abs(fps / rate - 1) <= _SAME_PACE
+
+
 def _pace_of(whole: Original, rate: float) -> list[str]:
-    if whole.still or whole.footage is None or abs(whole.footage.fps / rate - 1) <= _SAME_PACE:
+    if whole.still or whole.footage is None or _same_pace(whole.footage.fps, rate):
         return []
     return [
         f"The original has {whole.footage.fps:g} frames per second, the video {rate:g}: its frames are taken one by "
@@ -341,7 +332,7 @@ def _sound(audio: list, streams: list[Footage], whole: Original, rate: float):
     """The one given, else that of the frames, else the original's, where its pictures run at its own rate."""
     if audio and audio[0] is not None:
         return audio[0]
-    original = [whole.footage] if whole.footage and abs(whole.footage.fps / rate - 1) < _SAME_PACE else []
+    original = [whole.footage] if whole.footage and _same_pace(whole.footage.fps, rate) else []
     sounds = (stream.sound() for stream in [*streams, *original])
     return next((sound for sound in sounds if sound is not None), None)
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError
 from ..face.align import AlignOptions, align
 from ..face.crop import resize
 from ..face.draw import overlay
@@ -74,10 +73,8 @@ def _animate(options: argparse.Namespace) -> Facts:
 
 def animate(options: argparse.Namespace, kept: Kept) -> Facts:
     """One face of a portrait, or several, to OUT, as `animate`'s options say. kept: what earlier ones have made."""
-    if options.faces is not None:
+    if options.faces is not None or options.drivings:
         return animate_several(options, kept)
-    if options.drivings:
-        raise InputError("--drivings are for several faces: add --faces all, or give one --driving.")
     if options.driving is None:
         raise UsageError("the following arguments are required: --driving", options.usage)
     return animate_one(options, kept)

@@ -21,7 +21,7 @@ from .animation import check_driving, check_settings, is_motion_file
 from .animation_options import animation_arguments, motion_arguments
 from .inputs import checked_outputs, framing_arguments
 from .kept import Kept
-from .several_faces import check_faces
+from .several_faces import drivers_of
 from .shared import Command, Facts, detector_file, device_and_dtype, quietly, say, where, where_arguments
 from .table import Row, read_rows
 
@@ -140,7 +140,7 @@ def _checks(options: argparse.Namespace) -> list[tuple[Callable[[], object], Has
     if options.face:
         checks.append((lambda: load_motion(options.face), ("face", options.face)))
     if options.faces is not None or options.drivings:
-        checks.append((lambda: check_faces(options), ("faces", repr(settings), options.driving, repr(drivers))))
+        checks.append((lambda: drivers_of(options), ("faces", repr(settings), options.driving, repr(drivers))))
     if not options.face or not all(map(is_motion_file, drivers)):
         checks.append((lambda: detector_file(options), ("detector", options.detector, options.models)))
     return checks

@@ -32,7 +32,7 @@ def animate_several(options: argparse.Namespace, kept: Kept) -> Facts:
     """Faces of one portrait by one driver or one each, as `animate`'s options say, to OUT. As long as the longest
     motion, at the first one's rate; the others hold their last frame."""
     # 1. What can go wrong before the work.
-    drivers = _drivers(options)
+    drivers = drivers_of(options)
     size = checked_outputs(options)
     paste_options(options)
     animation.renderer(options, kept)
@@ -68,15 +68,10 @@ def animate_several(options: argparse.Namespace, kept: Kept) -> Facts:
     return {"files": [options.out], "frames": written, "fps": fps, "faces": numbers}
 
 
-def check_faces(options: argparse.Namespace) -> None:
+def drivers_of(options: argparse.Namespace) -> list[Path]:
     """Raises InputError for options that do not go together, before any file is read."""
     if options.faces is None:
         raise InputError("--drivings are for several faces: add --faces all, or give one --driving.")
-    _drivers(options)
-
-
-def _drivers(options: argparse.Namespace) -> list[Path]:
-    """Raises InputError for options that do not go together."""
     if not options.paste_back:
         raise InputError("--faces animates several faces of one picture, so they must be put back: add --paste-back.")
     if options.face:

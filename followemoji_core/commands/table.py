@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -88,7 +89,7 @@ def _check_header(path: Path, header: list[str], parser: Parser) -> None:
     named = [name for name in header if not name.startswith("#")]
     if twice := sorted({name for name in named if named.count(name) > 1}):
         raise InputError(f"{path.name}: columns {', '.join(twice)} are there twice. Delete or rename one.")
-    if absent := [name for name in NEEDED if name not in named and not (name == "driving" and "drivings" in named)]:
+    if absent := _absent(named):
         listed = ", ".join(short(name, 40) or "(no name)" for name in header[:20])
         raise InputError(f"{path.name} has no column {' and '.join(absent)}; its first line is: {listed}.")
     if unknown := [name for name in named if name not in known]:
@@ -142,7 +143,7 @@ def _row(
         if long := [key for key, cell in found.items() if len(cell) > _LONGEST or not cell.isprintable()]:
             raise InputError(f"Row {number}: {long[0]} holds more than a line of {_LONGEST:,} letters, or no text.")
         given = {key: cell for key, cell in found.items() if cell}
-        if empty := [key for key in NEEDED if key not in given and not (key == "driving" and "drivings" in given)]:
+        if empty := _absent(given):
             raise InputError(f"Row {number}: {' and '.join(empty)} is empty.")
         for key in _PATHS:
             if key in given:
@@ -166,6 +167,11 @@ def _row(
         return Row(name, none, f"Row {number}: {error}")
     except FollowEmojiError as error:
         return Row(name, none, str(error) if str(error).startswith("Row") else f"Row {number}: {error}")
+
+
+def _absent(names: Container[str]) -> list[str]:
+    """What every row needs and is not among names; drivings stand for driving."""
+    return [name for name in NEEDED if name not in names and not (name == "driving" and "drivings" in names)]
 
 
 def _out_name(number: int, given: dict[str, str]) -> str:

@@ -100,7 +100,9 @@ class Mouth:
             inside += (self.shown * there)[..., None] * (own - inside)
         return inside.astype(np.float32)
 
-    def _own(self, x, y, lip_x, lip_y, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _own(
+        self, x: np.ndarray, y: np.ndarray, lip_x: np.ndarray, lip_y: np.ndarray, points: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """What the portrait shows of its mouth, at pixels x, y (h,w) of which the upper lip is at lip_x, lip_y:
         (h,w,3) float32, and how far that lies inside its mouth, (h,w) 0 to 1. It stays where it was in the skull."""
         linear, _ = similarity(points[list(_SKULL)], self.points[list(_SKULL)])
